@@ -1,0 +1,1 @@
+//! Leaderboards: folds of committed batches, published as immutable versions

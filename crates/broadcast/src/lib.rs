@@ -1,0 +1,1 @@
+//! Folds committed batches and board versions into a ring of ready frames

@@ -1,0 +1,1 @@
+//! HTTP and WebSockets, both ways: handshakes, limits, tokens, fan-out

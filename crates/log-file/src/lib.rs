@@ -1,0 +1,1 @@
+//! The log's embedded home: a directory of preallocated segments

@@ -1,0 +1,1 @@
+//! The map generator: area to cells, seed to layout and values, commitments

@@ -1,0 +1,557 @@
+//! A batch: what the log stores whole or not at all, one byte format in every home.
+//!
+//! ```text
+//! offset  bytes  field (little-endian)
+//!      0      4  magic "HCB1"
+//!      4      2  format version
+//!      6      2  shard
+//!      8      8  epoch
+//!     16      8  sequence of the first record
+//!     24      8  time, microseconds since the Unix epoch
+//!     32      8  durable: every sequence below it was known to be durable
+//!     40      4  number of records
+//!     44      4  length of the body
+//!     48     32  chain before this batch
+//!     80      4  length of the personal part
+//!     84      4  CRC-32C of the body
+//!     88      4  CRC-32C of the personal part      (changes when a player is erased)
+//!     92      4  CRC-32C of the 92 bytes above     (likewise)
+//!     96         body: the records; then the personal part: for each `player` record a
+//!                16-byte salt, a length and the id, all zero but the length once erased
+//! ```
+//! The chain after a batch is BLAKE3 of its first 88 bytes and its body. The personal part
+//! enters it only through the fingerprints in the body.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::codec::{CodecError, Reader};
+use crate::record::read_record;
+use crate::{Epoch, Hash32, PlayerRecord, Record, Salt, Sequence, ShardId, TimeMicros};
+
+/// Length of a batch's header.
+pub const HEADER_BYTES: usize = 96;
+/// No batch is longer, header included.
+pub const BATCH_BYTES_MAX: usize = 16 << 20;
+
+const MAGIC: [u8; 4] = *b"HCB1";
+const FORMAT_VERSION: u16 = 1;
+const CHAINED_BYTES: usize = 88;
+
+/// Where a stream ends: what the next batch has to follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tail {
+    /// The next record's sequence.
+    pub sequence: Sequence,
+    /// The chain after the last batch.
+    pub chain: Hash32,
+    /// The last batch's time; no later batch has an earlier one.
+    pub time: TimeMicros,
+}
+
+/// A batch's fixed fields.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatchHeader {
+    /// The stream.
+    pub shard: ShardId,
+    /// The term of the owner who wrote it.
+    pub epoch: Epoch,
+    /// The first record's sequence.
+    pub first_sequence: Sequence,
+    /// When; never earlier than the batch before.
+    pub time: TimeMicros,
+    /// Every sequence below this was known to be durable when the batch was made.
+    pub durable: Sequence,
+    /// How many records it has; never 0.
+    pub count: u32,
+    /// The chain after the batch before.
+    pub previous_chain: Hash32,
+    body_bytes: u32,
+    personal_bytes: u32,
+    body_crc: u32,
+    personal_crc: u32,
+}
+
+/// Why bytes are not a batch.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// Fewer bytes than the header, or than the header announces.
+    #[error("batch is cut short: {found} bytes, expected {expected}")]
+    CutShort {
+        /// How many there are.
+        found: usize,
+        /// How many there should be.
+        expected: usize,
+    },
+    /// No batch starts here.
+    #[error("no batch starts here: magic is {found:02x?}")]
+    Magic {
+        /// What stands in its place.
+        found: [u8; 4],
+    },
+    /// A later format.
+    #[error("batch has format version {found}, this program reads {FORMAT_VERSION}: upgrade it")]
+    Version {
+        /// The version found.
+        found: u16,
+    },
+    /// A checksum does not fit its bytes.
+    #[error("checksum of the {part} is {found:08x}, expected {expected:08x}")]
+    Checksum {
+        /// Header, body or personal part.
+        part: &'static str,
+        /// Computed from the bytes.
+        found: u32,
+        /// Written in the header.
+        expected: u32,
+    },
+    /// A length or count that no batch has.
+    #[error("batch has a {field} of {found}, expected {expected}")]
+    Limit {
+        /// Which field.
+        field: &'static str,
+        /// The value found.
+        found: u64,
+        /// What is allowed, in words.
+        expected: &'static str,
+    },
+    /// A record that cannot be read.
+    #[error("record {index} of the batch: {source}")]
+    Record {
+        /// Which record, from 0.
+        index: u32,
+        /// What is wrong with it.
+        source: CodecError,
+    },
+}
+
+/// A whole batch, checked, cheap to clone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    bytes: Arc<[u8]>,
+    header: BatchHeader,
+    chain: Hash32,
+}
+
+impl BatchHeader {
+    /// Reads and checks a header alone; the bytes may go on behind it.
+    pub fn parse(bytes: &[u8]) -> Result<Self, BatchError> {
+        if bytes.len() < HEADER_BYTES {
+            return Err(BatchError::CutShort {
+                found: bytes.len(),
+                expected: HEADER_BYTES,
+            });
+        }
+        let magic: [u8; 4] = field(bytes, 0);
+        if magic != MAGIC {
+            return Err(BatchError::Magic { found: magic });
+        }
+        let version = u16::from_le_bytes(field(bytes, 4));
+        if version != FORMAT_VERSION {
+            return Err(BatchError::Version { found: version });
+        }
+        check_crc("header", &bytes[..92], u32::from_le_bytes(field(bytes, 92)))?;
+        let header = Self {
+            shard: ShardId::new(u16::from_le_bytes(field(bytes, 6))),
+            epoch: Epoch::new(u64::from_le_bytes(field(bytes, 8))),
+            first_sequence: Sequence::new(u64::from_le_bytes(field(bytes, 16))),
+            time: TimeMicros::new(u64::from_le_bytes(field(bytes, 24))),
+            durable: Sequence::new(u64::from_le_bytes(field(bytes, 32))),
+            count: u32::from_le_bytes(field(bytes, 40)),
+            body_bytes: u32::from_le_bytes(field(bytes, 44)),
+            previous_chain: Hash32::new(field(bytes, 48)),
+            personal_bytes: u32::from_le_bytes(field(bytes, 80)),
+            body_crc: u32::from_le_bytes(field(bytes, 84)),
+            personal_crc: u32::from_le_bytes(field(bytes, 88)),
+        };
+        if header.count == 0 {
+            return Err(BatchError::Limit {
+                field: "count",
+                found: 0,
+                expected: "at least 1",
+            });
+        }
+        if header.batch_bytes() > BATCH_BYTES_MAX {
+            return Err(BatchError::Limit {
+                field: "length",
+                found: header.batch_bytes() as u64,
+                expected: "at most 16 MiB",
+            });
+        }
+        if header
+            .first_sequence
+            .get()
+            .checked_add(u64::from(header.count))
+            .is_none()
+        {
+            return Err(BatchError::Limit {
+                field: "first sequence",
+                found: header.first_sequence.get(),
+                expected: "room for the records",
+            });
+        }
+        Ok(header)
+    }
+
+    /// Length of the whole batch.
+    #[must_use]
+    pub fn batch_bytes(&self) -> usize {
+        // Two u32 and a constant fit a 64-bit usize.
+        HEADER_BYTES + self.body_bytes as usize + self.personal_bytes as usize
+    }
+
+    /// The sequence after the last record.
+    #[must_use]
+    pub const fn next_sequence(&self) -> Sequence {
+        self.first_sequence.advanced(self.count as u64)
+    }
+
+    fn body(&self) -> Range<usize> {
+        HEADER_BYTES..HEADER_BYTES + self.body_bytes as usize
+    }
+
+    fn personal(&self) -> Range<usize> {
+        self.body().end..self.batch_bytes()
+    }
+}
+
+impl Batch {
+    /// Checks header, lengths and checksums. Records are checked as they are read.
+    pub fn decode(bytes: Arc<[u8]>) -> Result<Self, BatchError> {
+        let header = BatchHeader::parse(&bytes)?;
+        if bytes.len() != header.batch_bytes() {
+            return Err(BatchError::CutShort {
+                found: bytes.len(),
+                expected: header.batch_bytes(),
+            });
+        }
+        check_crc("body", &bytes[header.body()], header.body_crc)?;
+        check_crc(
+            "personal part",
+            &bytes[header.personal()],
+            header.personal_crc,
+        )?;
+        let chain = chain_after(&bytes, header.body());
+        Ok(Self {
+            bytes,
+            header,
+            chain,
+        })
+    }
+
+    /// The fixed fields.
+    #[must_use]
+    pub const fn header(&self) -> &BatchHeader {
+        &self.header
+    }
+
+    /// The bytes as they are stored.
+    #[must_use]
+    pub const fn bytes(&self) -> &Arc<[u8]> {
+        &self.bytes
+    }
+
+    /// The chain after this batch.
+    #[must_use]
+    pub const fn chain(&self) -> Hash32 {
+        self.chain
+    }
+
+    /// Where the stream ends with this batch.
+    #[must_use]
+    pub const fn tail(&self) -> Tail {
+        Tail {
+            sequence: self.header.next_sequence(),
+            chain: self.chain,
+            time: self.header.time,
+        }
+    }
+
+    /// Whether this batch may follow `tail`: next sequence, same chain, no earlier time.
+    #[must_use]
+    pub fn follows(&self, tail: &Tail) -> bool {
+        self.header.first_sequence == tail.sequence
+            && self.header.previous_chain == tail.chain
+            && self.header.time >= tail.time
+    }
+
+    /// The records in order, each with its sequence.
+    ///
+    /// After an error the rest cannot be read and the iterator ends.
+    pub fn records(&self) -> impl Iterator<Item = Result<(Sequence, Record<'_>), BatchError>> {
+        let mut body = Reader::new(&self.bytes[self.header.body()]);
+        let mut personal = Reader::new(&self.bytes[self.header.personal()]);
+        let mut index = 0;
+        let mut failed = false;
+        std::iter::from_fn(move || {
+            if failed || (index == self.header.count && body.is_at_end()) {
+                return None;
+            }
+            let record = if index == self.header.count {
+                Err(CodecError::OutOfRange {
+                    offset: body.offset(),
+                    field: "end of the body",
+                })
+            } else {
+                read_record(&mut body, &mut personal)
+            };
+            let sequence = self.header.first_sequence.advanced(u64::from(index));
+            let item = match record {
+                Ok(record) => Ok((sequence, record)),
+                Err(source) => {
+                    failed = true;
+                    Err(BatchError::Record { index, source })
+                }
+            };
+            index += 1;
+            Some(item)
+        })
+    }
+}
+
+/// Makes batches one after another, reusing its buffers.
+#[derive(Debug, Default)]
+pub struct BatchBuilder {
+    body: Vec<u8>,
+    personal: Vec<u8>,
+    count: u32,
+}
+
+impl BatchBuilder {
+    /// An empty one.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many records wait for [`Self::finish`].
+    #[must_use]
+    pub const fn count(&self) -> u32 {
+        self.count
+    }
+
+    /// Whether nothing has been pushed since the last batch.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Length that the batch would have now. Keep it below [`BATCH_BYTES_MAX`].
+    #[must_use]
+    pub const fn batch_bytes(&self) -> usize {
+        HEADER_BYTES + self.body.len() + self.personal.len()
+    }
+
+    /// Appends a record other than a player's.
+    ///
+    /// # Panics
+    /// On a `player` record: use [`Self::push_player`], which salts it.
+    pub fn push(&mut self, record: &Record<'_>) {
+        assert!(
+            !matches!(record, Record::Player(_)),
+            "a player record needs its salt"
+        );
+        record.write(Salt([0; 16]), &mut self.body, &mut self.personal);
+        self.count += 1;
+    }
+
+    /// Appends a `player` record; the salt must not be guessable, nor all zero.
+    pub fn push_player(&mut self, number: crate::PlayerNumber, id: &str, salt: Salt) {
+        let fingerprint = PlayerRecord::fingerprint(salt, number, id);
+        let record = Record::Player(PlayerRecord {
+            number,
+            fingerprint,
+            id: Some(id),
+        });
+        record.write(salt, &mut self.body, &mut self.personal);
+        self.count += 1;
+    }
+
+    /// Makes the batch that follows `tail` and leaves the builder empty.
+    ///
+    /// # Panics
+    /// If nothing was pushed, or more than [`BATCH_BYTES_MAX`] bytes, or `time` is before
+    /// the tail's: the caller broke its word.
+    pub fn finish(
+        &mut self,
+        shard: ShardId,
+        epoch: Epoch,
+        tail: &Tail,
+        time: TimeMicros,
+        durable: Sequence,
+    ) -> Batch {
+        assert!(self.count > 0, "a batch holds at least one record");
+        assert!(
+            self.batch_bytes() <= BATCH_BYTES_MAX,
+            "batch over its limit"
+        );
+        assert!(time >= tail.time, "a stream's time never goes back");
+        let length = |part: &[u8]| u32::try_from(part.len()).expect("below the limit");
+        let mut bytes = Vec::with_capacity(self.batch_bytes());
+        bytes.extend_from_slice(&MAGIC);
+        bytes.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
+        bytes.extend_from_slice(&shard.get().to_le_bytes());
+        bytes.extend_from_slice(&epoch.get().to_le_bytes());
+        bytes.extend_from_slice(&tail.sequence.get().to_le_bytes());
+        bytes.extend_from_slice(&time.get().to_le_bytes());
+        bytes.extend_from_slice(&durable.get().to_le_bytes());
+        bytes.extend_from_slice(&self.count.to_le_bytes());
+        bytes.extend_from_slice(&length(&self.body).to_le_bytes());
+        bytes.extend_from_slice(tail.chain.bytes());
+        bytes.extend_from_slice(&length(&self.personal).to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(&self.body).to_le_bytes());
+        bytes.extend_from_slice(&crc32c::crc32c(&self.personal).to_le_bytes());
+        let header_crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&header_crc.to_le_bytes());
+        bytes.extend_from_slice(&self.body);
+        bytes.extend_from_slice(&self.personal);
+        self.body.clear();
+        self.personal.clear();
+        self.count = 0;
+        let header = BatchHeader::parse(&bytes).expect("just written");
+        let chain = chain_after(&bytes, header.body());
+        Batch {
+            bytes: bytes.into(),
+            header,
+            chain,
+        }
+    }
+}
+
+fn chain_after(bytes: &[u8], body: Range<usize>) -> Hash32 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&bytes[..CHAINED_BYTES]);
+    hasher.update(&bytes[body]);
+    Hash32::new(*hasher.finalize().as_bytes())
+}
+
+fn field<const N: usize>(bytes: &[u8], offset: usize) -> [u8; N] {
+    bytes[offset..offset + N]
+        .try_into()
+        .expect("length checked")
+}
+
+fn check_crc(part: &'static str, bytes: &[u8], expected: u32) -> Result<(), BatchError> {
+    let found = crc32c::crc32c(bytes);
+    if found == expected {
+        Ok(())
+    } else {
+        Err(BatchError::Checksum {
+            part,
+            found,
+            expected,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{ClaimRecord, HuntNumber, PlayerNumber, RoundNumber, TileIndex};
+
+    fn sample() -> Batch {
+        let mut builder = BatchBuilder::new();
+        builder.push_player(PlayerNumber::new(0), "ada", Salt([7; 16]));
+        builder.push(&Record::Claim(claim(9)));
+        builder.push(&Record::Time);
+        let tail = Tail {
+            sequence: Sequence::new(41),
+            chain: Hash32::new([3; 32]),
+            time: TimeMicros::new(5),
+        };
+        builder.finish(
+            ShardId::new(2),
+            Epoch::new(4),
+            &tail,
+            TimeMicros::new(6),
+            Sequence::new(40),
+        )
+    }
+
+    fn claim(tile: u32) -> ClaimRecord {
+        ClaimRecord {
+            hunt: HuntNumber::new(1),
+            round: RoundNumber::new(1_000),
+            tile: TileIndex::new(tile),
+            player: PlayerNumber::new(0),
+            points: 25,
+        }
+    }
+
+    #[test]
+    fn a_batch_survives_its_bytes() {
+        let batch = sample();
+        let again = Batch::decode(batch.bytes().clone()).expect("own bytes");
+        assert_eq!(again, batch);
+        assert_eq!(again.tail().sequence, Sequence::new(44));
+        let records: Vec<_> = again
+            .records()
+            .collect::<Result<_, _>>()
+            .expect("own records");
+        assert_eq!(records.len(), 3);
+        assert!(matches!(&records[0].1, Record::Player(player) if player.id == Some("ada")));
+        assert_eq!(records[1], (Sequence::new(42), Record::Claim(claim(9))));
+        assert_eq!(records[2].1, Record::Time);
+    }
+
+    #[test]
+    fn every_flipped_bit_is_found() {
+        let batch = sample();
+        for index in 0..batch.bytes().len() * 8 {
+            let mut bytes = batch.bytes().to_vec();
+            bytes[index / 8] ^= 1 << (index % 8);
+            assert!(Batch::decode(bytes.into()).is_err(), "bit {index}");
+        }
+    }
+
+    #[test]
+    fn every_cut_is_found() {
+        let batch = sample();
+        for length in 0..batch.bytes().len() {
+            assert!(
+                Batch::decode(batch.bytes()[..length].into()).is_err(),
+                "length {length}"
+            );
+        }
+    }
+
+    #[test]
+    fn erasing_a_player_leaves_the_chain_as_it_was() {
+        let batch = sample();
+        let mut bytes = batch.bytes().to_vec();
+        let personal = batch.header().personal();
+        let (salt, rest) = bytes[personal.clone()].split_at_mut(16);
+        salt.fill(0);
+        rest[1..].fill(0);
+        let crc = crc32c::crc32c(&bytes[personal]);
+        bytes[88..92].copy_from_slice(&crc.to_le_bytes());
+        let header_crc = crc32c::crc32c(&bytes[..92]);
+        bytes[92..96].copy_from_slice(&header_crc.to_le_bytes());
+        let erased = Batch::decode(bytes.into()).expect("checksums mended");
+        assert_eq!(erased.chain(), batch.chain());
+        let first = erased
+            .records()
+            .next()
+            .expect("three records")
+            .expect("readable");
+        assert!(matches!(first.1, Record::Player(player) if player.id.is_none()));
+    }
+
+    proptest! {
+        #[test]
+        fn garbage_behind_a_good_header_never_panics(body: Vec<u8>, personal: Vec<u8>, count in 1_u32..20) {
+            let mut builder = BatchBuilder { body, personal, count };
+            let batch = builder.finish(
+                ShardId::new(0),
+                Epoch::new(1),
+                &Tail::default(),
+                TimeMicros::ZERO,
+                Sequence::ZERO,
+            );
+            let read = batch.records().filter(Result::is_ok).count();
+            prop_assert!(read <= 20);
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! The words of huntcore as types: ids, time, slots, attempts and outcomes, records and
+//! the byte format of a batch.
+//!
+//! Pure: no clock, no randomness, no I/O. Every other crate speaks in these types, so a
+//! word has one meaning everywhere. What the records *mean* (who wins, who ranks where) is
+//! decided elsewhere; this crate only fixes how they are named, limited and written.
+
+mod batch;
+mod codec;
+mod control;
+mod hash;
+mod ids;
+mod outcome;
+mod players;
+mod position;
+mod record;
+mod slot;
+mod time;
+
+pub use batch::{
+    BATCH_BYTES_MAX, Batch, BatchBuilder, BatchError, BatchHeader, HEADER_BYTES, Tail,
+};
+pub use codec::CodecError;
+pub use control::{
+    ConfigVersion, ControlRecord, HuntConfig, HuntCreated, RoundOpened, RoundSchedule, ValueWeight,
+};
+pub use hash::{Hash32, HashParseError};
+pub use ids::{
+    Epoch, EventId, EventType, HuntId, HuntNumber, IdError, Nonce, PlayerId, PlayerNumber,
+    RoundNumber, Sequence, ShardId, TileIndex,
+};
+pub use outcome::{Attempt, Outcome, OutcomeKind, SCORE_MAGNITUDE_MAX, ScoreEvent};
+pub use players::PlayerTable;
+pub use position::{Position, PositionError};
+pub use record::{
+    ClaimRecord, EventDigest, PAYLOAD_BYTES_MAX, PlayerRecord, Record, Salt, ScoreRecord,
+};
+pub use slot::{SLOTS, ShardMap, ShardMapError, Slot};
+pub use time::TimeMicros;

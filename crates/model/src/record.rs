@@ -1,0 +1,239 @@
+//! What a batch holds: records, each of a versioned kind.
+
+use crate::codec::{CodecError, Reader, write_bytes, write_number, write_signed};
+use crate::{
+    ControlRecord, EventId, EventType, HuntNumber, PlayerId, PlayerNumber, RoundNumber, Sequence,
+    TileIndex, TimeMicros,
+};
+
+/// A score event's payload has at most this many bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 4_096;
+const CONTROL_BYTES_MAX: usize = 4 << 20;
+
+// A kind's number is never given to another kind; a kind whose fields change gets a new one.
+const TAG_TIME: u8 = 1;
+const TAG_PLAYER: u8 = 2;
+const TAG_CLAIM: u8 = 3;
+const TAG_SCORE: u8 = 4;
+const TAG_CONTROL: u8 = 5;
+
+/// One record, its variable parts borrowed from the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// Nothing happened up to the batch's time; moves windows and rounds on.
+    Time,
+    /// A player gets a number in this stream. The only record with personal data.
+    Player(PlayerRecord<'a>),
+    /// A tile is won.
+    Claim(ClaimRecord),
+    /// A score event is taken.
+    Score(ScoreRecord<'a>),
+    /// In the control stream an entry of it; in a shard's stream the copy of one.
+    Control {
+        /// The entry's place in the control stream.
+        at: Sequence,
+        /// The entry.
+        record: Box<ControlRecord>,
+    },
+}
+
+/// Keeps an erased player's fingerprint from being guessed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Salt(pub [u8; 16]);
+
+/// A player's number. The id stands in the batch's personal part, which the chain covers
+/// only through the fingerprint, so it can be erased and the chain still verifies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PlayerRecord<'a> {
+    /// The number, in this stream.
+    pub number: PlayerNumber,
+    /// BLAKE3 of salt, number and id.
+    pub fingerprint: [u8; 32],
+    /// Who it is; `None` once erased.
+    pub id: Option<&'a str>,
+}
+
+impl PlayerRecord<'_> {
+    /// What stands in the chain for a player.
+    #[must_use]
+    pub fn fingerprint(salt: Salt, number: PlayerNumber, id: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(b"huntcore/player");
+        hasher.update(&salt.0);
+        hasher.update(&number.get().to_le_bytes());
+        hasher.update(id.as_bytes());
+        *hasher.finalize().as_bytes()
+    }
+}
+
+/// A tile's winner (I1: at most one such record for each hunt, round and tile).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClaimRecord {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Which round.
+    pub round: RoundNumber,
+    /// Which tile.
+    pub tile: TileIndex,
+    /// Who won it.
+    pub player: PlayerNumber,
+    /// What it is worth.
+    pub points: u32,
+}
+
+/// A score event as it is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoreRecord<'a> {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Who scored.
+    pub player: PlayerNumber,
+    /// With the player, the event's identity.
+    pub event_id: &'a str,
+    /// What kind of thing scored.
+    pub event_type: &'a str,
+    /// How much.
+    pub score: i64,
+    /// The sender's own time.
+    pub sent_at: Option<TimeMicros>,
+    /// The sender's own JSON; empty if none.
+    pub payload: &'a str,
+    /// Of all that the sender said besides the identity.
+    pub digest: EventDigest,
+}
+
+/// Tells an honest repetition of a score event from a conflicting one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EventDigest(pub [u8; 16]);
+
+impl EventDigest {
+    /// BLAKE3, cut to 16 bytes, of an event without its identity.
+    #[must_use]
+    pub fn of(
+        event_type: &EventType,
+        score: i64,
+        sent_at: Option<TimeMicros>,
+        payload: &str,
+    ) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&score.to_le_bytes());
+        hasher.update(&sent_at.map_or(u64::MAX, TimeMicros::get).to_le_bytes());
+        hasher.update(&(event_type.as_str().len() as u64).to_le_bytes());
+        hasher.update(event_type.as_str().as_bytes());
+        hasher.update(payload.as_bytes());
+        let mut digest = [0; 16];
+        digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Self(digest)
+    }
+}
+
+impl Record<'_> {
+    /// Appends the record to a batch's body, and what is personal to its personal part.
+    pub(crate) fn write(&self, salt: Salt, body: &mut Vec<u8>, personal: &mut Vec<u8>) {
+        match self {
+            Self::Time => body.push(TAG_TIME),
+            Self::Player(player) => {
+                let id = player.id.expect("an erased player is never written anew");
+                body.push(TAG_PLAYER);
+                write_number(body, u64::from(player.number.get()));
+                body.extend_from_slice(&player.fingerprint);
+                personal.extend_from_slice(&salt.0);
+                write_bytes(personal, id.as_bytes());
+            }
+            Self::Claim(claim) => {
+                body.push(TAG_CLAIM);
+                write_number(body, u64::from(claim.hunt.get()));
+                write_number(body, claim.round.get());
+                write_number(body, u64::from(claim.tile.get()));
+                write_number(body, u64::from(claim.player.get()));
+                write_number(body, u64::from(claim.points));
+            }
+            Self::Score(score) => {
+                body.push(TAG_SCORE);
+                write_number(body, u64::from(score.hunt.get()));
+                write_number(body, u64::from(score.player.get()));
+                write_bytes(body, score.event_id.as_bytes());
+                write_bytes(body, score.event_type.as_bytes());
+                write_signed(body, score.score);
+                // 0 stands for "none", so a time is written one higher.
+                write_number(
+                    body,
+                    score.sent_at.map_or(0, |time| time.get().saturating_add(1)),
+                );
+                write_bytes(body, score.payload.as_bytes());
+                body.extend_from_slice(&score.digest.0);
+            }
+            Self::Control { at, record } => {
+                let json = serde_json::to_vec(record).expect("control records are plain data");
+                body.push(TAG_CONTROL);
+                write_number(body, at.get());
+                write_bytes(body, &json);
+            }
+        }
+    }
+}
+
+/// Reads the next record of `body`; its personal part, if it has one, from `personal`.
+pub(crate) fn read_record<'a>(
+    body: &mut Reader<'a>,
+    personal: &mut Reader<'a>,
+) -> Result<Record<'a>, CodecError> {
+    let offset = body.offset();
+    match body.byte("record kind")? {
+        TAG_TIME => Ok(Record::Time),
+        TAG_PLAYER => Ok(Record::Player(PlayerRecord {
+            number: PlayerNumber::new(body.number_u32("player number")?),
+            fingerprint: body.array("fingerprint")?,
+            id: read_personal(personal)?,
+        })),
+        TAG_CLAIM => Ok(Record::Claim(ClaimRecord {
+            hunt: HuntNumber::new(body.number_u32("hunt")?),
+            round: RoundNumber::new(body.number("round")?),
+            tile: TileIndex::new(body.number_u32("tile")?),
+            player: PlayerNumber::new(body.number_u32("player")?),
+            points: body.number_u32("points")?,
+        })),
+        TAG_SCORE => Ok(Record::Score(ScoreRecord {
+            hunt: HuntNumber::new(body.number_u32("hunt")?),
+            player: PlayerNumber::new(body.number_u32("player")?),
+            event_id: body.text(EventId::BYTES_MAX, "event id")?,
+            event_type: body.text(EventType::BYTES_MAX, "event type")?,
+            score: body.signed("score")?,
+            sent_at: body.number("sent at")?.checked_sub(1).map(TimeMicros::new),
+            payload: body.text(PAYLOAD_BYTES_MAX, "payload")?,
+            digest: EventDigest(body.array("digest")?),
+        })),
+        TAG_CONTROL => {
+            let at = Sequence::new(body.number("control sequence")?);
+            let json = body.bytes(CONTROL_BYTES_MAX, "control record")?;
+            let record = serde_json::from_slice(json).map_err(|error| CodecError::Invalid {
+                offset,
+                field: "control record",
+                reason: error.to_string(),
+            })?;
+            Ok(Record::Control { at, record })
+        }
+        tag => Err(CodecError::UnknownKind { offset, tag }),
+    }
+}
+
+fn read_personal<'a>(personal: &mut Reader<'a>) -> Result<Option<&'a str>, CodecError> {
+    let salt: [u8; 16] = personal.array("salt")?;
+    let offset = personal.offset();
+    let id = personal.bytes(PlayerId::BYTES_MAX, "player id")?;
+    if salt == [0; 16] && id.iter().all(|&byte| byte == 0) {
+        return Ok(None);
+    }
+    match std::str::from_utf8(id) {
+        Ok(id) if !id.is_empty() => Ok(Some(id)),
+        Ok(_) => Err(CodecError::OutOfRange {
+            offset,
+            field: "player id",
+        }),
+        Err(error) => Err(CodecError::Invalid {
+            offset,
+            field: "player id",
+            reason: error.to_string(),
+        }),
+    }
+}

@@ -1,0 +1,1 @@
+//! Threads, clock, shard ownership and the wiring of every part

@@ -1,0 +1,1 @@
+//! Every public message and its JSON form
