@@ -6,6 +6,7 @@
 //! decided elsewhere; this crate only fixes how they are named, limited and written.
 
 mod batch;
+mod catalog;
 mod codec;
 mod control;
 mod hash;
@@ -20,6 +21,7 @@ mod time;
 pub use batch::{
     BATCH_BYTES_MAX, Batch, BatchBuilder, BatchError, BatchHeader, HEADER_BYTES, Tail,
 };
+pub use catalog::{Catalog, CatalogError, HuntEntry, HuntState, ROUNDS_KEPT, RoundEntry};
 pub use codec::CodecError;
 pub use control::{
     ConfigVersion, ControlRecord, HuntConfig, HuntCreated, RoundOpened, RoundSchedule, ValueWeight,
