@@ -1,0 +1,657 @@
+//! Arbiter: the first valid attempt to reach a shard wins the tile.
+//!
+//! A decision is a run of calls between [`Arbiter::begin`] and [`Arbiter::finish`]; it takes
+//! effect in memory at once and becomes one batch. Later decisions may build on it before
+//! it is durable, so every answer says what it needs: it may be told when the log is
+//! durable up to there. If a batch is not stored, the arbiter is worthless: throw it away
+//! and fold the log anew.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use huntcore_model::{
+    Batch, BatchBuilder, BatchError, Catalog, CatalogError, ClaimRecord, ControlRecord, Epoch,
+    EventDigest, HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord,
+    Sequence, ShardId, Tail, TileIndex, TimeMicros,
+};
+
+use crate::claims::{Claim, HuntClaims};
+use crate::events::{EventKey, EventSeen, Events};
+use crate::limits::EngineLimits;
+use crate::players::Players;
+
+/// A shard with an open hunt says at least this often that time has passed.
+const TIME_RECORD_EVERY_MS: u64 = 100;
+/// A hunt that starts later than this needs no time records yet.
+const TIME_AHEAD_OF_START_MS: u64 = 1_000;
+/// How long after a hunt's last round closed its windows still get time records.
+const TIME_AFTER_END_MS: u64 = 2_000;
+
+/// Decides for one shard. One writer: whoever owns the shard owns its arbiter.
+#[derive(Debug)]
+pub struct Arbiter {
+    shard: ShardId,
+    limits: EngineLimits,
+    secret: [u8; 32],
+    epoch: Epoch,
+    tail: Tail,
+    durable: Sequence,
+    catalog: Catalog,
+    players: Players,
+    claims: Vec<HuntClaims>,
+    values: HashMap<(HuntNumber, RoundNumber), RoundValues>,
+    events: Events,
+    now: TimeMicros,
+    batch: BatchBuilder,
+}
+
+#[derive(Debug)]
+struct RoundValues {
+    points: Arc<[u32]>,
+    closes_at: TimeMicros,
+}
+
+/// A term of ownership: what the log said when the shard was acquired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The term's number, which goes into every batch.
+    pub epoch: Epoch,
+    /// Where the stream ends; must be where the arbiter's fold has got to.
+    pub tail: Tail,
+}
+
+/// An attempt, its player's id borrowed from wherever it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptRef<'a> {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Which round.
+    pub round: RoundNumber,
+    /// Which of its tiles.
+    pub tile: TileIndex,
+    /// Who asks; within the limits of a player id.
+    pub player: &'a str,
+}
+
+/// A score event, its texts borrowed and within the limits of their kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Who scored.
+    pub player: &'a str,
+    /// With hunt and player, the event's identity.
+    pub event_id: &'a str,
+    /// What kind of thing scored.
+    pub event_type: &'a str,
+    /// How much.
+    pub score: i64,
+    /// The sender's own time.
+    pub sent_at: Option<TimeMicros>,
+    /// The sender's own JSON.
+    pub payload: &'a str,
+    /// Of all but the identity.
+    pub digest: EventDigest,
+}
+
+/// What became of a score event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventVerdict {
+    /// Taken now, as the record at this sequence.
+    Accepted(Sequence),
+    /// Taken before, as the record at this sequence; nothing changed.
+    Duplicate(Sequence),
+    /// The same identity was taken with another content, as the record at this sequence.
+    Conflict(Sequence),
+    /// The hunt does not exist.
+    UnknownHunt,
+    /// The hunt was closed.
+    HuntClosed,
+    /// A limit is reached; nothing changed.
+    Overloaded,
+}
+
+/// An answer and what must be durable before anybody hears it (I2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided<T> {
+    /// The answer.
+    pub answer: T,
+    /// It may be told when every sequence below this is durable.
+    pub needs: Sequence,
+}
+
+/// Why a batch cannot be folded: the log holds what no arbiter writes.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ApplyError {
+    /// The batch does not follow what has been folded.
+    #[error("batch of shard {shard} starts at {found}, expected {expected}, or its chain differs")]
+    OutOfOrder {
+        /// The batch's shard.
+        shard: ShardId,
+        /// Its first sequence.
+        found: Sequence,
+        /// The sequence that is due.
+        expected: Sequence,
+    },
+    /// The batch's records cannot be read.
+    #[error(transparent)]
+    Batch(#[from] BatchError),
+    /// A control record that does not fit.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// I1 is broken in the log itself.
+    #[error(
+        "record {at} claims tile {tile} of round {round} again, first claimed by record {first}"
+    )]
+    ClaimedTwice {
+        /// The second claim.
+        at: Sequence,
+        /// The first claim.
+        first: Sequence,
+        /// Which round.
+        round: RoundNumber,
+        /// Which tile.
+        tile: TileIndex,
+    },
+    /// A record about a hunt, round, tile or player that was never introduced.
+    #[error("record {at} names {what}, which the log has not introduced before it")]
+    Unknown {
+        /// The record.
+        at: Sequence,
+        /// What it names.
+        what: &'static str,
+    },
+}
+
+impl Arbiter {
+    /// An arbiter that has folded nothing.
+    ///
+    /// `secret` salts players' fingerprints and seeds hashing; it must not be guessable,
+    /// need not be the same in another term, and does not influence any decision.
+    #[must_use]
+    pub fn new(shard: ShardId, limits: EngineLimits, secret: [u8; 32]) -> Self {
+        let seed: [u8; 8] = secret[..8].try_into().expect("8 of 32");
+        Self {
+            shard,
+            limits,
+            secret,
+            epoch: Epoch::default(),
+            tail: Tail::default(),
+            durable: Sequence::ZERO,
+            catalog: Catalog::new(),
+            players: Players::new(u64::from_le_bytes(seed)),
+            claims: Vec::new(),
+            values: HashMap::new(),
+            events: Events::new(limits.event_horizon_ms),
+            now: TimeMicros::ZERO,
+            batch: BatchBuilder::new(),
+        }
+    }
+
+    /// The shard.
+    #[must_use]
+    pub const fn shard(&self) -> ShardId {
+        self.shard
+    }
+
+    /// Where the stream ends with the last batch made or folded, durable or not.
+    #[must_use]
+    pub const fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// The hunts as far as this shard has copied them.
+    #[must_use]
+    pub const fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    /// How many bytes the decision under way would make a batch of.
+    #[must_use]
+    pub const fn batch_bytes(&self) -> usize {
+        self.batch.batch_bytes()
+    }
+
+    /// Takes ownership for a term.
+    ///
+    /// # Panics
+    /// If the fold has not got to the term's tail: the caller must fold all of the log first.
+    pub fn begin_term(&mut self, term: Term) {
+        assert_eq!(
+            term.tail, self.tail,
+            "the fold must have reached the tail of the log"
+        );
+        self.epoch = term.epoch;
+        self.durable = term.tail.sequence;
+    }
+
+    /// Takes note that every sequence below `durable` is durable.
+    pub fn committed(&mut self, durable: Sequence) {
+        self.durable = self.durable.max(durable);
+    }
+
+    /// Folds a stored batch, exactly as the decision that made it changed the state.
+    ///
+    /// On an error the arbiter is worthless.
+    pub fn apply(&mut self, batch: &Batch) -> Result<(), ApplyError> {
+        if !batch.follows(&self.tail) {
+            return Err(ApplyError::OutOfOrder {
+                shard: batch.header().shard,
+                found: batch.header().first_sequence,
+                expected: self.tail.sequence,
+            });
+        }
+        self.now = batch.header().time;
+        for item in batch.records() {
+            let (at, record) = item?;
+            self.apply_record(at, &record)?;
+        }
+        self.tail = batch.tail();
+        self.pass_time();
+        Ok(())
+    }
+
+    fn apply_record(&mut self, at: Sequence, record: &Record<'_>) -> Result<(), ApplyError> {
+        match record {
+            Record::Time => {}
+            Record::Player(player) => {
+                let given = self.players.insert(player.id);
+                if given != player.number {
+                    return Err(ApplyError::Unknown {
+                        at,
+                        what: "a player number out of turn",
+                    });
+                }
+            }
+            Record::Claim(claim) => self.apply_claim(at, claim)?,
+            Record::Score(score) => {
+                if score.player.get() as usize >= self.players.count() {
+                    return Err(ApplyError::Unknown {
+                        at,
+                        what: "a player number",
+                    });
+                }
+                // An erased player can send nothing again: nobody signs for them.
+                if let Some(id) = self.players.text(score.player) {
+                    let key = EventKey::new(score.hunt, id, score.event_id);
+                    let seen = EventSeen {
+                        digest: score.digest,
+                        sequence: at,
+                    };
+                    self.events.insert(self.now, key, seen);
+                }
+            }
+            Record::Control { at: entry, record } => self.note_control(*entry, record)?,
+        }
+        Ok(())
+    }
+
+    fn apply_claim(&mut self, at: Sequence, claim: &ClaimRecord) -> Result<(), ApplyError> {
+        let unknown = |what| ApplyError::Unknown { at, what };
+        let hunt = self
+            .catalog
+            .by_number(claim.hunt)
+            .ok_or(unknown("a hunt"))?;
+        let version = hunt.version_for(claim.round).ok_or(unknown("a round"))?;
+        let schedule = version.schedule(claim.round).ok_or(unknown("a round"))?;
+        let tiles = version.config.tiles;
+        if claim.tile.get() >= tiles {
+            return Err(unknown("a tile"));
+        }
+        if claim.player.get() as usize >= self.players.count() {
+            return Err(unknown("a player number"));
+        }
+        let claims = &mut self.claims[claim.hunt.get() as usize];
+        if let Some(first) = claims.get(claim.round, claim.tile) {
+            return Err(ApplyError::ClaimedTwice {
+                at,
+                first: first.sequence,
+                round: claim.round,
+                tile: claim.tile,
+            });
+        }
+        let kept = Claim {
+            sequence: at,
+            tile: claim.tile,
+            player: claim.player,
+            points: claim.points,
+        };
+        claims.insert(claim.round, tiles, schedule.closes_at, kept);
+        Ok(())
+    }
+
+    fn note_control(&mut self, at: Sequence, record: &ControlRecord) -> Result<(), CatalogError> {
+        self.catalog.apply(at, record)?;
+        self.claims
+            .resize_with(self.catalog.hunts().len(), HuntClaims::default);
+        Ok(())
+    }
+
+    /// Rounds that may still be claimed but whose tiles' values this arbiter lacks: after
+    /// a replay, and after the copy of a round's announcement.
+    #[must_use]
+    pub fn rounds_without_values(&self) -> Vec<(HuntNumber, RoundNumber)> {
+        let time = self.tail.time.max(self.now);
+        self.catalog
+            .hunts()
+            .filter(|hunt| hunt.closed_at.is_none())
+            .flat_map(|hunt| {
+                hunt.rounds()
+                    .rev()
+                    .take_while(move |round| round.opened.schedule.closes_at > time)
+                    .map(|round| (hunt.number, round.opened.round))
+            })
+            .filter(|key| !self.values.contains_key(key))
+            .collect()
+    }
+
+    /// Hands over what each tile of an announced round is worth. Until then attempts on
+    /// the round are answered `not-yet-open`.
+    pub fn provide_values(&mut self, hunt: HuntNumber, round: RoundNumber, points: Arc<[u32]>) {
+        let known = self
+            .catalog
+            .by_number(hunt)
+            .and_then(|hunt| hunt.round(round));
+        if let Some(known) = known {
+            let closes_at = known.opened.schedule.closes_at;
+            self.values
+                .insert((hunt, round), RoundValues { points, closes_at });
+        }
+    }
+
+    /// Starts a decision at `now`, or at the tail's time if the clock is behind it.
+    pub fn begin(&mut self, now: TimeMicros) {
+        debug_assert!(
+            self.batch.is_empty(),
+            "the decision before must be finished"
+        );
+        self.now = now.max(self.tail.time);
+    }
+
+    /// Copies a committed entry of the control stream; entries already copied are skipped.
+    pub fn copy_control(
+        &mut self,
+        at: Sequence,
+        record: &ControlRecord,
+    ) -> Result<(), CatalogError> {
+        if at < self.catalog.next() || !record.concerns_arbiters() {
+            return Ok(());
+        }
+        self.note_control(at, record)?;
+        self.batch.push(&Record::Control {
+            at,
+            record: Box::new(record.clone()),
+        });
+        Ok(())
+    }
+
+    /// Decides an attempt.
+    pub fn attempt(&mut self, attempt: &AttemptRef<'_>) -> Decided<Outcome> {
+        let told_at_once = |answer| Decided {
+            answer,
+            needs: Sequence::ZERO,
+        };
+        let Some(hunt) = self.catalog.by_number(attempt.hunt) else {
+            return told_at_once(Outcome::UnknownHunt);
+        };
+        let Some(version) = hunt.version_for(attempt.round) else {
+            return told_at_once(Outcome::UnknownTile);
+        };
+        let tiles = version.config.tiles;
+        if attempt.tile.get() >= tiles {
+            return told_at_once(Outcome::UnknownTile);
+        }
+        let claims = &self.claims[attempt.hunt.get() as usize];
+        if let Some(claim) = claims.get(attempt.round, attempt.tile) {
+            return self.answer_from(claim, attempt.player);
+        }
+        let Some(schedule) = hunt.schedule(attempt.round) else {
+            return told_at_once(Outcome::UnknownTile);
+        };
+        if hunt.closed_at.is_some() || schedule.closes_at <= self.now {
+            return Decided {
+                answer: Outcome::Expired,
+                needs: self.pass_in_log(schedule.closes_at),
+            };
+        }
+        if hunt.paused {
+            return told_at_once(Outcome::HuntPaused);
+        }
+        let not_yet_open = Outcome::NotYetOpen {
+            opens_at: schedule.opens_at,
+        };
+        if self.now < schedule.opens_at {
+            return told_at_once(not_yet_open);
+        }
+        let Some(values) = self.values.get(&(attempt.hunt, attempt.round)) else {
+            return told_at_once(not_yet_open);
+        };
+        let Some(&points) = values.points.get(attempt.tile.get() as usize) else {
+            return told_at_once(Outcome::UnknownTile);
+        };
+        let Some(player) = self.number_of(attempt.player) else {
+            return told_at_once(Outcome::Overloaded);
+        };
+        let sequence = self.next_sequence();
+        let record = ClaimRecord {
+            hunt: attempt.hunt,
+            round: attempt.round,
+            tile: attempt.tile,
+            player,
+            points,
+        };
+        self.batch.push(&Record::Claim(record));
+        let claim = Claim {
+            sequence,
+            tile: attempt.tile,
+            player,
+            points,
+        };
+        let claims = &mut self.claims[attempt.hunt.get() as usize];
+        claims.insert(attempt.round, tiles, schedule.closes_at, claim);
+        Decided {
+            answer: Outcome::Won {
+                shard: self.shard,
+                sequence,
+                points,
+            },
+            needs: sequence.advanced(1),
+        }
+    }
+
+    fn answer_from(&self, claim: &Claim, player: &str) -> Decided<Outcome> {
+        let (shard, sequence) = (self.shard, claim.sequence);
+        let answer = if self.players.find(player) == Some(claim.player) {
+            Outcome::Won {
+                shard,
+                sequence,
+                points: claim.points,
+            }
+        } else {
+            Outcome::Taken { shard, sequence }
+        };
+        Decided {
+            answer,
+            needs: sequence.advanced(1),
+        }
+    }
+
+    /// Makes sure that the log itself says that `time` has passed (or, for a closed hunt,
+    /// that it was closed), so that whoever owns the shard next answers `expired` too,
+    /// whatever its clock (I3).
+    fn pass_in_log(&mut self, time: TimeMicros) -> Sequence {
+        if self.tail.time < time && self.now >= time && self.batch.is_empty() {
+            self.batch.push(&Record::Time);
+        }
+        self.next_sequence()
+    }
+
+    /// Takes a score event, once for each (hunt, player, event id) within the horizon.
+    pub fn score_event(&mut self, event: &EventRef<'_>) -> Decided<EventVerdict> {
+        let told_at_once = |answer| Decided {
+            answer,
+            needs: Sequence::ZERO,
+        };
+        let Some(hunt) = self.catalog.by_number(event.hunt) else {
+            return told_at_once(EventVerdict::UnknownHunt);
+        };
+        let closed = hunt.closed_at.is_some();
+        let key = EventKey::new(event.hunt, event.player, event.event_id);
+        if let Some(seen) = self.events.get(&key) {
+            let answer = if seen.digest == event.digest {
+                EventVerdict::Duplicate(seen.sequence)
+            } else {
+                EventVerdict::Conflict(seen.sequence)
+            };
+            return Decided {
+                answer,
+                needs: seen.sequence.advanced(1),
+            };
+        }
+        if closed {
+            return told_at_once(EventVerdict::HuntClosed);
+        }
+        if self.events.count() >= self.limits.events_max {
+            return told_at_once(EventVerdict::Overloaded);
+        }
+        let Some(player) = self.number_of(event.player) else {
+            return told_at_once(EventVerdict::Overloaded);
+        };
+        let sequence = self.next_sequence();
+        self.batch.push(&Record::Score(ScoreRecord {
+            hunt: event.hunt,
+            player,
+            event_id: event.event_id,
+            event_type: event.event_type,
+            score: event.score,
+            sent_at: event.sent_at,
+            payload: event.payload,
+            digest: event.digest,
+        }));
+        self.events.insert(
+            self.now,
+            key,
+            EventSeen {
+                digest: event.digest,
+                sequence,
+            },
+        );
+        Decided {
+            answer: EventVerdict::Accepted(sequence),
+            needs: sequence.advanced(1),
+        }
+    }
+
+    /// Ends the decision: the batch to be stored after the tail before it, or nothing if
+    /// nothing happened and no time record is due.
+    pub fn finish(&mut self) -> Option<Batch> {
+        if self.batch.is_empty() {
+            if self.next_time_record().is_none_or(|due| due > self.now) {
+                return None;
+            }
+            self.batch.push(&Record::Time);
+        }
+        let batch = self
+            .batch
+            .finish(self.shard, self.epoch, &self.tail, self.now, self.durable);
+        self.tail = batch.tail();
+        self.pass_time();
+        Some(batch)
+    }
+
+    /// When the log should next hear that time has passed; `None` while no hunt needs it.
+    ///
+    /// At least every 100 ms, and exactly when a round opens or closes.
+    #[must_use]
+    pub fn next_time_record(&self) -> Option<TimeMicros> {
+        let time = self.tail.time;
+        let mut due: Option<TimeMicros> = None;
+        for hunt in self.catalog.hunts() {
+            let wakes_at = hunt.starts_at.minus_millis(TIME_AHEAD_OF_START_MS);
+            if time < wakes_at {
+                due = Some(due.map_or(wakes_at, |due| due.min(wakes_at)));
+                continue;
+            }
+            let last_close = hunt
+                .last_announced()
+                .map_or(hunt.starts_at, |round| round.opened.schedule.closes_at);
+            let end = match (hunt.closed_at, hunt.ends_at) {
+                (Some(closed_at), _) => Some(closed_at.max(last_close)),
+                (None, Some(ends_at)) => Some(ends_at.max(last_close)),
+                (None, None) => None,
+            };
+            if end.is_some_and(|end| time >= end.plus_millis(TIME_AFTER_END_MS)) {
+                continue;
+            }
+            let boundary = hunt
+                .rounds()
+                .rev()
+                .take_while(|round| round.opened.schedule.closes_at > time)
+                .flat_map(|round| {
+                    [
+                        round.opened.schedule.opens_at,
+                        round.opened.schedule.closes_at,
+                    ]
+                })
+                .filter(|&boundary| boundary > time)
+                .min();
+            let regular = time.plus_millis(TIME_RECORD_EVERY_MS);
+            let next = boundary.map_or(regular, |boundary| boundary.min(regular));
+            due = Some(due.map_or(next, |due| due.min(next)));
+        }
+        due
+    }
+
+    fn next_sequence(&self) -> Sequence {
+        self.tail.sequence.advanced(u64::from(self.batch.count()))
+    }
+
+    /// The player's number, a new one if need be; `None` at the limit.
+    fn number_of(&mut self, id: &str) -> Option<PlayerNumber> {
+        if let Some(number) = self.players.find(id) {
+            return Some(number);
+        }
+        if self.players.count() >= self.limits.players_max as usize {
+            return None;
+        }
+        let number = self.players.insert(Some(id));
+        self.batch.push_player(number, id, self.salt(number));
+        Some(number)
+    }
+
+    fn salt(&self, number: PlayerNumber) -> Salt {
+        let mut hasher = blake3::Hasher::new_keyed(&self.secret);
+        hasher.update(&self.shard.get().to_le_bytes());
+        hasher.update(&number.get().to_le_bytes());
+        let mut salt = [0; 16];
+        salt.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Salt(salt)
+    }
+
+    /// Lets go of what the tail's time has left behind.
+    fn pass_time(&mut self) {
+        let now = self.tail.time;
+        self.values.retain(|_, values| values.closes_at > now);
+        self.events.forget(now);
+        let keep_from = now.minus_millis(self.limits.answer_ttl_ms);
+        for claims in &mut self.claims {
+            claims.close_until(now);
+            claims.drop_before(keep_from);
+        }
+        while self
+            .claims
+            .iter()
+            .map(HuntClaims::closed_claims)
+            .sum::<usize>()
+            > self.limits.answers_max
+        {
+            let oldest = self
+                .claims
+                .iter_mut()
+                .filter_map(|claims| claims.oldest_closed_at().map(|at| (at, claims)))
+                .min_by_key(|(at, _)| *at);
+            let Some((_, claims)) = oldest else { break };
+            claims.drop_oldest();
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! How much an arbiter keeps (I8).
+
+/// Limits of one shard's arbiter; at a limit new work is refused, nothing is forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineLimits {
+    /// Players who have won or scored.
+    pub players_max: u32,
+    /// Score events remembered for telling duplicates, within their horizon.
+    pub events_max: usize,
+    /// How long a score event's identity is remembered, in milliseconds.
+    pub event_horizon_ms: u64,
+    /// How long answers of a closed round are kept, in milliseconds.
+    pub answer_ttl_ms: u64,
+    /// Claims kept in closed rounds; beyond it the oldest rounds go first.
+    pub answers_max: usize,
+}
+
+impl Default for EngineLimits {
+    /// 10 million players, 20 million events within 24 hours, answers for 6 hours and at
+    /// most 20 million of them.
+    fn default() -> Self {
+        Self {
+            players_max: 10_000_000,
+            events_max: 20_000_000,
+            event_horizon_ms: 24 * 3_600 * 1_000,
+            answer_ttl_ms: 6 * 3_600 * 1_000,
+            answers_max: 20_000_000,
+        }
+    }
+}
