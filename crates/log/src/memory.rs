@@ -1,0 +1,546 @@
+//! A home in memory: gone with the process, exact in everything else.
+//!
+//! For tests and throw-away hunts. Completions come from within the call that submits, or,
+//! under [`Delivery::Manual`], only when they are pumped, so that a test decides what is
+//! durable when.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
+
+use crate::fault::Faults;
+use crate::gate::check_submission;
+use crate::{
+    AcquireError, Acquired, BatchReader, CommitResult, Completion, CompletionSink, Gate, InFlight,
+    InFlightLimits, Log, LogUsage, LogWriter, ReadError, Refusal, StreamTail, StreamUsage, Ticket,
+    TrimError,
+};
+
+/// When submissions are stored and completed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Delivery {
+    /// At once, by the thread that submits.
+    #[default]
+    Immediate,
+    /// When pumped, by the thread that pumps.
+    Manual,
+}
+
+/// How a memory log behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct MemoryOptions {
+    /// When submissions are stored and completed.
+    pub delivery: Delivery,
+    /// How much each writer may have in flight.
+    pub in_flight: InFlightLimits,
+    /// How much it holds; more is `Full` until something is trimmed.
+    pub bytes_max: u64,
+}
+
+impl Default for MemoryOptions {
+    fn default() -> Self {
+        Self {
+            delivery: Delivery::Immediate,
+            in_flight: InFlightLimits::default(),
+            bytes_max: 1 << 30,
+        }
+    }
+}
+
+/// A log in memory.
+#[derive(Default)]
+pub struct MemoryLog {
+    core: Arc<Core>,
+}
+
+impl MemoryLog {
+    /// An empty log.
+    #[must_use]
+    pub fn new(options: MemoryOptions) -> Self {
+        Self {
+            core: Arc::new(Core {
+                options,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    /// An empty log whose completions wait for [`Self::pump`].
+    #[must_use]
+    pub fn manual() -> Self {
+        Self::new(MemoryOptions {
+            delivery: Delivery::Manual,
+            ..MemoryOptions::default()
+        })
+    }
+
+    /// Stores and completes up to `batches_max` waiting submissions, oldest first; says
+    /// how many.
+    pub fn pump(&self, batches_max: usize) -> usize {
+        self.core.pump(batches_max, None)
+    }
+
+    /// The same for the submissions of one stream, whatever waits in the others.
+    pub fn pump_stream(&self, shard: ShardId, batches_max: usize) -> usize {
+        self.core.pump(batches_max, Some(shard))
+    }
+
+    /// How many submissions wait.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.core.lock().queue.len()
+    }
+
+    /// What a crash and a new start leave: terms and stored batches, and of the waiting
+    /// submissions the first `kept`, stored but never completed. All writers are dead.
+    pub fn crash(&self, kept: usize) {
+        let owners: Vec<_> = {
+            let mut state = self.core.lock();
+            for _ in 0..kept {
+                if let Some(submission) = state.queue.pop_front() {
+                    state.attempt(&submission, &self.core.options);
+                }
+            }
+            state.queue.clear();
+            state.poison = None;
+            state
+                .streams
+                .values_mut()
+                .flat_map(|stream| {
+                    stream.owner = None;
+                    std::mem::take(&mut stream.writers)
+                })
+                .collect()
+        };
+        drop(owners);
+    }
+
+    pub(crate) fn with_faults<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
+        change(&mut self.core.lock().faults)
+    }
+}
+
+impl Drop for MemoryLog {
+    fn drop(&mut self) {
+        self.pump(usize::MAX);
+        let mut state = self.core.lock();
+        let writers: Vec<_> = state
+            .streams
+            .values_mut()
+            .flat_map(|stream| std::mem::take(&mut stream.writers))
+            .collect();
+        drop(state);
+        drop(writers);
+    }
+}
+
+impl Log for MemoryLog {
+    fn acquire(
+        &self,
+        shard: ShardId,
+        epoch: Epoch,
+        nonce: Nonce,
+        completions: CompletionSink,
+    ) -> Result<Acquired, AcquireError> {
+        let mut state = self.core.lock();
+        if let Some(reason) = &state.poison {
+            return Err(AcquireError::Poisoned {
+                reason: reason.clone(),
+            });
+        }
+        let writer = state.writers_total;
+        let stream = state.streams.entry(shard).or_default();
+        let again = epoch == stream.epoch && stream.nonce == Some(nonce);
+        if epoch <= stream.epoch && !again {
+            return Err(AcquireError::Fenced {
+                shard,
+                epoch: stream.epoch,
+            });
+        }
+        stream.epoch = epoch;
+        stream.nonce = Some(nonce);
+        stream.owner = Some(writer);
+        let in_flight = Arc::new(InFlight::new(self.core.options.in_flight));
+        stream.writers.insert(
+            writer,
+            Writer {
+                gate: Gate::Open,
+                sink: Arc::new(Mutex::new(completions)),
+                in_flight: in_flight.clone(),
+                waiting: 0,
+                dropped: false,
+            },
+        );
+        let tail = stream.tail;
+        state.writers_total += 1;
+        drop(state);
+        Ok(Acquired {
+            writer: Box::new(MemoryWriter {
+                core: self.core.clone(),
+                shard,
+                epoch,
+                writer,
+                submitted: 0,
+                in_flight,
+            }),
+            tail,
+        })
+    }
+
+    fn tail(&self, shard: ShardId) -> Result<StreamTail, ReadError> {
+        let state = self.core.lock();
+        state.faults.check_read(shard)?;
+        Ok(state
+            .streams
+            .get(&shard)
+            .map_or_else(StreamTail::default, |stream| StreamTail {
+                epoch: stream.epoch,
+                tail: stream.tail,
+            }))
+    }
+
+    fn read(&self, shard: ShardId, from: Sequence) -> Result<BatchReader, ReadError> {
+        let state = self.core.lock();
+        state.faults.check_read(shard)?;
+        let empty = Stream::default();
+        let stream = state.streams.get(&shard).unwrap_or(&empty);
+        if from > stream.tail.sequence {
+            return Err(ReadError::Ahead {
+                shard,
+                from,
+                next: stream.tail.sequence,
+            });
+        }
+        if from < stream.oldest {
+            return Err(ReadError::Trimmed {
+                shard,
+                from,
+                oldest: stream.oldest,
+            });
+        }
+        let first = stream
+            .batches
+            .partition_point(|batch| batch.header().next_sequence() <= from);
+        let batches: Vec<Batch> = stream.batches.range(first..).cloned().collect();
+        Ok(Box::new(batches.into_iter().map(Ok)))
+    }
+
+    fn trim(&self, shard: ShardId, before: Sequence) -> Result<(), TrimError> {
+        let mut state = self.core.lock();
+        let state = &mut *state;
+        let stream = state.streams.entry(shard).or_default();
+        if before > stream.tail.sequence {
+            return Err(TrimError::Ahead {
+                shard,
+                before,
+                next: stream.tail.sequence,
+            });
+        }
+        while let Some(batch) = stream.batches.front() {
+            let next = batch.header().next_sequence();
+            if next > before {
+                break;
+            }
+            state.bytes -= batch.bytes().len() as u64;
+            stream.oldest = next;
+            stream.batches.pop_front();
+        }
+        Ok(())
+    }
+
+    fn usage(&self) -> Result<LogUsage, ReadError> {
+        let state = self.core.lock();
+        let streams = state
+            .streams
+            .iter()
+            .map(|(&shard, stream)| StreamUsage {
+                shard,
+                epoch: stream.epoch,
+                bytes: stream
+                    .batches
+                    .iter()
+                    .map(|batch| batch.bytes().len() as u64)
+                    .sum(),
+                segments: stream.batches.len() as u64,
+                oldest: stream.oldest,
+                next: stream.tail.sequence,
+            })
+            .collect();
+        Ok(LogUsage {
+            streams,
+            bytes: state.bytes,
+            free_bytes: Some(self.core.options.bytes_max.saturating_sub(state.bytes)),
+            batches_total: state.batches_total,
+            ..LogUsage::default()
+        })
+    }
+}
+
+struct MemoryWriter {
+    core: Arc<Core>,
+    shard: ShardId,
+    epoch: Epoch,
+    /// Its number in the log; never given twice.
+    writer: u64,
+    submitted: u64,
+    in_flight: Arc<InFlight>,
+}
+
+impl LogWriter for MemoryWriter {
+    fn submit(&mut self, expected: Tail, batch: &Batch) -> Result<Ticket, Refusal> {
+        check_submission(self.shard, self.epoch, &expected, batch);
+        let ticket = Ticket(self.submitted);
+        {
+            let mut state = self.core.lock();
+            let Some(writer) = state.writer(self.shard, self.writer) else {
+                return Err(Refusal::Closed);
+            };
+            self.in_flight.enter(batch)?;
+            writer.waiting += 1;
+            let fault = state.faults.next(self.shard);
+            state.queue.push_back(Submission {
+                shard: self.shard,
+                writer: self.writer,
+                ticket,
+                expected,
+                batch: batch.clone(),
+                fault,
+            });
+        }
+        self.submitted += 1;
+        if self.core.options.delivery == Delivery::Immediate {
+            self.core.pump(usize::MAX, None);
+        }
+        Ok(ticket)
+    }
+}
+
+impl Drop for MemoryWriter {
+    fn drop(&mut self) {
+        let mut state = self.core.lock();
+        let gone = state.writer(self.shard, self.writer).and_then(|writer| {
+            writer.dropped = true;
+            (writer.waiting == 0).then_some(())
+        });
+        let removed = gone.and_then(|()| state.remove_writer(self.shard, self.writer));
+        drop(state);
+        drop(removed);
+    }
+}
+
+#[derive(Default)]
+struct Core {
+    options: MemoryOptions,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    streams: BTreeMap<ShardId, Stream>,
+    /// Of all streams, in order of submission.
+    queue: VecDeque<Submission>,
+    faults: Faults,
+    poison: Option<Arc<str>>,
+    /// A thread is delivering; it will see whatever is queued meanwhile.
+    pumping: bool,
+    bytes: u64,
+    batches_total: u64,
+    writers_total: u64,
+}
+
+#[derive(Default)]
+struct Stream {
+    epoch: Epoch,
+    nonce: Option<Nonce>,
+    /// The one writer that is not fenced.
+    owner: Option<u64>,
+    writers: BTreeMap<u64, Writer>,
+    oldest: Sequence,
+    batches: VecDeque<Batch>,
+    tail: Tail,
+}
+
+struct Writer {
+    gate: Gate,
+    sink: Arc<Mutex<CompletionSink>>,
+    in_flight: Arc<InFlight>,
+    waiting: usize,
+    dropped: bool,
+}
+
+struct Submission {
+    shard: ShardId,
+    writer: u64,
+    ticket: Ticket,
+    expected: Tail,
+    batch: Batch,
+    fault: Option<crate::Fault>,
+}
+
+/// A completion on its way, outside the lock. The writer is kept if it is to be dropped.
+struct Parcel {
+    sink: Arc<Mutex<CompletionSink>>,
+    completion: Completion,
+    _writer: Option<Writer>,
+}
+
+impl Core {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn pump(&self, batches_max: usize, shard: Option<ShardId>) -> usize {
+        let mut delivered = 0;
+        {
+            let mut state = self.lock();
+            if state.pumping {
+                return 0;
+            }
+            state.pumping = true;
+        }
+        loop {
+            let parcel = {
+                let mut state = self.lock();
+                let parcel = (delivered < batches_max)
+                    .then(|| state.step(shard, &self.options))
+                    .flatten();
+                // In the same breath as finding nothing, so that no submission is missed.
+                state.pumping = parcel.is_some();
+                parcel
+            };
+            let Some(parcel) = parcel else {
+                return delivered;
+            };
+            let mut sink = parcel.sink.lock().unwrap_or_else(PoisonError::into_inner);
+            sink(parcel.completion);
+            delivered += 1;
+        }
+    }
+}
+
+impl State {
+    fn writer(&mut self, shard: ShardId, writer: u64) -> Option<&mut Writer> {
+        self.streams.get_mut(&shard)?.writers.get_mut(&writer)
+    }
+
+    fn remove_writer(&mut self, shard: ShardId, writer: u64) -> Option<Writer> {
+        self.streams.get_mut(&shard)?.writers.remove(&writer)
+    }
+
+    fn step(&mut self, shard: Option<ShardId>, options: &MemoryOptions) -> Option<Parcel> {
+        let index = self
+            .queue
+            .iter()
+            .position(|submission| shard.is_none_or(|shard| shard == submission.shard))?;
+        let submission = self.queue.remove(index)?;
+        let result = self.attempt(&submission, options);
+        let writer = self
+            .writer(submission.shard, submission.writer)
+            .expect("a writer with submissions is kept");
+        writer.waiting -= 1;
+        writer.in_flight.leave(&submission.batch);
+        let sink = writer.sink.clone();
+        let finished = writer.dropped && writer.waiting == 0;
+        Some(Parcel {
+            sink,
+            completion: Completion {
+                ticket: submission.ticket,
+                result,
+            },
+            _writer: finished
+                .then(|| self.remove_writer(submission.shard, submission.writer))
+                .flatten(),
+        })
+    }
+
+    /// Decides a submission whose turn has come.
+    fn attempt(&mut self, submission: &Submission, options: &MemoryOptions) -> CommitResult {
+        if let Some(reason) = &self.poison {
+            return CommitResult::Unknown {
+                reason: reason.clone(),
+            };
+        }
+        let Submission { shard, batch, .. } = submission;
+        let stream = self
+            .streams
+            .get_mut(shard)
+            .expect("a stream with submissions exists");
+        if stream.owner != Some(submission.writer) {
+            return CommitResult::Fenced {
+                epoch: stream.epoch,
+            };
+        }
+        let gate = &stream.writers[&submission.writer].gate;
+        if let Err(outcome) = gate.check(batch) {
+            return outcome;
+        }
+        let result = match &submission.fault {
+            None => stream.store(
+                submission,
+                &mut self.bytes,
+                &mut self.batches_total,
+                options,
+            ),
+            Some(fault) => {
+                if fault.stores() {
+                    stream.store(
+                        submission,
+                        &mut self.bytes,
+                        &mut self.batches_total,
+                        options,
+                    );
+                }
+                if fault.takes_over() {
+                    stream.epoch = stream.epoch.next();
+                    stream.nonce = None;
+                    stream.owner = None;
+                }
+                let result = fault.result(stream.epoch);
+                if let (true, CommitResult::Unknown { reason }) = (fault.poisons(), &result) {
+                    self.poison = Some(reason.clone());
+                }
+                result
+            }
+        };
+        if let Some(writer) = stream.writers.get_mut(&submission.writer) {
+            writer.gate.settle(batch, &result);
+        }
+        result
+    }
+}
+
+impl Stream {
+    fn store(
+        &mut self,
+        submission: &Submission,
+        bytes: &mut u64,
+        batches_total: &mut u64,
+        options: &MemoryOptions,
+    ) -> CommitResult {
+        let batch = &submission.batch;
+        if submission.expected == self.tail {
+            let length = batch.bytes().len() as u64;
+            if *bytes + length > options.bytes_max {
+                return CommitResult::Full {
+                    reason: format!("memory log is limited to {} bytes", options.bytes_max).into(),
+                };
+            }
+            *bytes += length;
+            *batches_total += 1;
+            self.tail = batch.tail();
+            self.batches.push_back(batch.clone());
+            return CommitResult::Committed { tail: self.tail };
+        }
+        let first = batch.header().first_sequence;
+        let place = self
+            .batches
+            .binary_search_by_key(&first, |stored| stored.header().first_sequence);
+        match place {
+            Ok(index) if self.batches[index].chain() == batch.chain() => {
+                CommitResult::AlreadyCommitted { tail: batch.tail() }
+            }
+            _ => CommitResult::Mismatch { tail: self.tail },
+        }
+    }
+}
