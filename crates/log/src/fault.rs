@@ -89,6 +89,19 @@ impl FaultLog {
         });
     }
 
+    /// Holds back everything submitted from now on until it is pumped, or lets it go on.
+    pub fn hold(&self, held: bool) {
+        self.memory.with_faults(|faults| faults.held = held);
+        if !held {
+            self.memory.deliver();
+        }
+    }
+
+    /// Takes away all space, or gives it back.
+    pub fn fill(&self, full: bool) {
+        self.memory.set_full(full);
+    }
+
     /// See [`MemoryLog::pump`].
     pub fn pump(&self, batches_max: usize) -> usize {
         self.memory.pump(batches_max)
@@ -144,6 +157,7 @@ impl Log for FaultLog {
 pub(crate) struct Faults {
     scripts: BTreeMap<ShardId, Script>,
     unreadable: BTreeSet<ShardId>,
+    pub(crate) held: bool,
 }
 
 #[derive(Default)]

@@ -49,9 +49,14 @@ impl Default for MemoryOptions {
 }
 
 /// A log in memory.
-#[derive(Default)]
 pub struct MemoryLog {
     core: Arc<Core>,
+}
+
+impl Default for MemoryLog {
+    fn default() -> Self {
+        Self::new(MemoryOptions::default())
+    }
 }
 
 impl MemoryLog {
@@ -61,7 +66,13 @@ impl MemoryLog {
         Self {
             core: Arc::new(Core {
                 options,
-                state: Mutex::default(),
+                state: Mutex::new(State {
+                    space: Space {
+                        bytes_max: options.bytes_max,
+                        ..Space::default()
+                    },
+                    ..State::default()
+                }),
             }),
         }
     }
@@ -99,7 +110,7 @@ impl MemoryLog {
             let mut state = self.core.lock();
             for _ in 0..kept {
                 if let Some(submission) = state.queue.pop_front() {
-                    state.attempt(&submission, &self.core.options);
+                    state.attempt(&submission);
                 }
             }
             state.queue.clear();
@@ -114,6 +125,15 @@ impl MemoryLog {
                 .collect()
         };
         drop(owners);
+    }
+
+    pub(crate) fn set_full(&self, full: bool) {
+        self.core.lock().space.full = full;
+    }
+
+    /// Completes what waits, if it is not to wait.
+    pub(crate) fn deliver(&self) {
+        self.core.deliver();
     }
 
     pub(crate) fn with_faults<T>(&self, change: impl FnOnce(&mut Faults) -> T) -> T {
@@ -242,7 +262,7 @@ impl Log for MemoryLog {
             if next > before {
                 break;
             }
-            state.bytes -= batch.bytes().len() as u64;
+            state.space.bytes -= batch.bytes().len() as u64;
             stream.oldest = next;
             stream.batches.pop_front();
         }
@@ -269,9 +289,9 @@ impl Log for MemoryLog {
             .collect();
         Ok(LogUsage {
             streams,
-            bytes: state.bytes,
-            free_bytes: Some(self.core.options.bytes_max.saturating_sub(state.bytes)),
-            batches_total: state.batches_total,
+            bytes: state.space.bytes,
+            free_bytes: Some(state.space.bytes_max.saturating_sub(state.space.bytes)),
+            batches_total: state.space.batches_total,
             ..LogUsage::default()
         })
     }
@@ -309,9 +329,7 @@ impl LogWriter for MemoryWriter {
             });
         }
         self.submitted += 1;
-        if self.core.options.delivery == Delivery::Immediate {
-            self.core.pump(usize::MAX, None);
-        }
+        self.core.deliver();
         Ok(ticket)
     }
 }
@@ -329,7 +347,6 @@ impl Drop for MemoryWriter {
     }
 }
 
-#[derive(Default)]
 struct Core {
     options: MemoryOptions,
     state: Mutex<State>,
@@ -344,9 +361,16 @@ struct State {
     poison: Option<Arc<str>>,
     /// A thread is delivering; it will see whatever is queued meanwhile.
     pumping: bool,
-    bytes: u64,
-    batches_total: u64,
+    space: Space,
     writers_total: u64,
+}
+
+#[derive(Default)]
+struct Space {
+    bytes: u64,
+    bytes_max: u64,
+    full: bool,
+    batches_total: u64,
 }
 
 #[derive(Default)]
@@ -390,6 +414,13 @@ impl Core {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn deliver(&self) {
+        let held = self.lock().faults.held;
+        if self.options.delivery == Delivery::Immediate && !held {
+            self.pump(usize::MAX, None);
+        }
+    }
+
     fn pump(&self, batches_max: usize, shard: Option<ShardId>) -> usize {
         let mut delivered = 0;
         {
@@ -403,7 +434,7 @@ impl Core {
             let parcel = {
                 let mut state = self.lock();
                 let parcel = (delivered < batches_max)
-                    .then(|| state.step(shard, &self.options))
+                    .then(|| state.step(shard))
                     .flatten();
                 // In the same breath as finding nothing, so that no submission is missed.
                 state.pumping = parcel.is_some();
@@ -428,13 +459,13 @@ impl State {
         self.streams.get_mut(&shard)?.writers.remove(&writer)
     }
 
-    fn step(&mut self, shard: Option<ShardId>, options: &MemoryOptions) -> Option<Parcel> {
+    fn step(&mut self, shard: Option<ShardId>) -> Option<Parcel> {
         let index = self
             .queue
             .iter()
             .position(|submission| shard.is_none_or(|shard| shard == submission.shard))?;
         let submission = self.queue.remove(index)?;
-        let result = self.attempt(&submission, options);
+        let result = self.attempt(&submission);
         let writer = self
             .writer(submission.shard, submission.writer)
             .expect("a writer with submissions is kept");
@@ -455,7 +486,7 @@ impl State {
     }
 
     /// Decides a submission whose turn has come.
-    fn attempt(&mut self, submission: &Submission, options: &MemoryOptions) -> CommitResult {
+    fn attempt(&mut self, submission: &Submission) -> CommitResult {
         if let Some(reason) = &self.poison {
             return CommitResult::Unknown {
                 reason: reason.clone(),
@@ -476,20 +507,10 @@ impl State {
             return outcome;
         }
         let result = match &submission.fault {
-            None => stream.store(
-                submission,
-                &mut self.bytes,
-                &mut self.batches_total,
-                options,
-            ),
+            None => stream.store(submission, &mut self.space),
             Some(fault) => {
                 if fault.stores() {
-                    stream.store(
-                        submission,
-                        &mut self.bytes,
-                        &mut self.batches_total,
-                        options,
-                    );
+                    stream.store(submission, &mut self.space);
                 }
                 if fault.takes_over() {
                     stream.epoch = stream.epoch.next();
@@ -511,23 +532,18 @@ impl State {
 }
 
 impl Stream {
-    fn store(
-        &mut self,
-        submission: &Submission,
-        bytes: &mut u64,
-        batches_total: &mut u64,
-        options: &MemoryOptions,
-    ) -> CommitResult {
+    fn store(&mut self, submission: &Submission, space: &mut Space) -> CommitResult {
         let batch = &submission.batch;
         if submission.expected == self.tail {
             let length = batch.bytes().len() as u64;
-            if *bytes + length > options.bytes_max {
+            if space.full || space.bytes + length > space.bytes_max {
+                let reason = format!("memory log of {} bytes is full", space.bytes_max);
                 return CommitResult::Full {
-                    reason: format!("memory log is limited to {} bytes", options.bytes_max).into(),
+                    reason: reason.into(),
                 };
             }
-            *bytes += length;
-            *batches_total += 1;
+            space.bytes += length;
+            space.batches_total += 1;
             self.tail = batch.tail();
             self.batches.push_back(batch.clone());
             return CommitResult::Committed { tail: self.tail };
