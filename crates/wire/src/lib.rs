@@ -1,1 +1,50 @@
-//! Every public message and its JSON form
+//! Every public message and its JSON form: what stands in HTTP bodies and on the socket.
+//!
+//! Pure: types, their JSON, their limits as schemas, and conversions from the model. It
+//! opens no socket, reads no clock and decides nothing; what a request *means* is the
+//! edge's and the arbiter's business.
+//!
+//! Requests refuse fields that they do not know, so that a typing error never passes for a
+//! default. Answers may grow: whoever reads one skips what it does not know.
+
+mod boards;
+mod bounded;
+mod claims;
+mod events;
+mod guests;
+mod hunts;
+mod live;
+mod live_state;
+mod problem;
+mod rounds;
+pub mod schema;
+mod stats;
+mod text;
+mod time;
+
+pub use boards::{
+    BOARD_PAGE_MAX, BoardEntry, BoardName, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX,
+    StandingQuery, StandingView, UnknownBoard,
+};
+pub use claims::{
+    ANSWER_BYTES_MAX, BATCH_ITEMS_MAX, ClaimAnswer, ClaimFor, ClaimItem, ClaimRequest, Receipt,
+    retry_after_ms,
+};
+pub use events::{EVENTS_MAX, EventFault, EventRequest, EventsAnswer, RefusedEvent};
+pub use guests::{GuestAnswer, GuestRequest};
+pub use hunts::{
+    CellsQuery, CellsView, HuntChange, HuntList, HuntRequest, HuntStateName, HuntSummary,
+    HuntVersion, HuntView, ValueRow,
+};
+pub use live::{
+    BEARER_PROTOCOL_PREFIX, BoardMessage, CLAIM_ID_BYTES_MAX, ClaimMessage, ClientMessage,
+    CloseCode, DeltaMessage, ErrorMessage, LIVE_PROTOCOL, LiveClaim, LiveSeed, MessageError,
+    OutcomeMessage, RoundMessage, ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound,
+    SubscribeMessage, SubscribedMessage,
+};
+pub use live_state::{LiveRound, LiveState, LiveTile};
+pub use problem::{Problem, ProblemKind};
+pub use rounds::{MapView, RoundView, TileView};
+pub use stats::{LogStats, ProjectionStats, Stats};
+pub use text::{CellText, CellTextError, PositionText};
+pub use time::{DurationError, DurationText, Timestamp, TimestampError};

@@ -1,0 +1,249 @@
+//! Leaderboards: pages of them and one player's standing.
+
+use std::fmt;
+use std::str::FromStr;
+
+use huntcore_model::PlayerId;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::{PositionText, Timestamp, schema};
+
+/// A page holds at most this many entries.
+pub const BOARD_PAGE_MAX: u32 = 1_000;
+/// A standing shows at most this many neighbours on each side.
+pub const NEIGHBOURS_MAX: u32 = 50;
+
+/// The built-in boards.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum BoardName {
+    /// The sum of claims' points.
+    Total,
+    /// The highest score of score events.
+    Best,
+    /// The highest score within one second of server time.
+    Second,
+}
+
+/// Not the name of a board.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{found:?} is not a board: expected total, best or second")]
+pub struct UnknownBoard {
+    found: String,
+}
+
+/// The part of time that a board covers; the whole hunt if it names no start and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardWindow {
+    /// From this time on, inclusive.
+    #[schema(value_type = Option<schema::Timestamp>, required = true)]
+    pub start: Option<Timestamp>,
+    /// Up to this time, exclusive.
+    #[schema(value_type = Option<schema::Timestamp>, required = true)]
+    pub end: Option<Timestamp>,
+    /// Whether nothing can change it any more but a logged correction.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+}
+
+/// A player's place on a board.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardEntry {
+    /// From 1; no two players share one, ties go to whoever scored first.
+    #[schema(minimum = 1, examples(1))]
+    pub rank: u64,
+    /// Who.
+    #[schema(value_type = schema::PlayerId)]
+    pub player: PlayerId,
+    /// How much.
+    #[schema(value_type = schema::Score)]
+    pub score: i64,
+}
+
+/// A page of a board (`GET /v1/hunts/{hunt}/boards/{board}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardView {
+    /// Which board.
+    pub board: BoardName,
+    /// What it covers.
+    pub window: BoardWindow,
+    /// How far the log is counted in.
+    #[schema(value_type = schema::Position)]
+    pub position: PositionText,
+    /// How many players are on the board.
+    pub players: u64,
+    /// Best first.
+    pub entries: Vec<BoardEntry>,
+    /// Give it to `cursor` for the next page; left out on the last one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_cursor: Option<String>,
+}
+
+/// One player's place (`GET /v1/hunts/{hunt}/boards/{board}/players/{player}`).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StandingView {
+    /// Which board.
+    pub board: BoardName,
+    /// What it covers.
+    pub window: BoardWindow,
+    /// How far the log is counted in.
+    #[schema(value_type = schema::Position)]
+    pub position: PositionText,
+    /// Who.
+    #[schema(value_type = schema::PlayerId)]
+    pub player: PlayerId,
+    /// From 1.
+    #[schema(minimum = 1, examples(17))]
+    pub rank: u64,
+    /// How much.
+    #[schema(value_type = schema::Score)]
+    pub score: i64,
+    /// How many players are on the board.
+    pub of: u64,
+    /// The players around, best first, the player among them; only with `around`.
+    pub neighbours: Vec<BoardEntry>,
+}
+
+/// Which page of a board.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct BoardQuery {
+    /// How many entries; 100 if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 1, maximum = 1000)]
+    pub limit: Option<u32>,
+    /// Where the page starts: the `next_cursor` of the page before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(max_length = 256)]
+    pub cursor: Option<String>,
+    /// Of `second`: the start of the window; the latest final one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Timestamp>)]
+    pub window: Option<Timestamp>,
+    /// Wait a bounded time until the board covers this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Position>)]
+    pub at_least: Option<PositionText>,
+}
+
+/// Which standing, and how much around it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct StandingQuery {
+    /// How many neighbours on each side; none if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(minimum = 0, maximum = 50)]
+    pub around: Option<u32>,
+    /// Of `second`: the start of the window; the latest final one if left out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Timestamp>)]
+    pub window: Option<Timestamp>,
+    /// Wait a bounded time until the board covers this position.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[param(value_type = Option<schema::Position>)]
+    pub at_least: Option<PositionText>,
+}
+
+impl BoardName {
+    /// Every board.
+    pub const ALL: [Self; 3] = [Self::Total, Self::Best, Self::Second];
+
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Total => "total",
+            Self::Best => "best",
+            Self::Second => "second",
+        }
+    }
+}
+
+impl FromStr for BoardName {
+    type Err = UnknownBoard;
+
+    fn from_str(text: &str) -> Result<Self, UnknownBoard> {
+        Self::ALL
+            .into_iter()
+            .find(|board| board.name() == text)
+            .ok_or_else(|| UnknownBoard {
+                found: text.chars().take(40).collect(),
+            })
+    }
+}
+
+impl fmt::Display for BoardName {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.name())
+    }
+}
+
+impl BoardWindow {
+    /// The window of a board that counts the whole hunt.
+    pub const WHOLE_HUNT: Self = Self {
+        start: None,
+        end: None,
+        is_final: false,
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use huntcore_model::TimeMicros;
+
+    use super::*;
+
+    #[test]
+    fn a_page_shows_its_window() {
+        let view = BoardView {
+            board: BoardName::Second,
+            window: BoardWindow {
+                start: Some(TimeMicros::from_millis(1_000).into()),
+                end: Some(TimeMicros::from_millis(2_000).into()),
+                is_final: true,
+            },
+            position: PositionText::new("AQEAKg".to_owned()),
+            players: 1,
+            entries: vec![BoardEntry {
+                rank: 1,
+                player: PlayerId::new("ada").expect("valid"),
+                score: -3,
+            }],
+            next_cursor: None,
+        };
+        let json = serde_json::to_string(&view).expect("plain data");
+        assert_eq!(
+            json,
+            r#"{"board":"second","window":{"start":"1970-01-01T00:00:01.000Z","end":"1970-01-01T00:00:02.000Z","final":true},"position":"AQEAKg","players":1,"entries":[{"rank":1,"player":"ada","score":-3}]}"#
+        );
+        assert_eq!(
+            serde_json::from_str::<BoardView>(&json).expect("own JSON"),
+            view
+        );
+    }
+
+    #[test]
+    fn a_whole_hunts_window_has_no_bounds() {
+        assert_eq!(
+            serde_json::to_string(&BoardWindow::WHOLE_HUNT).expect("plain data"),
+            r#"{"start":null,"end":null,"final":false}"#
+        );
+    }
+
+    #[test]
+    fn a_board_is_found_by_its_name() {
+        for board in BoardName::ALL {
+            assert_eq!(board.name().parse(), Ok(board));
+            assert_eq!(
+                serde_json::to_string(&board).expect("plain data"),
+                format!("\"{board}\"")
+            );
+        }
+        assert!("Total".parse::<BoardName>().is_err());
+    }
+}

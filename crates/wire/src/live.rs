@@ -1,0 +1,692 @@
+//! The socket's messages: text frames of JSON objects that a `type` tells apart.
+//!
+//! Every message may arrive twice; applying one again changes nothing. What a receiver
+//! makes of them stands in [`crate::LiveState`].
+
+use std::borrow::Cow;
+
+use huntcore_model::{
+    Hash32, HuntId, Outcome, OutcomeKind, PlayerId, RoundNumber, RoundOpened, TileIndex, TimeMicros,
+};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use crate::{
+    BoardEntry, BoardName, BoardWindow, HuntStateName, PositionText, Receipt, Timestamp, bounded,
+    claims, schema,
+};
+
+/// The WebSocket subprotocol that these messages are.
+pub const LIVE_PROTOCOL: &str = "huntcore.v1.json";
+/// A browser's token comes as one more subprotocol that begins like this.
+pub const BEARER_PROTOCOL_PREFIX: &str = "bearer.";
+/// A claim's id has at most this many bytes.
+pub const CLAIM_ID_BYTES_MAX: usize = 64;
+
+/// What a client sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ClientMessage {
+    /// Starts the stream of changes; once for each connection.
+    Subscribe(SubscribeMessage),
+    /// An attempt on a tile.
+    Claim(ClaimMessage),
+}
+
+/// Starts the stream of changes.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SubscribeMessage {
+    /// The last `resume` received, of any process; left out to start with a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Position>)]
+    pub resume: Option<PositionText>,
+}
+
+/// An attempt on a tile; answered by the `outcome` of the same id.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimMessage {
+    /// The client's own, to find the answer by; at most 64 bytes.
+    #[serde(deserialize_with = "bounded::text::<_, 1, CLAIM_ID_BYTES_MAX>")]
+    #[schema(min_length = 1, max_length = 64, examples("c17"))]
+    pub id: String,
+    /// Which round.
+    #[schema(value_type = schema::RoundNumber)]
+    pub round: RoundNumber,
+    /// Which of the round's tiles.
+    #[schema(value_type = schema::TileIndex)]
+    pub tile: TileIndex,
+    /// The answer to the tile's puzzle, if it has one.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::option_text::<_, 0, { claims::ANSWER_BYTES_MAX }>"
+    )]
+    #[schema(max_length = 256)]
+    pub answer: Option<String>,
+}
+
+/// What a server sends.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(tag = "type", rename_all = "lowercase")]
+pub enum ServerMessage {
+    /// The answer to `subscribe`.
+    Subscribed(SubscribedMessage),
+    /// A round has opened.
+    Round(RoundMessage),
+    /// What has changed.
+    Delta(DeltaMessage),
+    /// All there is; replaces everything known.
+    Snapshot(SnapshotMessage),
+    /// The top of a board.
+    Board(BoardMessage),
+    /// What came of a claim.
+    Outcome(OutcomeMessage),
+    /// Something is wrong with what the client sent, or with the server.
+    Error(ErrorMessage),
+}
+
+/// The answer to `subscribe`. A `snapshot` follows unless `resumed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SubscribedMessage {
+    /// The server's clock.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// Which hunt.
+    #[schema(value_type = schema::HuntId)]
+    pub hunt: HuntId,
+    /// Whom the token names; left out for those who only watch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::PlayerId>)]
+    pub player: Option<PlayerId>,
+    /// Whether the changes since `resume` follow; otherwise a snapshot does.
+    pub resumed: bool,
+    /// The process's own count of ticks.
+    pub tick: u64,
+    /// Where the stream goes on from.
+    #[schema(value_type = schema::Position)]
+    pub resume: PositionText,
+    /// From one tick to the next.
+    #[schema(examples(100))]
+    pub tick_ms: u64,
+}
+
+/// A round has opened; sent before any delta that speaks of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RoundMessage {
+    /// The server's clock.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// Which hunt.
+    #[schema(value_type = schema::HuntId)]
+    pub hunt: HuntId,
+    /// Which round.
+    #[schema(value_type = schema::RoundNumber)]
+    pub round: RoundNumber,
+    /// The configuration that the map is made by.
+    pub config_version: u32,
+    /// The map's name.
+    #[schema(value_type = schema::Hash)]
+    pub map: Hash32,
+    /// Binds the seed before it may be known.
+    #[schema(value_type = schema::Hash)]
+    pub commitment: Hash32,
+    /// Gives the tiles' places among the configuration version's cells.
+    #[schema(value_type = schema::Hash)]
+    pub layout: Hash32,
+    /// How many tiles there are.
+    pub tiles: u32,
+    /// From this time on tiles may be claimed.
+    #[schema(value_type = schema::Timestamp)]
+    pub opens_at: Timestamp,
+    /// Up to this time, exclusive.
+    #[schema(value_type = schema::Timestamp)]
+    pub closes_at: Timestamp,
+}
+
+/// What one tick has changed, or several for a slow client. Sent once per tick, and only if
+/// something has changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeltaMessage {
+    /// The server's clock when the tick was cut.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// The process's own count of ticks.
+    pub tick: u64,
+    /// The first tick of several that this delta merges.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_tick: Option<u64>,
+    /// Give it to `subscribe` to go on from here.
+    #[schema(value_type = schema::Position)]
+    pub resume: PositionText,
+    /// Rounds before this one are no longer shown: forget them.
+    #[schema(value_type = schema::RoundNumber)]
+    pub oldest: RoundNumber,
+    /// Tiles won.
+    pub claims: Vec<LiveClaim>,
+    /// Rounds whose claim window has passed on every shard.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(value_type = Vec<schema::RoundNumber>)]
+    pub closed: Vec<RoundNumber>,
+    /// Seeds that may be known now.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<LiveSeed>,
+    /// What the hunt is doing, if that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<HuntStateName>,
+}
+
+/// A tile won.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiveClaim {
+    /// Which round.
+    #[schema(value_type = schema::RoundNumber)]
+    pub round: RoundNumber,
+    /// Which tile.
+    #[schema(value_type = schema::TileIndex)]
+    pub tile: TileIndex,
+    /// Who won it; `null` once that player was erased.
+    #[schema(value_type = Option<schema::PlayerId>, required = true)]
+    pub player: Option<PlayerId>,
+    /// What it is worth.
+    pub points: u32,
+}
+
+/// A round's seed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct LiveSeed {
+    /// Which round.
+    #[schema(value_type = schema::RoundNumber)]
+    pub round: RoundNumber,
+    /// Its seed.
+    #[schema(value_type = schema::Hash)]
+    pub seed: Hash32,
+}
+
+/// All there is; replaces everything known.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SnapshotMessage {
+    /// The server's clock when the snapshot was made.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// The process's own count of ticks.
+    pub tick: u64,
+    /// Give it to `subscribe` to go on from here.
+    #[schema(value_type = schema::Position)]
+    pub resume: PositionText,
+    /// Which hunt.
+    #[schema(value_type = schema::HuntId)]
+    pub hunt: HuntId,
+    /// What it is doing.
+    pub state: HuntStateName,
+    /// Rounds before this one are no longer shown.
+    #[schema(value_type = schema::RoundNumber)]
+    pub oldest: RoundNumber,
+    /// The open rounds and the last closed ones, oldest first.
+    pub rounds: Vec<SnapshotRound>,
+    /// The top of `total`, if it has been published; other boards follow as messages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub board: Option<BoardMessage>,
+}
+
+/// A round with all its claims.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SnapshotRound {
+    /// Which round.
+    #[schema(value_type = schema::RoundNumber)]
+    pub round: RoundNumber,
+    /// The configuration that the map is made by.
+    pub config_version: u32,
+    /// The map's name.
+    #[schema(value_type = schema::Hash)]
+    pub map: Hash32,
+    /// Binds the seed before it may be known.
+    #[schema(value_type = schema::Hash)]
+    pub commitment: Hash32,
+    /// Gives the tiles' places among the configuration version's cells.
+    #[schema(value_type = schema::Hash)]
+    pub layout: Hash32,
+    /// How many tiles there are.
+    pub tiles: u32,
+    /// From this time on tiles may be claimed.
+    #[schema(value_type = schema::Timestamp)]
+    pub opens_at: Timestamp,
+    /// Up to this time, exclusive.
+    #[schema(value_type = schema::Timestamp)]
+    pub closes_at: Timestamp,
+    /// Whether its claim window has passed on every shard.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub closed: bool,
+    /// Its seed, once it may be known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Hash>)]
+    pub seed: Option<Hash32>,
+    /// Tiles won.
+    pub claims: Vec<SnapshotClaim>,
+}
+
+/// A tile won, within its round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct SnapshotClaim {
+    /// Which tile.
+    #[schema(value_type = schema::TileIndex)]
+    pub tile: TileIndex,
+    /// Who won it; `null` once that player was erased.
+    #[schema(value_type = Option<schema::PlayerId>, required = true)]
+    pub player: Option<PlayerId>,
+    /// What it is worth.
+    pub points: u32,
+}
+
+/// The top of a board; sent when it has changed, and not too often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct BoardMessage {
+    /// The server's clock.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// Which board.
+    pub board: BoardName,
+    /// Grows with the position, on every process alike: of two messages about a board the
+    /// one with the smaller revision is the older, whichever came last.
+    pub revision: u64,
+    /// What it covers.
+    pub window: BoardWindow,
+    /// How far the log is counted in.
+    #[schema(value_type = schema::Position)]
+    pub position: PositionText,
+    /// How many players are on the board.
+    pub players: u64,
+    /// The top, best first.
+    pub entries: Vec<BoardEntry>,
+}
+
+/// What came of a claim.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct OutcomeMessage {
+    /// The server's clock.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// The claim's.
+    #[schema(min_length = 1, max_length = 64, examples("c17"))]
+    pub id: String,
+    /// The outcome's name.
+    #[schema(value_type = schema::OutcomeName)]
+    pub outcome: OutcomeKind,
+    /// Which round.
+    #[schema(value_type = schema::RoundNumber)]
+    pub round: RoundNumber,
+    /// Which tile.
+    #[schema(value_type = schema::TileIndex)]
+    pub tile: TileIndex,
+    /// Of `won`: where the claim stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub receipt: Option<Receipt>,
+    /// Of `won`: what the tile is worth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub points: Option<u32>,
+    /// Of `taken`: where the winner's claim stands.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Position>)]
+    pub winner_position: Option<PositionText>,
+    /// When to ask again, if that may help.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_after_ms: Option<u64>,
+    /// More about it, in words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// Something is wrong; the connection closes after it if it cannot go on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ErrorMessage {
+    /// The server's clock.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// The id of the message at fault, if it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// A problem's name.
+    #[schema(examples("malformed"))]
+    pub code: String,
+    /// What is wrong, in words.
+    pub detail: String,
+}
+
+/// Why a WebSocket is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum CloseCode {
+    /// Done.
+    Normal,
+    /// The server stops: come again after a backoff.
+    GoingAway,
+    /// A frame that RFC 6455 does not allow.
+    Protocol,
+    /// A binary frame.
+    UnsupportedData,
+    /// Text that is not UTF-8.
+    InvalidUtf8,
+    /// The token has expired or does not allow it.
+    Policy,
+    /// A message longer than allowed.
+    TooBig,
+    /// A bug, or a broken machine.
+    Internal,
+    /// A limit is reached: come again after a backoff.
+    TryAgainLater,
+    /// The client did not read for too long.
+    SlowClient,
+}
+
+/// Why a text is no message.
+#[derive(Debug, thiserror::Error)]
+pub enum MessageError {
+    /// Not JSON, no object, or no `type`.
+    #[error("message cannot be read: {0}")]
+    Json(#[source] serde_json::Error),
+    /// A type that this version does not know; a reader skips it.
+    #[error("message has the unknown type {kind:?}")]
+    UnknownType {
+        /// The type.
+        kind: String,
+    },
+}
+
+impl ClientMessage {
+    /// Reads a text frame.
+    pub fn from_json(text: &str) -> Result<Self, MessageError> {
+        serde_json::from_str(text).map_err(MessageError::Json)
+    }
+
+    /// Writes a text frame.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("messages are plain data")
+    }
+}
+
+impl ServerMessage {
+    /// Reads a text frame. What is new in it to this version is skipped.
+    pub fn from_json(text: &str) -> Result<Self, MessageError> {
+        #[derive(Deserialize)]
+        struct Kind<'a> {
+            #[serde(rename = "type", borrow)]
+            kind: Cow<'a, str>,
+        }
+        fn read<'a, T: Deserialize<'a>>(
+            text: &'a str,
+            wrap: fn(T) -> ServerMessage,
+        ) -> Result<ServerMessage, MessageError> {
+            serde_json::from_str(text)
+                .map(wrap)
+                .map_err(MessageError::Json)
+        }
+        // Two passes over the text cost less than serde's buffering of a tagged enum.
+        let Kind { kind } = serde_json::from_str(text).map_err(MessageError::Json)?;
+        match &*kind {
+            "subscribed" => read(text, Self::Subscribed),
+            "round" => read(text, Self::Round),
+            "delta" => read(text, Self::Delta),
+            "snapshot" => read(text, Self::Snapshot),
+            "board" => read(text, Self::Board),
+            "outcome" => read(text, Self::Outcome),
+            "error" => read(text, Self::Error),
+            _ => Err(MessageError::UnknownType {
+                kind: kind.into_owned(),
+            }),
+        }
+    }
+
+    /// Writes a text frame.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        serde_json::to_string(self).expect("messages are plain data")
+    }
+
+    /// The server's clock when the message was made. Most messages are shared or may have
+    /// waited, so a client's best guess of the clock comes from the least late one.
+    #[must_use]
+    pub const fn server_time(&self) -> Timestamp {
+        match self {
+            Self::Subscribed(message) => message.server_time,
+            Self::Round(message) => message.server_time,
+            Self::Delta(message) => message.server_time,
+            Self::Snapshot(message) => message.server_time,
+            Self::Board(message) => message.server_time,
+            Self::Outcome(message) => message.server_time,
+            Self::Error(message) => message.server_time,
+        }
+    }
+}
+
+impl RoundMessage {
+    /// Announces a round at `now`.
+    #[must_use]
+    pub fn new(hunt: &HuntId, opened: &RoundOpened, now: TimeMicros) -> Self {
+        Self {
+            server_time: now.into(),
+            hunt: hunt.clone(),
+            round: opened.round,
+            config_version: opened.config_version,
+            map: opened.map,
+            commitment: opened.commitment,
+            layout: opened.layout,
+            tiles: opened.tiles,
+            opens_at: opened.schedule.opens_at.into(),
+            closes_at: opened.schedule.closes_at.into(),
+        }
+    }
+}
+
+impl OutcomeMessage {
+    /// What came of `claim`, told at `now`.
+    #[must_use]
+    pub fn of_outcome(claim: ClaimMessage, outcome: &Outcome, now: TimeMicros) -> Self {
+        Self {
+            receipt: claims::receipt(outcome),
+            points: claims::points(outcome),
+            winner_position: claims::winner_position(outcome),
+            retry_after_ms: claims::retry_after_ms(outcome, now),
+            ..Self::refused(claim, outcome.kind(), now)
+        }
+    }
+
+    /// A claim refused before it was decided, such as `rate-limited`.
+    #[must_use]
+    pub fn refused(claim: ClaimMessage, outcome: OutcomeKind, now: TimeMicros) -> Self {
+        Self {
+            server_time: now.into(),
+            id: claim.id,
+            outcome,
+            round: claim.round,
+            tile: claim.tile,
+            receipt: None,
+            points: None,
+            winner_position: None,
+            retry_after_ms: None,
+            detail: None,
+        }
+    }
+}
+
+impl CloseCode {
+    const ALL: [Self; 10] = [
+        Self::Normal,
+        Self::GoingAway,
+        Self::Protocol,
+        Self::UnsupportedData,
+        Self::InvalidUtf8,
+        Self::Policy,
+        Self::TooBig,
+        Self::Internal,
+        Self::TryAgainLater,
+        Self::SlowClient,
+    ];
+
+    /// The number in the close frame.
+    #[must_use]
+    pub const fn code(self) -> u16 {
+        match self {
+            Self::Normal => 1000,
+            Self::GoingAway => 1001,
+            Self::Protocol => 1002,
+            Self::UnsupportedData => 1003,
+            Self::InvalidUtf8 => 1007,
+            Self::Policy => 1008,
+            Self::TooBig => 1009,
+            Self::Internal => 1011,
+            Self::TryAgainLater => 1013,
+            Self::SlowClient => 4000,
+        }
+    }
+
+    /// The code of that number, if huntcore uses it.
+    #[must_use]
+    pub fn from_code(code: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.code() == code)
+    }
+
+    /// Whether the same client may come again with the same token.
+    #[must_use]
+    pub const fn may_return(self) -> bool {
+        matches!(
+            self,
+            Self::Normal
+                | Self::GoingAway
+                | Self::Internal
+                | Self::TryAgainLater
+                | Self::SlowClient
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn message() -> BoardMessage {
+        BoardMessage {
+            server_time: Timestamp::default(),
+            board: BoardName::Total,
+            revision: 9,
+            window: BoardWindow::WHOLE_HUNT,
+            position: PositionText::new("AQ".to_owned()),
+            players: 0,
+            entries: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_client_message_is_taken_strictly() {
+        assert_eq!(
+            ClientMessage::from_json(r#"{"type":"subscribe"}"#).expect("valid"),
+            ClientMessage::Subscribe(SubscribeMessage { resume: None })
+        );
+        let claim = ClientMessage::from_json(r#"{"type":"claim","id":"c1","round":3,"tile":0}"#)
+            .expect("valid");
+        assert_eq!(
+            claim.to_json(),
+            r#"{"type":"claim","id":"c1","round":3,"tile":0}"#
+        );
+        let long = "x".repeat(65);
+        for bad in [
+            "",
+            "[]",
+            "{}",
+            r#"{"type":"unsubscribe"}"#,
+            r#"{"type":"subscribe","resum":"x"}"#,
+            r#"{"type":"claim","round":3,"tile":0}"#,
+            r#"{"type":"claim","id":"","round":3,"tile":0}"#,
+            r#"{"type":"claim","id":"c","round":3.0,"tile":0}"#,
+            &format!(r#"{{"type":"claim","id":"{long}","round":3,"tile":0}}"#),
+        ] {
+            assert!(ClientMessage::from_json(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_delta_leaves_out_what_has_not_changed() {
+        let delta = ServerMessage::Delta(DeltaMessage {
+            server_time: Timestamp::default(),
+            tick: 7,
+            from_tick: None,
+            resume: PositionText::new("AQ".to_owned()),
+            oldest: RoundNumber::FIRST,
+            claims: vec![LiveClaim {
+                round: RoundNumber::new(2),
+                tile: TileIndex::new(5),
+                player: Some(PlayerId::new("ada").expect("valid")),
+                points: 25,
+            }],
+            closed: Vec::new(),
+            seeds: Vec::new(),
+            state: None,
+        });
+        let json = delta.to_json();
+        assert_eq!(
+            json,
+            r#"{"type":"delta","server_time":"1970-01-01T00:00:00.000Z","tick":7,"resume":"AQ","oldest":1,"claims":[{"round":2,"tile":5,"player":"ada","points":25}]}"#
+        );
+        assert_eq!(ServerMessage::from_json(&json).expect("own JSON"), delta);
+    }
+
+    #[test]
+    fn a_snapshot_holds_the_total_board() {
+        let snapshot = ServerMessage::Snapshot(SnapshotMessage {
+            server_time: Timestamp::default(),
+            tick: 7,
+            resume: PositionText::new("AQ".to_owned()),
+            hunt: HuntId::new("park").expect("a slug"),
+            state: HuntStateName::Paused,
+            oldest: RoundNumber::FIRST,
+            rounds: Vec::new(),
+            board: Some(message()),
+        });
+        let json = snapshot.to_json();
+        assert_eq!(
+            json,
+            r#"{"type":"snapshot","server_time":"1970-01-01T00:00:00.000Z","tick":7,"resume":"AQ","hunt":"park","state":"paused","oldest":1,"rounds":[],"board":{"server_time":"1970-01-01T00:00:00.000Z","board":"total","revision":9,"window":{"start":null,"end":null,"final":false},"position":"AQ","players":0,"entries":[]}}"#
+        );
+        assert_eq!(ServerMessage::from_json(&json).expect("own JSON"), snapshot);
+    }
+
+    #[test]
+    fn an_outcome_answers_its_claim() {
+        let claim = ClaimMessage {
+            id: "c1".to_owned(),
+            round: RoundNumber::new(3),
+            tile: TileIndex::new(0),
+            answer: None,
+        };
+        let outcome = Outcome::NotYetOpen {
+            opens_at: TimeMicros::from_millis(30),
+        };
+        let told = OutcomeMessage::of_outcome(claim, &outcome, TimeMicros::from_millis(10));
+        assert_eq!(
+            ServerMessage::Outcome(told).to_json(),
+            r#"{"type":"outcome","server_time":"1970-01-01T00:00:00.010Z","id":"c1","outcome":"not-yet-open","round":3,"tile":0,"retry_after_ms":20}"#
+        );
+    }
+
+    #[test]
+    fn a_reader_skips_what_is_new_to_it() {
+        let mut json = ServerMessage::Board(message()).to_json();
+        json.insert_str(1, r#""new":[{}],"#);
+        assert_eq!(
+            ServerMessage::from_json(&json).expect("readable"),
+            ServerMessage::Board(message())
+        );
+        assert!(matches!(
+            ServerMessage::from_json(r#"{"type":"prize","tile":1}"#),
+            Err(MessageError::UnknownType { kind }) if kind == "prize"
+        ));
+    }
+
+    #[test]
+    fn close_codes_are_found_again() {
+        for code in CloseCode::ALL {
+            assert_eq!(CloseCode::from_code(code.code()), Some(code));
+        }
+        assert_eq!(CloseCode::from_code(1006), None);
+    }
+}

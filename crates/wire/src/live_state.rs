@@ -1,0 +1,290 @@
+//! What a receiver makes of the socket's messages: the fold that gives them their meaning.
+//!
+//! The order of messages within a connection matters only as far as a `round` comes before
+//! the deltas that speak of it; repetitions change nothing. After any number of losses of
+//! the connection, resumed on any process, the state equals the fold of the log.
+
+use std::collections::{BTreeMap, HashMap};
+
+use huntcore_model::{Hash32, PlayerId, RoundNumber, TileIndex};
+
+use crate::{
+    BoardMessage, BoardName, DeltaMessage, HuntStateName, PositionText, RoundMessage,
+    ServerMessage, SnapshotMessage, Timestamp,
+};
+
+/// A hunt as its live messages show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveState {
+    /// What the hunt is doing; `None` until the first snapshot.
+    pub state: Option<HuntStateName>,
+    /// The rounds shown: the open ones and the last closed ones.
+    pub rounds: BTreeMap<RoundNumber, LiveRound>,
+    /// The latest version of each board.
+    pub boards: BTreeMap<BoardName, BoardMessage>,
+    /// Give it to `subscribe` to go on from here.
+    pub resume: Option<PositionText>,
+    /// The last tick seen, in the connected process's own count.
+    pub tick: u64,
+    oldest: RoundNumber,
+}
+
+/// A round and who won what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveRound {
+    /// The configuration that the map is made by.
+    pub config_version: u32,
+    /// The map's name.
+    pub map: Hash32,
+    /// Binds the seed before it may be known.
+    pub commitment: Hash32,
+    /// Gives the tiles' places.
+    pub layout: Hash32,
+    /// How many tiles there are.
+    pub tiles: u32,
+    /// From this time on tiles may be claimed.
+    pub opens_at: Timestamp,
+    /// Up to this time, exclusive.
+    pub closes_at: Timestamp,
+    /// Whether its claim window has passed on every shard.
+    pub closed: bool,
+    /// Its seed, once it may be known.
+    pub seed: Option<Hash32>,
+    /// The tiles won.
+    pub claims: HashMap<TileIndex, LiveTile>,
+}
+
+/// A tile won.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LiveTile {
+    /// Who won it; `None` once that player was erased.
+    pub player: Option<PlayerId>,
+    /// What it is worth.
+    pub points: u32,
+}
+
+impl Default for LiveState {
+    fn default() -> Self {
+        Self {
+            state: None,
+            rounds: BTreeMap::new(),
+            boards: BTreeMap::new(),
+            resume: None,
+            tick: 0,
+            oldest: RoundNumber::FIRST,
+        }
+    }
+}
+
+impl LiveState {
+    /// Nothing known.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes in a message; outcomes and errors leave the state as it is.
+    pub fn apply(&mut self, message: &ServerMessage) {
+        match message {
+            ServerMessage::Subscribed(subscribed) => self.tick = subscribed.tick,
+            ServerMessage::Round(round) => self.apply_round(round),
+            ServerMessage::Delta(delta) => self.apply_delta(delta),
+            ServerMessage::Snapshot(snapshot) => self.apply_snapshot(snapshot),
+            ServerMessage::Board(board) => self.apply_board(board),
+            ServerMessage::Outcome(_) | ServerMessage::Error(_) => {}
+        }
+    }
+
+    /// Rounds before this one are no longer shown.
+    #[must_use]
+    pub const fn oldest(&self) -> RoundNumber {
+        self.oldest
+    }
+
+    /// The newest round whose tiles may still be claimed.
+    #[must_use]
+    pub fn newest_open(&self) -> Option<(RoundNumber, &LiveRound)> {
+        self.rounds
+            .iter()
+            .rev()
+            .find(|(_, round)| !round.closed)
+            .map(|(&number, round)| (number, round))
+    }
+
+    fn apply_round(&mut self, message: &RoundMessage) {
+        if message.round >= self.oldest {
+            // A repetition must not empty or reopen the round.
+            self.rounds
+                .entry(message.round)
+                .or_insert_with(|| LiveRound {
+                    config_version: message.config_version,
+                    map: message.map,
+                    commitment: message.commitment,
+                    layout: message.layout,
+                    tiles: message.tiles,
+                    opens_at: message.opens_at,
+                    closes_at: message.closes_at,
+                    closed: false,
+                    seed: None,
+                    claims: HashMap::new(),
+                });
+        }
+    }
+
+    fn apply_delta(&mut self, delta: &DeltaMessage) {
+        for claim in &delta.claims {
+            if let Some(round) = self.rounds.get_mut(&claim.round) {
+                let tile = LiveTile {
+                    player: claim.player.clone(),
+                    points: claim.points,
+                };
+                round.claims.insert(claim.tile, tile);
+            }
+        }
+        for number in &delta.closed {
+            if let Some(round) = self.rounds.get_mut(number) {
+                round.closed = true;
+            }
+        }
+        for published in &delta.seeds {
+            if let Some(round) = self.rounds.get_mut(&published.round) {
+                round.seed = Some(published.seed);
+            }
+        }
+        if let Some(state) = delta.state {
+            self.state = Some(state);
+        }
+        if delta.oldest > self.oldest {
+            self.oldest = delta.oldest;
+            self.rounds = self.rounds.split_off(&self.oldest);
+        }
+        self.tick = delta.tick;
+        self.resume = Some(delta.resume.clone());
+    }
+
+    fn apply_snapshot(&mut self, snapshot: &SnapshotMessage) {
+        self.state = Some(snapshot.state);
+        self.oldest = snapshot.oldest;
+        self.tick = snapshot.tick;
+        self.resume = Some(snapshot.resume.clone());
+        self.rounds = snapshot
+            .rounds
+            .iter()
+            .map(|round| {
+                let claims = round.claims.iter().map(|claim| {
+                    let tile = LiveTile {
+                        player: claim.player.clone(),
+                        points: claim.points,
+                    };
+                    (claim.tile, tile)
+                });
+                let live = LiveRound {
+                    config_version: round.config_version,
+                    map: round.map,
+                    commitment: round.commitment,
+                    layout: round.layout,
+                    tiles: round.tiles,
+                    opens_at: round.opens_at,
+                    closes_at: round.closes_at,
+                    closed: round.closed,
+                    seed: round.seed,
+                    claims: claims.collect(),
+                };
+                (round.round, live)
+            })
+            .collect();
+        if let Some(board) = &snapshot.board {
+            self.apply_board(board);
+        }
+    }
+
+    fn apply_board(&mut self, board: &BoardMessage) {
+        // Another process may be behind the one that was left: never go back (I6).
+        let known = self.boards.get(&board.board);
+        if known.is_none_or(|known| known.revision <= board.revision) {
+            self.boards.insert(board.board, board.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{BoardWindow, LiveClaim};
+
+    fn round(number: u64) -> ServerMessage {
+        ServerMessage::Round(RoundMessage {
+            server_time: Timestamp::default(),
+            hunt: huntcore_model::HuntId::new("park").expect("a slug"),
+            round: RoundNumber::new(number),
+            config_version: 1,
+            map: Hash32::ZERO,
+            commitment: Hash32::ZERO,
+            layout: Hash32::ZERO,
+            tiles: 4,
+            opens_at: Timestamp::default(),
+            closes_at: Timestamp::default(),
+        })
+    }
+
+    fn delta(oldest: u64, claimed: &[(u64, u32)], closed: &[u64]) -> ServerMessage {
+        ServerMessage::Delta(DeltaMessage {
+            server_time: Timestamp::default(),
+            tick: 1,
+            from_tick: None,
+            resume: PositionText::default(),
+            oldest: RoundNumber::new(oldest),
+            claims: claimed
+                .iter()
+                .map(|&(round, tile)| LiveClaim {
+                    round: RoundNumber::new(round),
+                    tile: TileIndex::new(tile),
+                    player: None,
+                    points: 1,
+                })
+                .collect(),
+            closed: closed.iter().copied().map(RoundNumber::new).collect(),
+            seeds: Vec::new(),
+            state: None,
+        })
+    }
+
+    #[test]
+    fn a_repetition_changes_nothing() {
+        let messages = [
+            round(1),
+            round(2),
+            delta(1, &[(1, 0), (2, 3)], &[1]),
+            round(3),
+            delta(2, &[(3, 1)], &[]),
+        ];
+        let mut state = LiveState::new();
+        messages.iter().for_each(|message| state.apply(message));
+        let once = state.clone();
+        messages.iter().for_each(|message| state.apply(message));
+        assert_eq!(state, once);
+        assert_eq!(state.rounds.len(), 2);
+        assert_eq!(state.newest_open().map(|(number, _)| number.get()), Some(3));
+    }
+
+    #[test]
+    fn a_board_never_goes_back() {
+        let board = |revision, players| {
+            ServerMessage::Board(BoardMessage {
+                server_time: Timestamp::default(),
+                board: BoardName::Best,
+                revision,
+                window: BoardWindow::WHOLE_HUNT,
+                position: PositionText::default(),
+                players,
+                entries: Vec::new(),
+            })
+        };
+        let mut state = LiveState::new();
+        state.apply(&board(5, 50));
+        state.apply(&board(4, 40));
+        assert_eq!(state.boards[&BoardName::Best].players, 50);
+        state.apply(&board(6, 60));
+        assert_eq!(state.boards[&BoardName::Best].players, 60);
+    }
+}
