@@ -284,13 +284,13 @@ impl Batch {
         let mut index = 0;
         let mut failed = false;
         std::iter::from_fn(move || {
-            if failed || (index == self.header.count && body.is_at_end()) {
+            if failed || (index == self.header.count && body.is_at_end() && personal.is_at_end()) {
                 return None;
             }
             let record = if index == self.header.count {
                 Err(CodecError::OutOfRange {
                     offset: body.offset(),
-                    field: "end of the body",
+                    field: "end of the records",
                 })
             } else {
                 read_record(&mut body, &mut personal)
@@ -537,6 +537,24 @@ mod tests {
             .expect("three records")
             .expect("readable");
         assert!(matches!(first.1, Record::Player(player) if player.id.is_none()));
+    }
+
+    #[test]
+    fn another_id_with_mended_checksums_is_found() {
+        let batch = sample();
+        let mut bytes = batch.bytes().to_vec();
+        let personal = batch.header().personal();
+        bytes[personal.end - 1] = b'b';
+        let crc = crc32c::crc32c(&bytes[personal]);
+        bytes[88..92].copy_from_slice(&crc.to_le_bytes());
+        let header_crc = crc32c::crc32c(&bytes[..92]);
+        bytes[92..96].copy_from_slice(&header_crc.to_le_bytes());
+        let forged = Batch::decode(bytes.into()).expect("checksums mended");
+        let first = forged.records().next().expect("three records");
+        assert!(
+            matches!(first, Err(BatchError::Record { index: 0, .. })),
+            "{first:?}"
+        );
     }
 
     proptest! {

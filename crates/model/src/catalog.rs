@@ -12,7 +12,8 @@ use crate::{
     RoundOpened, RoundSchedule, Sequence, TimeMicros,
 };
 
-/// Rounds that a catalog remembers for each hunt: six hours of one-second rounds.
+/// Rounds that a catalog remembers for each hunt: six hours of one-second rounds. Those that
+/// are still open stay in any case.
 pub const ROUNDS_KEPT: usize = 21_600;
 
 /// All hunts, as of one entry of the control stream. Cheap to clone.
@@ -197,7 +198,10 @@ impl HuntEntry {
             ControlRecord::HuntResumed { .. } => self.paused = false,
             ControlRecord::HuntClosed { closed_at, .. } => self.closed_at = Some(*closed_at),
             ControlRecord::RoundOpened(opened) => {
-                if self.rounds.len() == ROUNDS_KEPT {
+                while self.rounds.len() >= ROUNDS_KEPT
+                    && let Some(oldest) = self.rounds.front()
+                    && oldest.opened.schedule.closes_at <= opened.schedule.opens_at
+                {
                     self.rounds.pop_front();
                 }
                 self.rounds.push_back(Arc::new(RoundEntry {
@@ -299,16 +303,33 @@ impl HuntEntry {
         self.rounds.iter()
     }
 
+    /// The announced rounds whose claim window ends after `time`, oldest first.
+    pub fn rounds_closing_after(
+        &self,
+        time: TimeMicros,
+    ) -> impl DoubleEndedIterator<Item = &Arc<RoundEntry>> {
+        // Rounds open in order, but after a change a later one may close before an earlier one.
+        let windows_ms = self
+            .versions
+            .iter()
+            .map(|version| version.config.claim_window_ms);
+        let longest_ms = windows_ms.max().unwrap_or(0);
+        let first = self.rounds.partition_point(|entry| {
+            entry.opened.schedule.opens_at.plus_millis(longest_ms) <= time
+        });
+        self.rounds
+            .range(first..)
+            .filter(move |entry| entry.opened.schedule.closes_at > time)
+    }
+
     /// The announced rounds whose tiles may be claimed at `now`, oldest first.
     pub fn open_rounds(
         &self,
         now: TimeMicros,
     ) -> impl DoubleEndedIterator<Item = &Arc<RoundEntry>> {
         let closed = self.closed_at.is_some();
-        self.rounds.iter().filter(move |entry| {
-            let schedule = entry.opened.schedule;
-            !closed && schedule.opens_at <= now && now < schedule.closes_at
-        })
+        self.rounds_closing_after(now)
+            .filter(move |entry| !closed && entry.opened.schedule.opens_at <= now)
     }
 
     /// The newest announced round whose tiles may be claimed at `now`.

@@ -53,8 +53,17 @@ pub(crate) fn write_signed(out: &mut Vec<u8>, number: i64) {
     write_number(out, ((number << 1) ^ (number >> 63)).cast_unsigned());
 }
 
-pub(crate) fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    write_number(out, bytes.len() as u64);
+/// Writes bytes that [`Reader::bytes`] reads with the same limit.
+///
+/// # Panics
+/// If there are more than that: it is better not to write what cannot be read.
+pub(crate) fn write_limited(out: &mut Vec<u8>, bytes: &[u8], bytes_max: usize, field: &str) {
+    let length = bytes.len();
+    assert!(
+        length <= bytes_max,
+        "{field} has {length} bytes, at most {bytes_max} are allowed"
+    );
+    write_number(out, length as u64);
     out.extend_from_slice(bytes);
 }
 
@@ -176,7 +185,7 @@ mod tests {
             let mut out = Vec::new();
             write_number(&mut out, unsigned);
             write_signed(&mut out, signed);
-            write_bytes(&mut out, &bytes);
+            write_limited(&mut out, &bytes, bytes.len(), "bytes");
             let mut reader = Reader::new(&out);
             prop_assert_eq!(reader.number("unsigned"), Ok(unsigned));
             prop_assert_eq!(reader.signed("signed"), Ok(signed));

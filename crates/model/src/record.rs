@@ -1,6 +1,6 @@
 //! What a batch holds: records, each of a versioned kind.
 
-use crate::codec::{CodecError, Reader, write_bytes, write_number, write_signed};
+use crate::codec::{CodecError, Reader, write_limited, write_number, write_signed};
 use crate::{
     ControlRecord, EventId, EventType, HuntNumber, PlayerId, PlayerNumber, RoundNumber, Sequence,
     TileIndex, TimeMicros,
@@ -129,6 +129,9 @@ impl EventDigest {
 
 impl Record<'_> {
     /// Appends the record to a batch's body, and what is personal to its personal part.
+    ///
+    /// # Panics
+    /// On a text over the limit of its kind: written, nobody could read the log any more.
     pub(crate) fn write(&self, salt: Salt, body: &mut Vec<u8>, personal: &mut Vec<u8>) {
         match self {
             Self::Time => body.push(TAG_TIME),
@@ -138,7 +141,7 @@ impl Record<'_> {
                 write_number(body, u64::from(player.number.get()));
                 body.extend_from_slice(&player.fingerprint);
                 personal.extend_from_slice(&salt.0);
-                write_bytes(personal, id.as_bytes());
+                write_limited(personal, id.as_bytes(), PlayerId::BYTES_MAX, "player id");
             }
             Self::Claim(claim) => {
                 body.push(TAG_CLAIM);
@@ -152,22 +155,28 @@ impl Record<'_> {
                 body.push(TAG_SCORE);
                 write_number(body, u64::from(score.hunt.get()));
                 write_number(body, u64::from(score.player.get()));
-                write_bytes(body, score.event_id.as_bytes());
-                write_bytes(body, score.event_type.as_bytes());
+                write_limited(
+                    body,
+                    score.event_id.as_bytes(),
+                    EventId::BYTES_MAX,
+                    "event id",
+                );
+                let event_type = score.event_type.as_bytes();
+                write_limited(body, event_type, EventType::BYTES_MAX, "event type");
                 write_signed(body, score.score);
                 // 0 stands for "none", so a time is written one higher.
                 write_number(
                     body,
                     score.sent_at.map_or(0, |time| time.get().saturating_add(1)),
                 );
-                write_bytes(body, score.payload.as_bytes());
+                write_limited(body, score.payload.as_bytes(), PAYLOAD_BYTES_MAX, "payload");
                 body.extend_from_slice(&score.digest.0);
             }
             Self::Control { at, record } => {
                 let json = serde_json::to_vec(record).expect("control records are plain data");
                 body.push(TAG_CONTROL);
                 write_number(body, at.get());
-                write_bytes(body, &json);
+                write_limited(body, &json, CONTROL_BYTES_MAX, "control record");
             }
         }
     }
@@ -181,11 +190,16 @@ pub(crate) fn read_record<'a>(
     let offset = body.offset();
     match body.byte("record kind")? {
         TAG_TIME => Ok(Record::Time),
-        TAG_PLAYER => Ok(Record::Player(PlayerRecord {
-            number: PlayerNumber::new(body.number_u32("player number")?),
-            fingerprint: body.array("fingerprint")?,
-            id: read_personal(personal)?,
-        })),
+        TAG_PLAYER => {
+            let number = PlayerNumber::new(body.number_u32("player number")?);
+            let fingerprint = body.array("fingerprint")?;
+            let id = read_personal(number, &fingerprint, personal)?;
+            Ok(Record::Player(PlayerRecord {
+                number,
+                fingerprint,
+                id,
+            }))
+        }
         TAG_CLAIM => Ok(Record::Claim(ClaimRecord {
             hunt: HuntNumber::new(body.number_u32("hunt")?),
             round: RoundNumber::new(body.number("round")?),
@@ -217,23 +231,29 @@ pub(crate) fn read_record<'a>(
     }
 }
 
-fn read_personal<'a>(personal: &mut Reader<'a>) -> Result<Option<&'a str>, CodecError> {
+/// Reads a player's id, which must be the one that the fingerprint in the chain was made of.
+fn read_personal<'a>(
+    number: PlayerNumber,
+    fingerprint: &[u8; 32],
+    personal: &mut Reader<'a>,
+) -> Result<Option<&'a str>, CodecError> {
     let salt: [u8; 16] = personal.array("salt")?;
     let offset = personal.offset();
     let id = personal.bytes(PlayerId::BYTES_MAX, "player id")?;
     if salt == [0; 16] && id.iter().all(|&byte| byte == 0) {
         return Ok(None);
     }
-    match std::str::from_utf8(id) {
-        Ok(id) if !id.is_empty() => Ok(Some(id)),
-        Ok(_) => Err(CodecError::OutOfRange {
-            offset,
-            field: "player id",
-        }),
-        Err(error) => Err(CodecError::Invalid {
-            offset,
-            field: "player id",
-            reason: error.to_string(),
-        }),
+    let invalid = |reason| CodecError::Invalid {
+        offset,
+        field: "player id",
+        reason,
+    };
+    let id = std::str::from_utf8(id).map_err(|error| invalid(error.to_string()))?;
+    if id.is_empty() {
+        return Err(invalid("it is empty".to_owned()));
     }
+    if PlayerRecord::fingerprint(Salt(salt), number, id) != *fingerprint {
+        return Err(invalid("it is not the one in the chain".to_owned()));
+    }
+    Ok(Some(id))
 }
