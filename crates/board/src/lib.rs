@@ -1,1 +1,52 @@
-//! Leaderboards: folds of committed batches, published as immutable versions
+//! Leaderboards: a fold of committed batches, published as immutable versions.
+//!
+//! For each hunt `total` (the sum of its claims' points), `best` (each player's highest
+//! score event) and `second` (the same within each second of batch time). Ties go to the
+//! player who reached the score earlier: by batch time, then shard, then sequence.
+//!
+//! Pure: no clock, no randomness, no I/O, no threads, no locks. It decides nothing, asks
+//! nobody and never looks behind a batch; time is what the batches say. The result depends
+//! on which batches have been applied and not on how the streams interleaved (I5), and
+//! what has been published only moves forward (I6).
+//!
+//! ```text
+//! batches ──► Boards::apply ──► Boards::publish ──► Arc<BoardsVersion> ──► BoardView
+//!             one writer                            any number of readers, without locks
+//! ```
+//!
+//! # Cost
+//! With n players: `apply` O(log n) a record; `publish` O(hunts that changed and their open
+//! windows), whatever n is, since all structures are persistent trees that share what did
+//! not change; a rank, a neighbourhood, a page at any depth O(log n) and its length. Memory
+//! of a player beyond the id: about 48 bytes for each board, 11 for finding the id and 5
+//! for each stream that numbers the player: 64 in all with one board and one stream. A
+//! final window keeps 32 bytes for each entry.
+//!
+//! # Limits (I8)
+//! [`BoardLimits`] says what each does when it is reached; [`BoardCounters`] shows it.
+//!
+//! # Erased players
+//! Records of a player whose id was erased from the log are left out and counted: after a
+//! rebuild the player is on no board and the others have moved up. A running projection and
+//! its checkpoints know the id until they are built anew from the log.
+
+mod boards;
+mod checkpoint;
+mod codec;
+mod cursor;
+mod key;
+mod limits;
+mod order;
+mod players;
+mod radix;
+mod ranking;
+mod version;
+mod view;
+mod windows;
+
+pub use boards::{ApplyError, Boards};
+pub use checkpoint::RestoreError;
+pub use cursor::{BoardPlace, Cursor, CursorError};
+pub use limits::{BoardCounters, BoardLimits};
+pub use version::{BoardsVersion, WindowError};
+pub use view::{BoardName, BoardNameError, BoardView, Entry, Page, Standing, Window};

@@ -1,0 +1,195 @@
+//! Where a page of a board ended, as one opaque string.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use huntcore_model::{HuntNumber, TimeMicros};
+
+use crate::codec::{Fault, Reader, write_number, write_signed};
+use crate::key::{Key, Place};
+use crate::view::BoardName;
+
+const FORMAT: u8 = 1;
+const TEXT_BYTES_MAX: usize = 128;
+const CRC_BYTES: usize = 4;
+
+/// Where a page ended: a board, and the last key that was shown.
+///
+/// Outside it is an opaque string, good for any later version, in any process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cursor {
+    place: BoardPlace,
+    key: Key,
+}
+
+/// What a cursor is bound to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardPlace {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Which board.
+    pub board: BoardName,
+    /// The start of its window; `None` on boards of a whole hunt.
+    pub window: Option<TimeMicros>,
+}
+
+/// Why a cursor is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CursorError {
+    /// The text is no cursor.
+    #[error("not a cursor: {reason}")]
+    Malformed {
+        /// In what way.
+        reason: &'static str,
+    },
+    /// It was made for another board.
+    #[error("cursor is for {found}, not for {expected}")]
+    OtherBoard {
+        /// Where it belongs.
+        found: BoardPlace,
+        /// Where it was used.
+        expected: BoardPlace,
+    },
+}
+
+impl Cursor {
+    pub(crate) const fn after(place: BoardPlace, key: Key) -> Self {
+        Self { place, key }
+    }
+
+    /// The board and window that it belongs to.
+    #[must_use]
+    pub const fn place(&self) -> BoardPlace {
+        self.place
+    }
+
+    pub(crate) fn key_on(&self, expected: BoardPlace) -> Result<Key, CursorError> {
+        if self.place == expected {
+            Ok(self.key)
+        } else {
+            Err(CursorError::OtherBoard {
+                found: self.place,
+                expected,
+            })
+        }
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let board = match self.place.board {
+            BoardName::Total => 0,
+            BoardName::Best => 1,
+            BoardName::Second => 2,
+        };
+        let mut bytes = vec![FORMAT, board];
+        write_number(&mut bytes, u64::from(self.place.hunt.get()));
+        // 0 stands for "none", so a start is written one higher; none is near the end of time.
+        let start = self.place.window.map_or(0, |start| start.get() + 1);
+        write_number(&mut bytes, start);
+        let (when, offset) = self.key.place().raw();
+        write_signed(&mut bytes, self.key.score());
+        write_number(&mut bytes, when);
+        write_number(&mut bytes, u64::from(offset));
+        let crc = crc32c::crc32c(&bytes);
+        bytes.extend_from_slice(&crc.to_le_bytes());
+        formatter.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+impl FromStr for Cursor {
+    type Err = CursorError;
+
+    fn from_str(text: &str) -> Result<Self, CursorError> {
+        let fail = |reason| CursorError::Malformed { reason };
+        if text.len() > TEXT_BYTES_MAX {
+            return Err(fail("too long"));
+        }
+        let bytes = URL_SAFE_NO_PAD
+            .decode(text)
+            .map_err(|_| fail("not base64url"))?;
+        let (fields, crc) = bytes
+            .split_last_chunk::<CRC_BYTES>()
+            .ok_or(fail("cut short"))?;
+        if crc32c::crc32c(fields).to_le_bytes() != *crc {
+            return Err(fail("cut short or changed"));
+        }
+        read(fields).map_err(|_: Fault| fail("unknown format"))
+    }
+}
+
+fn read(bytes: &[u8]) -> Result<Cursor, Fault> {
+    let mut reader = Reader::new(bytes);
+    if reader.byte("format")? != FORMAT {
+        return Err(reader.fault("format"));
+    }
+    let board = match reader.byte("board")? {
+        0 => BoardName::Total,
+        1 => BoardName::Best,
+        2 => BoardName::Second,
+        _ => return Err(reader.fault("board")),
+    };
+    let hunt = HuntNumber::new(reader.number_u32("hunt")?);
+    let window = reader.number("window")?.checked_sub(1).map(TimeMicros::new);
+    // `u64::MAX` cannot be written one higher again.
+    if window == Some(TimeMicros::MAX) {
+        return Err(reader.fault("window"));
+    }
+    let score = reader.signed("score")?;
+    let when = reader.number("when")?;
+    let offset = reader.number_u32("offset")?;
+    reader.end()?;
+    let place = BoardPlace {
+        hunt,
+        board,
+        window,
+    };
+    Ok(Cursor {
+        place,
+        key: Key::new(score, Place::from_raw(when, offset)),
+    })
+}
+
+impl fmt::Display for BoardPlace {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "board {} of hunt {}", self.board, self.hunt)?;
+        match self.window {
+            None => Ok(()),
+            Some(start) => write!(formatter, " at {} µs", start.get()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_cursor_survives_its_text(hunt: u32, board in 0_usize..3, window in proptest::option::of(0..u64::MAX), score: i64, when: u64, offset: u32) {
+            let place = BoardPlace {
+                hunt: HuntNumber::new(hunt),
+                board: BoardName::ALL[board],
+                window: window.map(TimeMicros::new),
+            };
+            let cursor = Cursor::after(place, Key::new(score, Place::from_raw(when, offset)));
+            let text = cursor.to_string();
+            prop_assert!(text.len() <= TEXT_BYTES_MAX);
+            prop_assert_eq!(text.parse(), Ok(cursor));
+            prop_assert!(text[1..].parse::<Cursor>().is_err());
+        }
+
+        #[test]
+        fn any_text_is_taken_or_refused(text in ".{0,140}", bytes: Vec<u8>) {
+            let _: Result<Cursor, _> = text.parse();
+            let _: Result<Cursor, _> = read(&bytes);
+            let mut signed = bytes.clone();
+            signed.extend_from_slice(&crc32c::crc32c(&bytes).to_le_bytes());
+            let _: Result<Cursor, _> = URL_SAFE_NO_PAD.encode(signed).parse();
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! A persistent map from dense or sparse `u32` indexes to values.
+//!
+//! A 64-ary radix tree whose nodes hold only what is there. Cloning it is cloning one
+//! `Arc`; a write copies the nodes on its way that a clone still shares, and no others. It
+//! does not remove: a board forgets players only by being built anew.
+
+use std::sync::Arc;
+
+const BITS: u32 = 6;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Radix<T> {
+    root: Option<Arc<Node<T>>>,
+    // Levels of branches above the leaves; grows with the highest index.
+    height: u32,
+    len: usize,
+}
+
+#[derive(Clone, Debug)]
+enum Node<T> {
+    Leaf(Slots<T>),
+    Branch(Slots<Arc<Node<T>>>),
+}
+
+/// Up to 64 slots; only the occupied ones take space.
+#[derive(Clone, Debug)]
+struct Slots<V> {
+    present: u64,
+    values: Vec<V>,
+}
+
+impl<T> Default for Radix<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Radix<T> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            root: None,
+            height: 0,
+            len: 0,
+        }
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn get(&self, index: u32) -> Option<&T> {
+        let mut node = self.root.as_deref()?;
+        if !fits(index, self.height) {
+            return None;
+        }
+        let mut level = self.height;
+        loop {
+            match node {
+                Node::Leaf(slots) => return slots.get(digit(index, 0)),
+                Node::Branch(slots) => {
+                    node = slots.get(digit(index, level))?;
+                    level -= 1;
+                }
+            }
+        }
+    }
+
+    /// Every index that is there, in ascending order, with its value.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &T)> {
+        let mut stack = Vec::new();
+        stack.extend(self.root.as_deref().map(|root| (root, 0_u32, 0_u64)));
+        std::iter::from_fn(move || {
+            loop {
+                let (node, prefix, done) = stack.pop()?;
+                match node {
+                    Node::Leaf(slots) => {
+                        if let Some(slot) = slots.next_after(done) {
+                            stack.push((node, prefix, done | through(slot)));
+                            let value = slots.get(slot).expect("slot is present");
+                            return Some(((prefix << BITS) | slot, value));
+                        }
+                    }
+                    Node::Branch(slots) => {
+                        if let Some(slot) = slots.next_after(done) {
+                            stack.push((node, prefix, done | through(slot)));
+                            let child = slots.get(slot).expect("slot is present");
+                            stack.push((child, (prefix << BITS) | slot, 0));
+                        }
+                    }
+                }
+            }
+        })
+    }
+
+    /// What the tree takes on the heap, counted from its capacities.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        fn node_bytes<T>(node: &Node<T>) -> usize {
+            let inner = match node {
+                Node::Leaf(slots) => slots.values.capacity() * size_of::<T>(),
+                Node::Branch(slots) => {
+                    let children: usize = slots.values.iter().map(|child| node_bytes(child)).sum();
+                    children + slots.values.capacity() * size_of::<usize>()
+                }
+            };
+            inner + size_of::<Node<T>>() + 2 * size_of::<usize>()
+        }
+        self.root.as_deref().map_or(0, node_bytes)
+    }
+}
+
+impl<T: Clone> Radix<T> {
+    /// Sets the value at `index` and returns the one before.
+    pub(crate) fn insert(&mut self, index: u32, value: T) -> Option<T> {
+        match &mut self.root {
+            None => {
+                while !fits(index, self.height) {
+                    self.height += 1;
+                }
+                self.root = Some(Arc::new(Node::path(self.height, index, value)));
+                self.len = 1;
+                None
+            }
+            Some(root) => {
+                while !fits(index, self.height) {
+                    let below = Arc::clone(root);
+                    *root = Arc::new(Node::Branch(Slots::one(0, below)));
+                    self.height += 1;
+                }
+                let old = Node::insert(root, self.height, index, value);
+                self.len += usize::from(old.is_none());
+                old
+            }
+        }
+    }
+}
+
+impl<T: Clone> Node<T> {
+    fn path(height: u32, index: u32, value: T) -> Self {
+        let mut node = Self::Leaf(Slots::one(digit(index, 0), value));
+        for level in 1..=height {
+            node = Self::Branch(Slots::one(digit(index, level), Arc::new(node)));
+        }
+        node
+    }
+
+    fn insert(this: &mut Arc<Self>, level: u32, index: u32, value: T) -> Option<T> {
+        match Arc::make_mut(this) {
+            Self::Leaf(slots) => match slots.get_mut(digit(index, 0)) {
+                Some(old) => Some(std::mem::replace(old, value)),
+                None => {
+                    slots.insert(digit(index, 0), value);
+                    None
+                }
+            },
+            Self::Branch(slots) => match slots.get_mut(digit(index, level)) {
+                Some(child) => Self::insert(child, level - 1, index, value),
+                None => {
+                    let child = Arc::new(Self::path(level - 1, index, value));
+                    slots.insert(digit(index, level), child);
+                    None
+                }
+            },
+        }
+    }
+}
+
+impl<V> Slots<V> {
+    fn one(slot: u32, value: V) -> Self {
+        Self {
+            present: 1 << slot,
+            values: vec![value],
+        }
+    }
+
+    fn rank(&self, slot: u32) -> usize {
+        (self.present & ((1 << slot) - 1)).count_ones() as usize
+    }
+
+    fn holds(&self, slot: u32) -> bool {
+        self.present & (1 << slot) != 0
+    }
+
+    fn get(&self, slot: u32) -> Option<&V> {
+        self.holds(slot).then(|| &self.values[self.rank(slot)])
+    }
+
+    fn get_mut(&mut self, slot: u32) -> Option<&mut V> {
+        let rank = self.rank(slot);
+        self.holds(slot).then(|| &mut self.values[rank])
+    }
+
+    fn insert(&mut self, slot: u32, value: V) {
+        let rank = self.rank(slot);
+        if self.values.len() == self.values.capacity() {
+            // By halves and never past 64: slots are many, and most nodes stay small.
+            let more = (self.values.len() / 2).clamp(1, 64 - self.values.len());
+            self.values.reserve_exact(more);
+        }
+        self.values.insert(rank, value);
+        self.present |= 1 << slot;
+    }
+
+    /// The first occupied slot that is not among the `done` ones.
+    fn next_after(&self, done: u64) -> Option<u32> {
+        let left = self.present & !done;
+        (left != 0).then(|| left.trailing_zeros())
+    }
+}
+
+/// The bits of all slots up to and with `slot`.
+const fn through(slot: u32) -> u64 {
+    u64::MAX >> (63 - slot)
+}
+
+const fn digit(index: u32, level: u32) -> u32 {
+    (index >> (BITS * level)) & 63
+}
+
+const fn fits(index: u32, height: u32) -> bool {
+    let bits = BITS * (height + 1);
+    bits >= u32::BITS || index >> bits == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn indexes() -> impl Strategy<Value = u32> {
+        prop_oneof![0_u32..200, 0_u32..100_000, any::<u32>(), Just(u32::MAX)]
+    }
+
+    proptest! {
+        #[test]
+        fn a_radix_tree_is_a_map(writes in proptest::collection::vec((indexes(), any::<u16>()), 0..400)) {
+            let mut radix = Radix::new();
+            let mut model = BTreeMap::new();
+            for (index, value) in writes {
+                prop_assert_eq!(radix.insert(index, value), model.insert(index, value));
+                prop_assert_eq!(radix.len(), model.len());
+            }
+            for &index in model.keys() {
+                prop_assert_eq!(radix.get(index), model.get(&index));
+                let next = index.wrapping_add(1);
+                prop_assert_eq!(radix.get(next), model.get(&next));
+            }
+            let found: Vec<_> = radix.iter().collect();
+            let expected: Vec<_> = model.iter().map(|(&index, value)| (index, value)).collect();
+            prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn a_clone_keeps_what_it_had(before in proptest::collection::vec(indexes(), 0..200), after in proptest::collection::vec(indexes(), 0..200)) {
+            let mut radix = Radix::new();
+            for &index in &before {
+                radix.insert(index, false);
+            }
+            let clone = radix.clone();
+            for &index in &after {
+                radix.insert(index, true);
+            }
+            prop_assert!(clone.iter().all(|(_, &late)| !late));
+            prop_assert!(clone.iter().all(|(index, _)| before.contains(&index)));
+            prop_assert!(before.iter().all(|&index| clone.get(index) == Some(&false)));
+            prop_assert!(after.iter().all(|&index| radix.get(index) == Some(&true)));
+        }
+    }
+}
