@@ -10,38 +10,33 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchBuilder, BatchError, Catalog, CatalogError, ClaimRecord, ControlRecord, Epoch,
-    EventDigest, HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord,
-    Sequence, ShardId, Tail, TileIndex, TimeMicros,
+    Batch, BatchBuilder, Catalog, CatalogError, ClaimRecord, ControlRecord, Epoch, EventDigest,
+    HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord, Sequence, ShardId,
+    Tail, TileIndex, TimeMicros,
 };
 
 use crate::claims::{Claim, HuntClaims};
 use crate::events::{EventKey, EventSeen, Events};
-use crate::limits::EngineLimits;
+use crate::heartbeat::next_time_record;
+use crate::limits::{BATCH_FULL_BYTES, EngineLimits};
 use crate::players::Players;
-
-/// A shard with an open hunt says at least this often that time has passed.
-const TIME_RECORD_EVERY_MS: u64 = 100;
-/// A hunt that starts later than this needs no time records yet.
-const TIME_AHEAD_OF_START_MS: u64 = 1_000;
-/// How long after a hunt's last round closed its windows still get time records.
-const TIME_AFTER_END_MS: u64 = 2_000;
 
 /// Decides for one shard. One writer: whoever owns the shard owns its arbiter.
 #[derive(Debug)]
 pub struct Arbiter {
-    shard: ShardId,
+    pub(crate) shard: ShardId,
     limits: EngineLimits,
     secret: [u8; 32],
     epoch: Epoch,
-    tail: Tail,
+    pub(crate) tail: Tail,
     durable: Sequence,
-    catalog: Catalog,
-    players: Players,
-    claims: Vec<HuntClaims>,
+    pub(crate) catalog: Catalog,
+    pub(crate) players: Players,
+    pub(crate) claims: Vec<HuntClaims>,
     values: HashMap<(HuntNumber, RoundNumber), RoundValues>,
-    events: Events,
-    now: TimeMicros,
+    pub(crate) events: Events,
+    pub(crate) now: TimeMicros,
+    storage_full: bool,
     batch: BatchBuilder,
 }
 
@@ -109,6 +104,8 @@ pub enum EventVerdict {
     HuntClosed,
     /// A limit is reached; nothing changed.
     Overloaded,
+    /// The log takes no more for lack of space; nothing changed.
+    StorageFull,
 }
 
 /// An answer and what must be durable before anybody hears it (I2).
@@ -118,49 +115,6 @@ pub struct Decided<T> {
     pub answer: T,
     /// It may be told when every sequence below this is durable.
     pub needs: Sequence,
-}
-
-/// Why a batch cannot be folded: the log holds what no arbiter writes.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// The batch does not follow what has been folded.
-    #[error("batch of shard {shard} starts at {found}, expected {expected}, or its chain differs")]
-    OutOfOrder {
-        /// The batch's shard.
-        shard: ShardId,
-        /// Its first sequence.
-        found: Sequence,
-        /// The sequence that is due.
-        expected: Sequence,
-    },
-    /// The batch's records cannot be read.
-    #[error(transparent)]
-    Batch(#[from] BatchError),
-    /// A control record that does not fit.
-    #[error(transparent)]
-    Catalog(#[from] CatalogError),
-    /// I1 is broken in the log itself.
-    #[error(
-        "record {at} claims tile {tile} of round {round} again, first claimed by record {first}"
-    )]
-    ClaimedTwice {
-        /// The second claim.
-        at: Sequence,
-        /// The first claim.
-        first: Sequence,
-        /// Which round.
-        round: RoundNumber,
-        /// Which tile.
-        tile: TileIndex,
-    },
-    /// A record about a hunt, round, tile or player that was never introduced.
-    #[error("record {at} names {what}, which the log has not introduced before it")]
-    Unknown {
-        /// The record.
-        at: Sequence,
-        /// What it names.
-        what: &'static str,
-    },
 }
 
 impl Arbiter {
@@ -184,6 +138,7 @@ impl Arbiter {
             values: HashMap::new(),
             events: Events::new(limits.event_horizon_ms),
             now: TimeMicros::ZERO,
+            storage_full: false,
             batch: BatchBuilder::new(),
         }
     }
@@ -206,7 +161,8 @@ impl Arbiter {
         &self.catalog
     }
 
-    /// How many bytes the decision under way would make a batch of.
+    /// How many bytes the decision under way would make a batch of. Past 8 MiB attempts and
+    /// events are answered `overloaded`; finish before copying control entries on top.
     #[must_use]
     pub const fn batch_bytes(&self) -> usize {
         self.batch.batch_bytes()
@@ -230,101 +186,54 @@ impl Arbiter {
         self.durable = self.durable.max(durable);
     }
 
-    /// Folds a stored batch, exactly as the decision that made it changed the state.
-    ///
-    /// On an error the arbiter is worthless.
-    pub fn apply(&mut self, batch: &Batch) -> Result<(), ApplyError> {
-        if !batch.follows(&self.tail) {
-            return Err(ApplyError::OutOfOrder {
-                shard: batch.header().shard,
-                found: batch.header().first_sequence,
-                expected: self.tail.sequence,
-            });
-        }
-        self.now = batch.header().time;
-        for item in batch.records() {
-            let (at, record) = item?;
-            self.apply_record(at, &record)?;
-        }
-        self.tail = batch.tail();
-        self.pass_time();
-        Ok(())
+    /// Refuses whatever would need space in the log, or takes it again. Answers that are
+    /// known already are given either way.
+    pub fn set_storage_full(&mut self, storage_full: bool) {
+        self.storage_full = storage_full;
     }
 
-    fn apply_record(&mut self, at: Sequence, record: &Record<'_>) -> Result<(), ApplyError> {
-        match record {
-            Record::Time => {}
-            Record::Player(player) => {
-                let given = self.players.insert(player.id);
-                if given != player.number {
-                    return Err(ApplyError::Unknown {
-                        at,
-                        what: "a player number out of turn",
-                    });
-                }
-            }
-            Record::Claim(claim) => self.apply_claim(at, claim)?,
-            Record::Score(score) => {
-                if score.player.get() as usize >= self.players.count() {
-                    return Err(ApplyError::Unknown {
-                        at,
-                        what: "a player number",
-                    });
-                }
-                // An erased player can send nothing again: nobody signs for them.
-                if let Some(id) = self.players.text(score.player) {
-                    let key = EventKey::new(score.hunt, id, score.event_id);
-                    let seen = EventSeen {
-                        digest: score.digest,
-                        sequence: at,
-                    };
-                    self.events.insert(self.now, key, seen);
-                }
-            }
-            Record::Control { at: entry, record } => self.note_control(*entry, record)?,
-        }
-        Ok(())
-    }
-
-    fn apply_claim(&mut self, at: Sequence, claim: &ClaimRecord) -> Result<(), ApplyError> {
-        let unknown = |what| ApplyError::Unknown { at, what };
-        let hunt = self
-            .catalog
-            .by_number(claim.hunt)
-            .ok_or(unknown("a hunt"))?;
-        let version = hunt.version_for(claim.round).ok_or(unknown("a round"))?;
-        let schedule = version.schedule(claim.round).ok_or(unknown("a round"))?;
-        let tiles = version.config.tiles;
-        if claim.tile.get() >= tiles {
-            return Err(unknown("a tile"));
-        }
-        if claim.player.get() as usize >= self.players.count() {
-            return Err(unknown("a player number"));
-        }
-        let claims = &mut self.claims[claim.hunt.get() as usize];
-        if let Some(first) = claims.get(claim.round, claim.tile) {
-            return Err(ApplyError::ClaimedTwice {
-                at,
-                first: first.sequence,
-                round: claim.round,
-                tile: claim.tile,
-            });
-        }
-        let kept = Claim {
-            sequence: at,
-            tile: claim.tile,
-            player: claim.player,
-            points: claim.points,
-        };
-        claims.insert(claim.round, tiles, schedule.closes_at, kept);
-        Ok(())
-    }
-
-    fn note_control(&mut self, at: Sequence, record: &ControlRecord) -> Result<(), CatalogError> {
+    /// Folds a control entry into the state, at the time of the batch that holds it.
+    pub(crate) fn note_control(
+        &mut self,
+        at: Sequence,
+        record: &ControlRecord,
+    ) -> Result<(), CatalogError> {
+        self.keep_expired(record);
         self.catalog.apply(at, record)?;
         self.claims
             .resize_with(self.catalog.hunts().len(), HuntClaims::default);
         Ok(())
+    }
+
+    /// Keeps rounds `expired` whose window had passed here before `record` moves it.
+    ///
+    /// Only rounds that have not been announced can be moved. That one of them has passed
+    /// takes a controller whose clock is behind this shard's log, or one that slept.
+    fn keep_expired(&mut self, record: &ControlRecord) {
+        let moves_rounds = matches!(
+            record,
+            ControlRecord::HuntChanged { .. } | ControlRecord::HuntEndMoved { .. }
+        );
+        if !moves_rounds {
+            return;
+        }
+        let Some(hunt) = self.catalog.by_number(record.hunt()) else {
+            return;
+        };
+        let Some(newest) = hunt.newest_round(self.now) else {
+            return;
+        };
+        let first = hunt
+            .last_announced()
+            .map_or(RoundNumber::FIRST, |last| last.opened.round.next());
+        let passed = |round: &RoundNumber| {
+            let schedule = hunt.schedule(*round);
+            schedule.is_some_and(|schedule| schedule.closes_at <= self.now)
+        };
+        let mut rounds = (first.get()..=newest.get()).rev().map(RoundNumber::new);
+        if let Some(last) = rounds.find(passed) {
+            self.claims[hunt.number.get() as usize].keep_expired(first, last);
+        }
     }
 
     /// Rounds that may still be claimed but whose tiles' values this arbiter lacks: after
@@ -336,9 +245,7 @@ impl Arbiter {
             .hunts()
             .filter(|hunt| hunt.closed_at.is_none())
             .flat_map(|hunt| {
-                hunt.rounds()
-                    .rev()
-                    .take_while(move |round| round.opened.schedule.closes_at > time)
+                hunt.rounds_closing_after(time)
                     .map(|round| (hunt.number, round.opened.round))
             })
             .filter(|key| !self.values.contains_key(key))
@@ -394,6 +301,13 @@ impl Arbiter {
         let Some(hunt) = self.catalog.by_number(attempt.hunt) else {
             return told_at_once(Outcome::UnknownHunt);
         };
+        let claims = &self.claims[attempt.hunt.get() as usize];
+        if claims.is_kept_expired(attempt.round) {
+            return Decided {
+                answer: Outcome::Expired,
+                needs: self.next_sequence(),
+            };
+        }
         let Some(version) = hunt.version_for(attempt.round) else {
             return told_at_once(Outcome::UnknownTile);
         };
@@ -401,7 +315,6 @@ impl Arbiter {
         if attempt.tile.get() >= tiles {
             return told_at_once(Outcome::UnknownTile);
         }
-        let claims = &self.claims[attempt.hunt.get() as usize];
         if let Some(claim) = claims.get(attempt.round, attempt.tile) {
             return self.answer_from(claim, attempt.player);
         }
@@ -429,6 +342,12 @@ impl Arbiter {
         let Some(&points) = values.points.get(attempt.tile.get() as usize) else {
             return told_at_once(Outcome::UnknownTile);
         };
+        if self.storage_full {
+            return told_at_once(Outcome::StorageFull);
+        }
+        if self.is_full() {
+            return told_at_once(Outcome::Overloaded);
+        }
         let Some(player) = self.number_of(attempt.player) else {
             return told_at_once(Outcome::Overloaded);
         };
@@ -511,7 +430,10 @@ impl Arbiter {
         if closed {
             return told_at_once(EventVerdict::HuntClosed);
         }
-        if self.events.count() >= self.limits.events_max {
+        if self.storage_full {
+            return told_at_once(EventVerdict::StorageFull);
+        }
+        if self.is_full() || self.events.count() >= self.limits.events_max {
             return told_at_once(EventVerdict::Overloaded);
         }
         let Some(player) = self.number_of(event.player) else {
@@ -564,42 +486,12 @@ impl Arbiter {
     /// At least every 100 ms, and exactly when a round opens or closes.
     #[must_use]
     pub fn next_time_record(&self) -> Option<TimeMicros> {
-        let time = self.tail.time;
-        let mut due: Option<TimeMicros> = None;
-        for hunt in self.catalog.hunts() {
-            let wakes_at = hunt.starts_at.minus_millis(TIME_AHEAD_OF_START_MS);
-            if time < wakes_at {
-                due = Some(due.map_or(wakes_at, |due| due.min(wakes_at)));
-                continue;
-            }
-            let last_close = hunt
-                .last_announced()
-                .map_or(hunt.starts_at, |round| round.opened.schedule.closes_at);
-            let end = match (hunt.closed_at, hunt.ends_at) {
-                (Some(closed_at), _) => Some(closed_at.max(last_close)),
-                (None, Some(ends_at)) => Some(ends_at.max(last_close)),
-                (None, None) => None,
-            };
-            if end.is_some_and(|end| time >= end.plus_millis(TIME_AFTER_END_MS)) {
-                continue;
-            }
-            let boundary = hunt
-                .rounds()
-                .rev()
-                .take_while(|round| round.opened.schedule.closes_at > time)
-                .flat_map(|round| {
-                    [
-                        round.opened.schedule.opens_at,
-                        round.opened.schedule.closes_at,
-                    ]
-                })
-                .filter(|&boundary| boundary > time)
-                .min();
-            let regular = time.plus_millis(TIME_RECORD_EVERY_MS);
-            let next = boundary.map_or(regular, |boundary| boundary.min(regular));
-            due = Some(due.map_or(next, |due| due.min(next)));
-        }
-        due
+        next_time_record(&self.catalog, self.tail.time)
+    }
+
+    /// Whether the batch under way takes no more, so that it stays within the log's limit.
+    const fn is_full(&self) -> bool {
+        self.batch.batch_bytes() >= BATCH_FULL_BYTES
     }
 
     fn next_sequence(&self) -> Sequence {
@@ -629,7 +521,7 @@ impl Arbiter {
     }
 
     /// Lets go of what the tail's time has left behind.
-    fn pass_time(&mut self) {
+    pub(crate) fn pass_time(&mut self) {
         let now = self.tail.time;
         self.values.retain(|_, values| values.closes_at > now);
         self.events.forget(now);

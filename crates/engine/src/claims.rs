@@ -20,6 +20,8 @@ pub(crate) struct HuntClaims {
     // Never changed, only dropped as a whole.
     closed: BTreeMap<RoundNumber, ClosedRound>,
     closed_claims: usize,
+    // First and last of runs of rounds that were never announced, passed, and stay so.
+    kept_expired: Vec<(RoundNumber, RoundNumber)>,
 }
 
 #[derive(Debug)]
@@ -66,6 +68,19 @@ impl HuntClaims {
         open.claims.push(claim);
         open.claim_by_tile[claim.tile.get() as usize] =
             u32::try_from(open.claims.len()).expect("at most one claim for each tile");
+    }
+
+    /// From now on `first` to `last`, none of which was announced, count as passed.
+    pub(crate) fn keep_expired(&mut self, first: RoundNumber, last: RoundNumber) {
+        match self.kept_expired.last_mut() {
+            Some(run) if first <= run.1.next() => run.1 = run.1.max(last),
+            _ => self.kept_expired.push((first, last)),
+        }
+    }
+
+    pub(crate) fn is_kept_expired(&self, round: RoundNumber) -> bool {
+        let in_run = |&(first, last): &(RoundNumber, RoundNumber)| first <= round && round <= last;
+        self.kept_expired.iter().any(in_run)
     }
 
     /// Makes rounds compact whose window has passed at `now`.

@@ -36,6 +36,7 @@ pub(crate) struct EventSeen {
 /// The events of the horizon, in buckets by time so that old ones go in one piece.
 #[derive(Debug)]
 pub(crate) struct Events {
+    horizon_ms: u64,
     bucket_ms: u64,
     buckets: VecDeque<Bucket>,
     count: usize,
@@ -50,6 +51,7 @@ struct Bucket {
 impl Events {
     pub(crate) fn new(horizon_ms: u64) -> Self {
         Self {
+            horizon_ms,
             bucket_ms: (horizon_ms / BUCKETS).max(1),
             buckets: VecDeque::new(),
             count: 0,
@@ -69,10 +71,12 @@ impl Events {
     }
 
     pub(crate) fn insert(&mut self, now: TimeMicros, key: EventKey, seen: EventSeen) {
-        let fits = |bucket: &Bucket| now < bucket.starts_at.plus_millis(self.bucket_ms);
+        // Aligned, so that when an event is forgotten depends on its own time alone.
+        let starts_at = TimeMicros::from_millis(now.millis() / self.bucket_ms * self.bucket_ms);
+        let fits = |bucket: &Bucket| bucket.starts_at == starts_at;
         if !self.buckets.back().is_some_and(fits) {
             self.buckets.push_back(Bucket {
-                starts_at: now,
+                starts_at,
                 seen: HashMap::new(),
             });
         }
@@ -84,9 +88,9 @@ impl Events {
 
     /// Forgets buckets that lie wholly before the horizon.
     pub(crate) fn forget(&mut self, now: TimeMicros) {
-        let horizon_ms = self.bucket_ms * BUCKETS;
+        let kept_ms = self.bucket_ms.saturating_add(self.horizon_ms);
         while let Some(oldest) = self.buckets.front()
-            && oldest.starts_at.plus_millis(self.bucket_ms + horizon_ms) <= now
+            && oldest.starts_at.plus_millis(kept_ms) <= now
         {
             self.count -= oldest.seen.len();
             self.buckets.pop_front();

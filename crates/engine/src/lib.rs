@@ -6,13 +6,18 @@
 
 mod arbiter;
 mod claims;
+mod commands;
 mod controller;
 mod events;
+mod fold;
+mod heartbeat;
 mod limits;
 mod players;
+mod rounds;
 
-pub use arbiter::{ApplyError, Arbiter, AttemptRef, Decided, EventRef, EventVerdict, Term};
-pub use controller::{
-    CommandError, Controller, HUNTS_MAX, NewHunt, RoundDue, RoundFacts, SeedDue, VERSIONS_MAX,
-};
+pub use arbiter::{Arbiter, AttemptRef, Decided, EventRef, EventVerdict, Term};
+pub use commands::{CommandError, HUNTS_MAX, NewHunt, VERSIONS_MAX};
+pub use controller::Controller;
+pub use fold::ApplyError;
 pub use limits::EngineLimits;
+pub use rounds::{RoundDue, RoundFacts, SeedDue};

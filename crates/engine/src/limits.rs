@@ -1,4 +1,10 @@
-//! How much an arbiter keeps (I8).
+//! How much an arbiter keeps and a decision holds (I8).
+
+use huntcore_model::BATCH_BYTES_MAX;
+
+/// A decision takes no further attempts and events once its batch has this many bytes, so that
+/// what follows, a control entry at most, never takes it over the log's limit.
+pub(crate) const BATCH_FULL_BYTES: usize = BATCH_BYTES_MAX / 2;
 
 /// Limits of one shard's arbiter; at a limit new work is refused, nothing is forgotten.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
