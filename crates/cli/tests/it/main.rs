@@ -1,0 +1,13 @@
+//! Tests from outside: the built `huntcore` runs as a child process, and nothing but its public
+//! face is used: command line, HTTP, WebSockets, the files it leaves behind. Nothing here calls
+//! into huntcore's own crates, so a misunderstanding that two of them share still shows.
+
+mod bad_input;
+mod crash;
+mod demo;
+mod full_disk;
+mod restart;
+mod sockets;
+mod startup;
+mod strangers;
+mod support;
