@@ -1,1 +1,44 @@
-//! The log's embedded home: a directory of preallocated segments
+//! The log's embedded home: a directory of preallocated segments.
+//!
+//! ```text
+//! DIR/lock                          held by the one process that may write
+//! DIR/format                        the format's version, and the streams there are
+//! DIR/shard-00000/state             last term of ownership, oldest and newest segment
+//! DIR/shard-00000/0000…0000.log     segments, named by their first sequence
+//! DIR/control/…                     the control stream, likewise
+//! ```
+//! Each stream has one thread, which takes everything that is queued, writes it with one
+//! call, syncs once and completes it in order (group commit). After a failed write or sync
+//! nothing is trusted any more: the log is poisoned, refuses everything, and says so once
+//! ([`FileLogOptions::on_poison`]); a new start recovers.
+//!
+//! On opening, everything is read and verified. Damage to what is known to be durable is
+//! an error that names file and offset, and nothing is touched; damage at the very end,
+//! above that, is what a crash leaves: it is cut off, and a warning says where.
+//!
+//! It does not know what records mean, never deletes but what it is told to trim, and
+//! does not guess: a segment missing, renamed or swapped is refused, not repaired.
+
+mod disk;
+mod error;
+mod files;
+mod inspect;
+mod lock;
+mod log;
+mod poison;
+mod published;
+mod queue;
+mod reader;
+mod recovery;
+mod segment;
+mod state;
+mod window;
+mod writer;
+
+pub use disk::{Access, Disk, DiskFile, RealDisk};
+pub use error::OpenError;
+pub use inspect::{Inspection, StreamReport};
+pub use lock::{HeldLock, LockError};
+pub use log::{FileLog, FileLogOptions};
+pub use poison::Poison;
+pub use recovery::Damage;

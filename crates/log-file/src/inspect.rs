@@ -1,0 +1,130 @@
+//! Looking into a log's directory without taking it.
+//!
+//! For tools: it changes nothing, mends nothing and needs no lock, so it works beside a
+//! running server, too. What it shows then may not be durable yet.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use huntcore_log::{BatchReader, ReadError};
+use huntcore_model::{Epoch, Sequence, ShardId, Tail};
+
+use crate::Disk;
+use crate::error::OpenError;
+use crate::files::{parse_segment_name, read_format, stream_directory};
+use crate::reader::{Reader, Start, Until};
+use crate::recovery::{Damage, examine};
+use crate::state::State;
+
+/// A log's directory, to look into.
+pub struct Inspection {
+    disk: Arc<dyn Disk>,
+    directory: PathBuf,
+    shards: Vec<ShardId>,
+}
+
+/// What [`Inspection::verify`] found in one stream, all of it sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamReport {
+    /// Which stream.
+    pub shard: ShardId,
+    /// Its last term of ownership.
+    pub epoch: Epoch,
+    /// The oldest sequence that can be read.
+    pub oldest: Sequence,
+    /// Where it ends.
+    pub tail: Tail,
+    /// Files.
+    pub segments: u64,
+    /// Length of those files.
+    pub bytes: u64,
+    /// Batches.
+    pub batches: u64,
+    /// An unfinished end that a crash left; the next start cuts it off. Beside a running
+    /// server, a batch that is just being written.
+    pub torn: Option<Damage>,
+}
+
+impl Inspection {
+    /// The same as [`crate::FileLog::inspect`], on a file system of one's own.
+    pub fn open(disk: Arc<dyn Disk>, directory: &Path) -> Result<Self, OpenError> {
+        let shards = read_format(&*disk, directory)?;
+        Ok(Self {
+            disk,
+            directory: directory.to_owned(),
+            shards: shards.unwrap_or_default(),
+        })
+    }
+
+    /// The streams there are.
+    #[must_use]
+    pub fn shards(&self) -> &[ShardId] {
+        &self.shards
+    }
+
+    /// Reads and verifies a stream whole: checksums, chain, sequences, times, terms, and
+    /// that no file is missing.
+    pub fn verify(&self, shard: ShardId) -> Result<StreamReport, OpenError> {
+        let directory = stream_directory(&self.directory, shard);
+        let examined = examine(&*self.disk, &directory, shard)?;
+        let oldest = examined.segments.first();
+        Ok(StreamReport {
+            shard,
+            epoch: examined.state.epoch,
+            oldest: oldest.map_or(Sequence::ZERO, |segment| segment.first),
+            tail: examined.tail,
+            segments: examined.segments.len() as u64,
+            bytes: examined
+                .segments
+                .iter()
+                .map(|segment| segment.file_bytes)
+                .sum(),
+            batches: examined.batches,
+            torn: examined.torn,
+        })
+    }
+
+    /// The stream's batches that hold `from` or anything after it, up to the last that is
+    /// complete.
+    pub fn read(&self, shard: ShardId, from: Sequence) -> Result<BatchReader, ReadError> {
+        let directory = stream_directory(&self.directory, shard);
+        let home = |source: OpenError| ReadError::Home {
+            shard,
+            source: source.into(),
+        };
+        let state = State::read(&*self.disk, &directory, shard).map_err(home)?;
+        let Some(newest) = state.newest else {
+            return Ok(Box::new(std::iter::empty()));
+        };
+        if from < state.oldest {
+            return Err(ReadError::Trimmed {
+                shard,
+                from,
+                oldest: state.oldest,
+            });
+        }
+        let names = self
+            .disk
+            .list(&directory)
+            .map_err(OpenError::io("list", &directory))
+            .map_err(home)?;
+        let segment = names
+            .iter()
+            .filter_map(|name| parse_segment_name(name))
+            .filter(|&first| first <= from && first <= newest)
+            .max()
+            .unwrap_or(state.oldest);
+        let start = Start {
+            from,
+            segment,
+            offset: None,
+        };
+        Ok(Box::new(Reader::new(
+            self.disk.clone(),
+            directory,
+            shard,
+            &start,
+            Until::LastComplete { newest },
+        )))
+    }
+}

@@ -1,0 +1,516 @@
+//! A stream's thread: takes what is queued, writes it with one call, syncs once, completes
+//! it in order.
+
+use std::collections::{HashMap, VecDeque};
+use std::io::IoSlice;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use huntcore_log::{
+    AcquireError, CommitResult, Completion, CompletionSink, Gate, InFlight, TrimError,
+};
+use huntcore_model::{Batch, Epoch, Nonce, Sequence, Tail};
+
+use crate::DiskFile;
+use crate::error::{Failure, is_no_space};
+use crate::files::{segment_path, write_all_at};
+use crate::poison::Poison;
+use crate::published::{Segment, Stream};
+use crate::queue::{CloseOnDrop, Command, Submission};
+use crate::reader::{Reader, Start, Until};
+use crate::segment::{DATA_OFFSET, SegmentHeader};
+use crate::state::State;
+
+/// What a stream's thread has to itself.
+pub(crate) struct StreamWriter {
+    stream: Arc<Stream>,
+    segment_bytes: u64,
+    state: State,
+    /// After the last batch that is durable; the published one.
+    tail: Tail,
+    active: Option<Active>,
+    owners: HashMap<u64, Owner>,
+    /// The one owner that is not fenced.
+    owner: Option<u64>,
+    owners_total: u64,
+    /// Trimmed segments whose files could not be removed.
+    trimmed: Vec<PathBuf>,
+}
+
+/// The segment that is written to.
+struct Active {
+    file: Box<dyn DiskFile>,
+    first: Sequence,
+    offset: u64,
+    length: u64,
+}
+
+struct Owner {
+    gate: Gate,
+    completions: CompletionSink,
+    in_flight: Arc<InFlight>,
+}
+
+impl StreamWriter {
+    /// Goes on where recovery found the stream's end.
+    pub(crate) fn new(
+        stream: Arc<Stream>,
+        segment_bytes: u64,
+        state: State,
+        file: Option<Box<dyn DiskFile>>,
+    ) -> Self {
+        let (tail, active) = {
+            let published = stream.published();
+            let active = file.zip(published.segments.back());
+            let active = active.map(|(file, segment)| Active {
+                file,
+                first: segment.first,
+                offset: segment.end,
+                length: segment.file_bytes,
+            });
+            (published.tail, active)
+        };
+        Self {
+            stream,
+            segment_bytes,
+            state,
+            tail,
+            active,
+            owners: HashMap::new(),
+            owner: None,
+            owners_total: 0,
+            trimmed: Vec::new(),
+        }
+    }
+
+    /// Works until the queue is closed and empty.
+    pub(crate) fn run(mut self) {
+        let stream = self.stream.clone();
+        let _close = CloseOnDrop(&stream.queue);
+        let mut group = VecDeque::new();
+        while let Some(commands) = stream.queue.take() {
+            for command in commands {
+                match command {
+                    Command::Submit(submission) => self.gather(submission, &mut group),
+                    Command::Acquire {
+                        epoch,
+                        nonce,
+                        completions,
+                        in_flight,
+                        answer,
+                    } => {
+                        self.flush(&mut group);
+                        let result = self.acquire(epoch, nonce, completions, in_flight);
+                        // Whoever asked may have gone.
+                        drop(answer.send(result));
+                    }
+                    Command::Trim { before, answer } => {
+                        self.flush(&mut group);
+                        drop(answer.send(self.trim(before)));
+                    }
+                    Command::Release { writer } => {
+                        self.flush(&mut group);
+                        self.owners.remove(&writer);
+                    }
+                }
+            }
+            self.flush(&mut group);
+        }
+    }
+
+    /// Adds a submission to the group if it follows it; else answers it on its own.
+    fn gather(&mut self, submission: Submission, group: &mut VecDeque<Submission>) {
+        let end = group.back().map_or(self.tail, |last| last.batch.tail());
+        let may = self.owner == Some(submission.writer)
+            && self.owners[&submission.writer]
+                .gate
+                .check(&submission.batch)
+                .is_ok();
+        if may && submission.expected == end {
+            group.push_back(submission);
+            return;
+        }
+        self.flush(group);
+        let gate = self
+            .owners
+            .get(&submission.writer)
+            .map_or(&Gate::Open, |owner| &owner.gate);
+        let result = if let Some(poison) = self.stream.poison.get() {
+            unknown(poison)
+        } else if self.owner != Some(submission.writer) {
+            CommitResult::Fenced {
+                epoch: self.state.epoch,
+            }
+        } else if let Err(outcome) = gate.check(&submission.batch) {
+            outcome
+        } else if submission.expected == self.tail {
+            // The group before it failed or is stored now.
+            group.push_back(submission);
+            return;
+        } else {
+            self.look_up(&submission.batch)
+        };
+        self.complete(&submission, result);
+    }
+
+    /// What became of a batch that does not follow the stream's end.
+    fn look_up(&self, batch: &Batch) -> CommitResult {
+        let mismatch = CommitResult::Mismatch { tail: self.tail };
+        let first = batch.header().first_sequence;
+        if first >= self.tail.sequence {
+            return mismatch;
+        }
+        let located = self.stream.published().locate(first);
+        let Some((segment, offset)) = located else {
+            return mismatch;
+        };
+        let start = Start {
+            from: first,
+            segment,
+            offset,
+        };
+        let until = Until::Durable {
+            stream: self.stream.clone(),
+            end: self.tail.sequence,
+        };
+        let mut reader = Reader::new(
+            self.stream.disk.clone(),
+            self.stream.directory.clone(),
+            self.stream.shard,
+            &start,
+            until,
+        );
+        match reader.next() {
+            Some(Ok(stored)) if stored.chain() == batch.chain() => {
+                CommitResult::AlreadyCommitted { tail: batch.tail() }
+            }
+            Some(Err(error)) => CommitResult::Unknown {
+                reason: format!("cannot tell whether the batch is there: {error}").into(),
+            },
+            _ => mismatch,
+        }
+    }
+
+    /// Stores and completes the group.
+    fn flush(&mut self, group: &mut VecDeque<Submission>) {
+        while let Some(first) = group.front() {
+            let stored = match self.stream.poison.get() {
+                Some(poison) => Err(unknown(poison)),
+                None => self
+                    .make_room(first.batch.bytes().len() as u64)
+                    .and_then(|room| self.store(group, room))
+                    .map_err(|failure| self.give_up(failure)),
+            };
+            match stored {
+                Ok(count) => {
+                    for submission in group.drain(..count).collect::<Vec<_>>() {
+                        let tail = submission.batch.tail();
+                        self.complete(&submission, CommitResult::Committed { tail });
+                    }
+                }
+                Err(outcome) => {
+                    for submission in std::mem::take(group) {
+                        self.complete(&submission, outcome.clone());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Tells an outcome. The first failure is the one that counts for the writer.
+    fn complete(&mut self, submission: &Submission, result: CommitResult) {
+        let Some(owner) = self.owners.get_mut(&submission.writer) else {
+            return;
+        };
+        if owner.gate.check(&submission.batch).is_ok() {
+            owner.gate.settle(&submission.batch, &result);
+        }
+        owner.in_flight.leave(&submission.batch);
+        (owner.completions)(Completion {
+            ticket: submission.ticket,
+            result,
+        });
+    }
+
+    /// Says how many bytes the active segment takes; begins a new one if it must.
+    fn make_room(&mut self, batch_bytes: u64) -> Result<u64, Failure> {
+        if let Some(active) = &self.active {
+            let room = active.length - active.offset;
+            if room >= batch_bytes {
+                return Ok(room);
+            }
+        }
+        let stream = self.stream.clone();
+        let disk = &*stream.disk;
+        let length = self.segment_bytes.max(DATA_OFFSET + batch_bytes);
+        let header = SegmentHeader {
+            shard: stream.shard,
+            before: self.tail,
+            length,
+        };
+        let file = header.create(disk, &stream.directory)?;
+        let first = self.tail.sequence;
+        let state = State {
+            newest: Some(first),
+            ..self.state
+        };
+        if let Err(failure) = state.write(disk, &stream.directory, stream.shard) {
+            if let Failure::Full(_) = failure {
+                drop(file);
+                // If it stays, the next attempt empties it and the next start removes it.
+                drop(disk.remove(&segment_path(&stream.directory, first)));
+            }
+            return Err(failure);
+        }
+        self.state = state;
+        let sealed = self.active.replace(Active {
+            file,
+            first,
+            offset: DATA_OFFSET,
+            length,
+        });
+        // Space given back, no more: if it fails, the next start does it.
+        let cut = sealed.map(|sealed| {
+            let cut = sealed.file.set_length(sealed.offset);
+            if let Err(error) = &cut {
+                tracing::warn!(
+                    file = %segment_path(&stream.directory, sealed.first).display(),
+                    %error,
+                    "failed to give back the rest of a finished segment"
+                );
+            }
+            cut.is_ok()
+        });
+        let mut published = stream.published();
+        if let (Some(true), Some(segment)) = (cut, published.segments.back_mut()) {
+            segment.file_bytes = segment.end;
+        }
+        published.push_segment(Segment::new(first, length, DATA_OFFSET));
+        Ok(length - DATA_OFFSET)
+    }
+
+    /// Writes and syncs what fits of the group; says how many batches.
+    fn store(&mut self, group: &VecDeque<Submission>, room: u64) -> Result<usize, Failure> {
+        let active = self.active.as_mut().expect("there is room in it");
+        let path = segment_path(&self.stream.directory, active.first);
+        let mut parts = Vec::new();
+        let mut bytes = 0;
+        for submission in group {
+            let batch = submission.batch.bytes();
+            bytes += batch.len() as u64;
+            if bytes > room {
+                bytes -= batch.len() as u64;
+                break;
+            }
+            parts.push(IoSlice::new(batch));
+        }
+        if let Err(short) = write_all_at(&*active.file, &parts, active.offset) {
+            if is_no_space(&short.error)
+                && erase(&*active.file, active.offset, short.written).is_ok()
+            {
+                return Err(Failure::of("write", &path, &short.error));
+            }
+            return Err(Failure::doubt("write", &path, &short.error));
+        }
+        let began = Instant::now();
+        active
+            .file
+            .sync_data()
+            .map_err(|error| Failure::doubt("sync", &path, &error))?;
+        self.stream.counters.count_sync(began.elapsed());
+        let stored = group.range(..parts.len());
+        let counters = &self.stream.counters;
+        counters
+            .batches
+            .fetch_add(parts.len() as u64, Ordering::Relaxed);
+        active.offset += bytes;
+        let mut published = self.stream.published();
+        let segment = published.segments.back_mut().expect("the active one");
+        for submission in stored {
+            let batch = &submission.batch;
+            segment.push(batch.header().first_sequence, batch.bytes().len() as u64);
+            self.tail = batch.tail();
+        }
+        published.tail = self.tail;
+        Ok(parts.len())
+    }
+
+    fn give_up(&self, failure: Failure) -> CommitResult {
+        match failure {
+            Failure::Full(reason) => {
+                tracing::error!(%reason, "the log is full");
+                CommitResult::Full {
+                    reason: reason.into(),
+                }
+            }
+            Failure::Doubt { file, reason } => unknown(self.poison(file, reason)),
+        }
+    }
+
+    fn poison(&self, file: PathBuf, reason: String) -> &Poison {
+        self.stream.poison.set(Poison {
+            file,
+            reason: reason.into(),
+        })
+    }
+
+    fn acquire(
+        &mut self,
+        epoch: Epoch,
+        nonce: Nonce,
+        completions: CompletionSink,
+        in_flight: Arc<InFlight>,
+    ) -> Result<(u64, Tail), AcquireError> {
+        let shard = self.stream.shard;
+        if let Some(poison) = self.stream.poison.get() {
+            return Err(AcquireError::Poisoned {
+                reason: poison.reason.clone(),
+            });
+        }
+        // Epoch 0 is nobody's.
+        let again = epoch == self.state.epoch && nonce == self.state.nonce && epoch.get() > 0;
+        if epoch <= self.state.epoch && !again {
+            return Err(AcquireError::Fenced {
+                shard,
+                epoch: self.state.epoch,
+            });
+        }
+        if !again {
+            let state = State {
+                epoch,
+                nonce,
+                ..self.state
+            };
+            match state.write(&*self.stream.disk, &self.stream.directory, shard) {
+                Ok(()) => self.state = state,
+                Err(Failure::Full(reason)) => {
+                    return Err(AcquireError::Full {
+                        shard,
+                        reason: reason.into(),
+                    });
+                }
+                Err(Failure::Doubt { file, reason }) => {
+                    return Err(AcquireError::Poisoned {
+                        reason: self.poison(file, reason).reason.clone(),
+                    });
+                }
+            }
+            self.stream.published().epoch = epoch;
+        }
+        let writer = self.owners_total;
+        self.owners_total += 1;
+        self.owner = Some(writer);
+        self.owners.insert(
+            writer,
+            Owner {
+                gate: Gate::Open,
+                completions,
+                in_flight,
+            },
+        );
+        Ok((writer, self.tail))
+    }
+
+    fn trim(&mut self, before: Sequence) -> Result<(), TrimError> {
+        let stream = self.stream.clone();
+        let shard = stream.shard;
+        if before > self.tail.sequence {
+            return Err(TrimError::Ahead {
+                shard,
+                before,
+                next: self.tail.sequence,
+            });
+        }
+        if let Some(poison) = stream.poison.get() {
+            return Err(TrimError::Poisoned {
+                reason: poison.reason.clone(),
+            });
+        }
+        let home = |reason: String| TrimError::Home {
+            shard,
+            source: reason.into(),
+        };
+        let oldest = {
+            let published = stream.published();
+            let kept = published
+                .segments
+                .partition_point(|segment| segment.first <= before);
+            let oldest = kept.checked_sub(1);
+            oldest.map(|index| published.segments[index].first)
+        };
+        if let Some(oldest) = oldest
+            && oldest > self.state.oldest
+        {
+            let state = State {
+                oldest,
+                ..self.state
+            };
+            match state.write(&*stream.disk, &stream.directory, shard) {
+                Ok(()) => self.state = state,
+                Err(Failure::Full(reason)) => return Err(home(reason)),
+                Err(Failure::Doubt { file, reason }) => {
+                    return Err(TrimError::Poisoned {
+                        reason: self.poison(file, reason).reason.clone(),
+                    });
+                }
+            }
+            let mut published = stream.published();
+            while published
+                .segments
+                .front()
+                .is_some_and(|segment| segment.first < oldest)
+            {
+                if let Some(segment) = published.segments.pop_front() {
+                    self.trimmed
+                        .push(segment_path(&stream.directory, segment.first));
+                }
+            }
+        }
+        self.remove_trimmed().map_err(home)
+    }
+
+    /// Gives back the space of what was trimmed. The state file no longer names it.
+    fn remove_trimmed(&mut self) -> Result<(), String> {
+        if self.trimmed.is_empty() {
+            return Ok(());
+        }
+        let disk = &*self.stream.disk;
+        let mut failed = None;
+        self.trimmed.retain(|path| match disk.remove(path) {
+            Ok(()) => false,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+            Err(error) => {
+                failed = Some(format!("failed to remove {}: {error}", path.display()));
+                true
+            }
+        });
+        if let Some(reason) = failed {
+            return Err(reason);
+        }
+        disk.sync_directory(&self.stream.directory)
+            .map_err(|error| {
+                format!(
+                    "failed to sync {}: {error}",
+                    self.stream.directory.display()
+                )
+            })
+    }
+}
+
+fn unknown(poison: &Poison) -> CommitResult {
+    CommitResult::Unknown {
+        reason: poison.reason.clone(),
+    }
+}
+
+/// Takes back what a failed write left, so that `Full` means that nothing of it is there.
+fn erase(file: &dyn DiskFile, offset: u64, written: u64) -> std::io::Result<()> {
+    if written == 0 {
+        return Ok(());
+    }
+    let zeros = vec![0; usize::try_from(written).map_err(std::io::Error::other)?];
+    write_all_at(file, &[IoSlice::new(&zeros)], offset).map_err(|short| short.error)?;
+    file.sync_data()
+}
