@@ -1,1 +1,35 @@
-//! HTTP and WebSockets, both ways: handshakes, limits, tokens, fan-out
+//! HTTP and the sockets, both ways: handshakes, limits, tokens, and what reaches every
+//! connected client.
+//!
+//! The edge decides nothing and stores nothing. Attempts, events and commands go to the
+//! [`Backend`]; whatever is read comes from immutable [`View`]s. It owns what stands between
+//! a peer and those: who may ask, how much, how fast, and that every attempt received is
+//! accounted for (I10).
+//!
+//! ```text
+//! accept loop ──► connection (hyper, HTTP/1.1) ──► router ──► one route family ──► Backend
+//!                        └─ upgrade ─► LiveDoor ──► socket (a cursor over the hunt's feed)
+//! ```
+
+mod auth;
+mod backend;
+mod bodies;
+mod config;
+mod counts;
+mod extract;
+mod live;
+mod openapi;
+mod origin;
+mod problem;
+mod rate;
+mod routes;
+mod server;
+mod state;
+
+pub use auth::{AuthConfig, AuthSettings, Ed25519PublicKey, KeyError, PlayerKey, Secret};
+pub use backend::{
+    Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
+};
+pub use config::{BindError, EdgeConfig, Limits, Rate};
+pub use counts::{AttemptCounts, Counts};
+pub use server::{Drained, Edge};

@@ -1,0 +1,214 @@
+//! What stands behind the edge: one trait, implemented by the node.
+//!
+//! The edge reads immutable versions and hands over attempts, events and commands. It never
+//! waits for a lock of the backend, and it never decides who wins.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use futures_util::future::BoxFuture;
+use huntcore_board::BoardsVersion;
+use huntcore_broadcast::FeedVersion;
+use huntcore_map::{CellList, RoundMap};
+use huntcore_model::{
+    Attempt, Catalog, Hash32, HuntId, HuntNumber, Outcome, Position, ScoreEvent, Sequence, ShardId,
+    TimeMicros,
+};
+use huntcore_wire::{HuntChange, HuntRequest, Stats};
+use tokio::sync::watch;
+
+/// Everything behind the edge.
+///
+/// Futures own what they need and may be dropped at any time: what was handed over is then
+/// still decided and stored, but nobody is told.
+pub trait Backend: Send + Sync + 'static {
+    /// The clock that rounds open and close by.
+    fn now(&self) -> TimeMicros;
+
+    /// The newest version of all that can be read. Cheap; never waits.
+    fn view(&self) -> Arc<View>;
+
+    /// Changes whenever [`Self::view`] gives another version. The value is a count of
+    /// versions and means nothing else.
+    fn views(&self) -> watch::Receiver<u64>;
+
+    /// Asks for a version that holds everything committed so far, now instead of at the next
+    /// tick. Returns at once; [`Self::views`] tells when it is there.
+    fn publish_now(&self);
+
+    /// Decides attempts. Resolves once each has its outcome, in their order; won and taken
+    /// only once durable (I2). A refusal for want of room is an outcome too (I8).
+    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>>;
+
+    /// Stores score events. Resolves once each is durable or refused, in their order.
+    fn record_events(&self, events: Vec<ScoreEvent>) -> BoxFuture<'static, Vec<EventOutcome>>;
+
+    /// Creates, changes, pauses, resumes or closes a hunt. Resolves once the change is
+    /// durable and, where it concerns attempts, once every shard has it.
+    fn command(&self, command: HuntCommand) -> BoxFuture<'static, Result<Commanded, CommandError>>;
+
+    /// The cells of one version of a hunt's configuration; `None` if there is no such one.
+    fn cells(&self, hunt: HuntNumber, version: u32) -> BoxFuture<'static, Option<Arc<CellList>>>;
+
+    /// The map of that name; `None` if no announced round has it, or it is no longer kept.
+    fn map(&self, map: Hash32) -> BoxFuture<'static, Option<Arc<PublishedMap>>>;
+
+    /// Whether this process can serve.
+    fn readiness(&self) -> Readiness;
+
+    /// What `/v1/stats` says. The edge puts its own counts over the totals of attempts,
+    /// their outcomes and the connections.
+    fn stats(&self) -> Stats;
+
+    /// Appends metrics in Prometheus' text format, ahead of the edge's own.
+    fn render_metrics(&self, out: &mut String);
+}
+
+/// All that can be read, as of one moment; never changes.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Which hunts there are.
+    pub catalog: Arc<Catalog>,
+    /// Their boards.
+    pub boards: Arc<BoardsVersion>,
+    /// What is sent to each hunt's live sockets.
+    pub feeds: HashMap<HuntNumber, Arc<FeedVersion>>,
+    /// How far the log is counted in.
+    pub position: Position,
+    /// Every shard has passed this time.
+    pub time: TimeMicros,
+}
+
+/// A round's map, and how much of it may be shown.
+#[derive(Clone, Debug)]
+pub struct PublishedMap {
+    /// The map.
+    pub map: RoundMap,
+    /// Whether its values may be shown now; once true, always true.
+    pub values_visible: bool,
+}
+
+/// What came of a score event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventOutcome {
+    /// Taken now, and durable.
+    Accepted {
+        /// The stream that holds it.
+        shard: ShardId,
+        /// Its place there.
+        sequence: Sequence,
+    },
+    /// Taken before.
+    Duplicate {
+        /// The stream that holds it, or one that covers it.
+        shard: ShardId,
+        /// Its place there, or one after it.
+        sequence: Sequence,
+    },
+    /// Another event has this identity.
+    Conflict,
+    /// No such hunt.
+    UnknownHunt,
+    /// The hunt takes no events any more.
+    HuntClosed,
+    /// A limit is reached; nothing was stored.
+    Overloaded,
+    /// The log takes no more for lack of space; nothing was stored.
+    StorageFull,
+    /// The log did not say whether it stored it: send the same event again.
+    OutcomeUnknown,
+}
+
+/// Something to do to a hunt.
+#[derive(Clone, Debug, PartialEq)]
+pub enum HuntCommand {
+    /// Make it.
+    Create(Box<HuntRequest>),
+    /// Give it another configuration or another end.
+    Change {
+        /// Which.
+        hunt: HuntNumber,
+        /// What is to be different.
+        change: Box<HuntChange>,
+    },
+    /// Refuse attempts on unclaimed tiles for now.
+    Pause {
+        /// Which.
+        hunt: HuntNumber,
+    },
+    /// Take them again.
+    Resume {
+        /// Which.
+        hunt: HuntNumber,
+    },
+    /// End it for ever.
+    Close {
+        /// Which.
+        hunt: HuntNumber,
+    },
+}
+
+/// A command is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Commanded {
+    /// The hunt.
+    pub hunt: HuntNumber,
+    /// A catalog whose [`Catalog::next`] is this or later shows it.
+    pub visible_from: Sequence,
+}
+
+/// Why a command was not done.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The id is taken.
+    #[error("hunt {id} exists already")]
+    HuntExists {
+        /// The id.
+        id: HuntId,
+    },
+    /// There is no such hunt.
+    #[error("no such hunt")]
+    UnknownHunt,
+    /// Closed hunts stay as they are.
+    #[error("the hunt is closed")]
+    HuntClosed,
+    /// The hunt's state does not allow it.
+    #[error("{reason}")]
+    State {
+        /// What stands against it.
+        reason: String,
+    },
+    /// The request is well-formed, but no hunt can be made of it.
+    #[error("{reason}")]
+    Invalid {
+        /// Which field, and what is wrong with it.
+        reason: String,
+    },
+    /// A limit is reached; nothing was done.
+    #[error("at its limit: {reason}")]
+    Overloaded {
+        /// Which limit.
+        reason: String,
+    },
+    /// The log takes no more for lack of space; nothing was done.
+    #[error("the log has no space left")]
+    StorageFull,
+    /// The log did not say whether it stored the change: look, and ask again.
+    #[error("it is not known whether the change was stored")]
+    OutcomeUnknown,
+    /// The backend is stopping.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// Whether a process can serve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    /// It can.
+    Ready,
+    /// Not now.
+    NotReady {
+        /// Why, in words.
+        reason: String,
+    },
+}

@@ -1,0 +1,362 @@
+//! What became of every attempt (I10), and what else the edge counts about itself.
+//!
+//! An attempt is received once it is read from a known asker, and *told* once its outcome
+//! has been handed to the connection. Whatever ends in between, ends as unanswered: the
+//! guards count that when they are dropped, so no path can forget it.
+
+use std::fmt::Write as _;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use axum::body::Body;
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body_util::Full;
+use huntcore_model::OutcomeKind;
+
+const KINDS: usize = OutcomeKind::ALL.len();
+
+/// Counters of one edge; a cheap handle that outlives it.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    received: AtomicU64,
+    outcomes: [AtomicU64; KINDS],
+    lost: AtomicU64,
+    connections: AtomicUsize,
+    connections_total: AtomicU64,
+    refused_connections: AtomicU64,
+    sockets: AtomicUsize,
+    slow_clients: AtomicU64,
+    responses: [AtomicU64; 5],
+}
+
+/// Attempts and what became of them, at one moment.
+///
+/// At rest `received` is the sum of all `outcomes` and `lost` (I10).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptCounts {
+    /// Attempts received.
+    pub received: u64,
+    /// Outcomes told, by kind; `outcome-unknown` among them.
+    pub outcomes: Vec<(OutcomeKind, u64)>,
+    /// Attempts whose connection was lost before their outcome.
+    pub lost: u64,
+}
+
+impl AttemptCounts {
+    /// Outcomes told of one kind.
+    #[must_use]
+    pub fn told(&self, kind: OutcomeKind) -> u64 {
+        self.outcomes[kind as usize].1
+    }
+
+    /// Attempts that never got an outcome: connection lost, or nobody could say.
+    #[must_use]
+    pub fn unanswered(&self) -> u64 {
+        self.lost + self.told(OutcomeKind::OutcomeUnknown)
+    }
+
+    /// Whether every attempt received is accounted for; holds at rest.
+    #[must_use]
+    pub fn is_reconciled(&self) -> bool {
+        let told: u64 = self.outcomes.iter().map(|&(_, count)| count).sum();
+        self.received == told + self.lost
+    }
+}
+
+impl Counts {
+    /// Attempts and what became of them so far.
+    #[must_use]
+    pub fn attempts(&self) -> AttemptCounts {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let kinds = OutcomeKind::ALL.iter();
+        AttemptCounts {
+            outcomes: kinds
+                .map(|&kind| (kind, load(&self.0.outcomes[kind as usize])))
+                .collect(),
+            lost: load(&self.0.lost),
+            received: load(&self.0.received),
+        }
+    }
+
+    /// Open connections, live sockets included.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.0.connections.load(Ordering::Relaxed)
+    }
+
+    /// Open live sockets.
+    #[must_use]
+    pub fn sockets(&self) -> usize {
+        self.0.sockets.load(Ordering::Relaxed)
+    }
+
+    /// Takes note of `count` attempts; the guard answers for each of them.
+    pub(crate) fn receive(&self, count: u64) -> Unanswered {
+        self.0.received.fetch_add(count, Ordering::Relaxed);
+        Unanswered {
+            counts: self.clone(),
+            open: count,
+        }
+    }
+
+    pub(crate) fn connection(&self) -> Gauge {
+        self.0.connections.fetch_add(1, Ordering::Relaxed);
+        self.0.connections_total.fetch_add(1, Ordering::Relaxed);
+        Gauge {
+            counts: self.clone(),
+            of: |inner| &inner.connections,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> Gauge {
+        self.0.sockets.fetch_add(1, Ordering::Relaxed);
+        Gauge {
+            counts: self.clone(),
+            of: |inner| &inner.sockets,
+        }
+    }
+
+    pub(crate) fn connection_refused(&self) {
+        self.0.refused_connections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn slow_client(&self) {
+        self.0.slow_clients.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn response(&self, status: http::StatusCode) {
+        let class = usize::from(status.as_u16() / 100).saturating_sub(1);
+        if let Some(counter) = self.0.responses.get(class) {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Appends everything in Prometheus' text format.
+    pub(crate) fn render(&self, out: &mut String) {
+        let attempts = self.attempts();
+        let family = |out: &mut String, name: &str, kind: &str, help: &str| {
+            let _ = writeln!(out, "# HELP {name} {help}\n# TYPE {name} {kind}");
+        };
+        let single = |out: &mut String, name: &str, kind: &str, help: &str, value: u64| {
+            family(out, name, kind, help);
+            let _ = writeln!(out, "{name} {value}");
+        };
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (attempts_total, outcomes_total) =
+            ("huntcore_attempts_total", "huntcore_outcomes_total");
+        single(
+            out,
+            attempts_total,
+            "counter",
+            "Attempts received.",
+            attempts.received,
+        );
+        family(
+            out,
+            outcomes_total,
+            "counter",
+            "Outcomes told, by kind; with huntcore_unanswered_total they add up to the attempts.",
+        );
+        for &(kind, count) in &attempts.outcomes {
+            if kind != OutcomeKind::OutcomeUnknown {
+                let _ = writeln!(
+                    out,
+                    "{outcomes_total}{{outcome=\"{}\"}} {count}",
+                    kind.name()
+                );
+            }
+        }
+        let unanswered = "huntcore_unanswered_total";
+        family(
+            out,
+            unanswered,
+            "counter",
+            "Attempts that never got an outcome, by reason.",
+        );
+        let unknown = attempts.told(OutcomeKind::OutcomeUnknown);
+        let _ = writeln!(
+            out,
+            "{unanswered}{{reason=\"connection-lost\"}} {}",
+            attempts.lost
+        );
+        let _ = writeln!(out, "{unanswered}{{reason=\"outcome-unknown\"}} {unknown}");
+        single(
+            out,
+            "huntcore_connections",
+            "gauge",
+            "Open connections, live sockets included.",
+            self.connections() as u64,
+        );
+        single(
+            out,
+            "huntcore_sockets",
+            "gauge",
+            "Open live sockets.",
+            self.sockets() as u64,
+        );
+        single(
+            out,
+            "huntcore_connections_total",
+            "counter",
+            "Connections accepted.",
+            load(&self.0.connections_total),
+        );
+        single(
+            out,
+            "huntcore_connections_refused_total",
+            "counter",
+            "Connections refused at the limit.",
+            load(&self.0.refused_connections),
+        );
+        single(
+            out,
+            "huntcore_slow_clients_total",
+            "counter",
+            "Live sockets closed for taking nothing.",
+            load(&self.0.slow_clients),
+        );
+        let responses = "huntcore_http_responses_total";
+        family(
+            out,
+            responses,
+            "counter",
+            "HTTP responses, by class of status.",
+        );
+        for (index, counter) in self.0.responses.iter().enumerate() {
+            let class = index + 1;
+            let _ = writeln!(out, "{responses}{{class=\"{class}xx\"}} {}", load(counter));
+        }
+    }
+}
+
+/// Counts one thing for as long as it lives.
+#[derive(Debug)]
+pub(crate) struct Gauge {
+    counts: Counts,
+    of: fn(&Inner) -> &AtomicUsize,
+}
+
+impl Drop for Gauge {
+    fn drop(&mut self) {
+        (self.of)(&self.counts.0).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Attempts that nobody has been told the outcome of; dropped, they count as lost.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    counts: Counts,
+    open: u64,
+}
+
+impl Unanswered {
+    /// Answers for one of them from here on.
+    pub(crate) fn take_one(&mut self) -> Self {
+        debug_assert!(self.open > 0, "each attempt is answered for once");
+        self.open = self.open.saturating_sub(1);
+        Self {
+            counts: self.counts.clone(),
+            open: 1,
+        }
+    }
+
+    /// One of them has been told its outcome.
+    pub(crate) fn tell(&mut self, kind: OutcomeKind) {
+        debug_assert!(self.open > 0, "an outcome is told once");
+        self.open = self.open.saturating_sub(1);
+        self.counts.0.outcomes[kind as usize].fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        self.counts.0.lost.fetch_add(self.open, Ordering::Relaxed);
+    }
+}
+
+/// A response body that tells the outcomes of attempts: counted when the connection takes it.
+pub(crate) struct Telling {
+    body: Full<Bytes>,
+    unanswered: Unanswered,
+    kinds: Vec<OutcomeKind>,
+}
+
+impl Telling {
+    pub(crate) fn body(body: Bytes, unanswered: Unanswered, kinds: Vec<OutcomeKind>) -> Body {
+        Body::new(Self {
+            body: Full::new(body),
+            unanswered,
+            kinds,
+        })
+    }
+}
+
+impl HttpBody for Telling {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let this = &mut *self;
+        for kind in this.kinds.drain(..) {
+            this.unanswered.tell(kind);
+        }
+        Pin::new(&mut this.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_told_is_lost() {
+        let counts = Counts::default();
+        let mut unanswered = counts.receive(3);
+        unanswered.tell(OutcomeKind::Won);
+        assert!(!counts.attempts().is_reconciled());
+        drop(unanswered);
+        let attempts = counts.attempts();
+        assert!(attempts.is_reconciled());
+        assert_eq!(
+            (attempts.told(OutcomeKind::Won), attempts.unanswered()),
+            (1, 2)
+        );
+    }
+
+    #[test]
+    fn a_response_that_is_never_taken_tells_nothing() {
+        let counts = Counts::default();
+        let body = Telling::body(
+            Bytes::from_static(b"{}"),
+            counts.receive(1),
+            vec![OutcomeKind::Won],
+        );
+        drop(body);
+        let attempts = counts.attempts();
+        assert_eq!((attempts.told(OutcomeKind::Won), attempts.lost), (0, 1));
+    }
+
+    #[test]
+    fn kinds_are_counted_under_their_own_index() {
+        for (index, kind) in OutcomeKind::ALL.into_iter().enumerate() {
+            assert_eq!(kind as usize, index);
+        }
+    }
+}

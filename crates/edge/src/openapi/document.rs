@@ -1,0 +1,63 @@
+//! What stands around the routes in the OpenAPI document.
+
+use huntcore_wire::Problem;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi};
+use utoipa::{OpenApi as _, PartialSchema, ToSchema};
+
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    info(
+        title = "huntcore",
+        description = "Live treasure hunts: rounds, claims, events, boards, and a socket that \
+                       shows every change. Times are RFC 3339 UTC, hashes lower-case hex, errors \
+                       RFC 9457 problems whose `type` ends in the problem's name.",
+    ),
+    tags(
+        (name = "hunts", description = "Hunts, their rounds, cells and maps"),
+        (name = "claims", description = "Attempts on tiles"),
+        (name = "events", description = "Score events of game servers"),
+        (name = "boards", description = "Leaderboards"),
+        (name = "live", description = "The WebSocket"),
+        (name = "operations", description = "Health, figures and this document"),
+    ),
+)]
+struct Api;
+
+/// The document before any route has been added.
+pub(crate) fn api() -> OpenApi {
+    let mut api = Api::openapi();
+    let components = api.components.get_or_insert_with(Components::new);
+    // Problems are referred to by name only, so nobody else brings them along.
+    components.schemas.insert(
+        <Problem as ToSchema>::name().into_owned(),
+        Problem::schema(),
+    );
+    let mut referred = Vec::new();
+    Problem::schemas(&mut referred);
+    components.schemas.extend(referred);
+    api
+}
+
+/// Says how to show who one is, or that nobody has to.
+pub(crate) fn finish(api: &mut OpenApi, auth_is_off: bool) {
+    if auth_is_off {
+        for item in api.paths.paths.values_mut() {
+            let operations = [&mut item.get, &mut item.post, &mut item.patch];
+            for operation in operations.into_iter().flatten() {
+                operation.security = None;
+            }
+        }
+        return;
+    }
+    let components = api.components.get_or_insert_with(Components::new);
+    let bearer = |description: &str| {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer);
+        SecurityScheme::Http(scheme.description(Some(description)).build())
+    };
+    components.add_security_scheme(
+        "player",
+        bearer("A player's JSON Web Token: `sub` is the player, `exp` required, `hunt` optional."),
+    );
+    components.add_security_scheme("service", bearer("The deployment's service key."));
+}

@@ -1,0 +1,12 @@
+//! The OpenAPI document: made from the routes themselves, so that it cannot drift from them.
+
+mod bodies;
+mod document;
+mod responses;
+
+pub(crate) use bodies::{BatchBody, LinesBody};
+pub(crate) use document::{api, finish};
+pub(crate) use responses::{
+    AtLeastProblems, BulkProblems, ClaimProblems, CommandProblems, CommonProblems, CreateProblems,
+    GuestProblems, HuntProblems, LiveProblems, MapProblems, ReadyProblems, RoundProblems,
+};

@@ -1,0 +1,120 @@
+//! Every answer that is not what was asked for, as an RFC 9457 problem.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderName, HeaderValue, StatusCode, header};
+use huntcore_wire::{Problem, ProblemKind};
+
+use crate::rate::TooFast;
+
+/// Media type of problems.
+pub(crate) const PROBLEM_JSON: &str = "application/problem+json";
+
+/// A problem on its way out. What it says may be shown to anybody.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal {
+    problem: Box<Problem>,
+    challenge: Option<Challenge>,
+}
+
+/// What the refused are asked to do instead, in headers.
+#[derive(Clone, Copy, Debug)]
+enum Challenge {
+    /// Show who they are (RFC 6750).
+    Bearer,
+    /// Show something better (RFC 6750).
+    InvalidToken,
+    /// Open a WebSocket (RFC 9110, section 15.5.22; RFC 6455, section 4.4).
+    WebSocket,
+}
+
+impl Refusal {
+    pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Problem::new(kind, detail).into()
+    }
+
+    /// Nothing was shown.
+    pub(crate) fn unauthorized(detail: &str) -> Self {
+        Self {
+            challenge: Some(Challenge::Bearer),
+            ..Self::new(ProblemKind::Unauthorized, detail)
+        }
+    }
+
+    /// What was shown is not good.
+    pub(crate) fn invalid_token(detail: &str) -> Self {
+        Self {
+            challenge: Some(Challenge::InvalidToken),
+            ..Self::new(ProblemKind::Unauthorized, detail)
+        }
+    }
+
+    /// The path speaks WebSocket, and the request does not.
+    pub(crate) fn not_websocket(detail: &str) -> Self {
+        Self {
+            challenge: Some(Challenge::WebSocket),
+            ..Self::new(ProblemKind::UpgradeRequired, detail)
+        }
+    }
+
+    pub(crate) fn forbidden(detail: &str) -> Self {
+        Self::new(ProblemKind::Forbidden, detail)
+    }
+
+    pub(crate) fn too_fast(TooFast(wait): TooFast, detail: &str) -> Self {
+        let problem = Problem::new(ProblemKind::RateLimited, detail);
+        problem.retry_after_ms(whole_millis(wait)).into()
+    }
+
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.problem
+    }
+}
+
+/// Rounded up: a wait must not be told shorter than it is.
+pub(crate) fn whole_millis(wait: Duration) -> u64 {
+    u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX)
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem: Box::new(problem),
+            challenge: None,
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.problem.status)
+            .expect("problem kinds have statuses of errors");
+        let body = serde_json::to_vec(&self.problem).expect("plain data");
+        let content_type = HeaderValue::from_static(PROBLEM_JSON);
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, content_type);
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.problem.retry_after_s() {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        let asked: &[(HeaderName, &'static str)] = match self.challenge {
+            None => &[],
+            Some(Challenge::Bearer) => &[(header::WWW_AUTHENTICATE, "Bearer realm=\"huntcore\"")],
+            Some(Challenge::InvalidToken) => &[(
+                header::WWW_AUTHENTICATE,
+                "Bearer realm=\"huntcore\", error=\"invalid_token\"",
+            )],
+            Some(Challenge::WebSocket) => &[
+                (header::UPGRADE, "websocket"),
+                (header::CONNECTION, "upgrade"),
+                (header::SEC_WEBSOCKET_VERSION, "13"),
+            ],
+        };
+        for (name, value) in asked {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        response
+    }
+}

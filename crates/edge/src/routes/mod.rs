@@ -1,0 +1,18 @@
+//! Every HTTP path, one family a file.
+
+mod answers;
+mod batches;
+mod boards;
+mod cells;
+mod claims;
+mod console;
+mod events;
+mod guests;
+mod hunts;
+mod live;
+mod maps;
+mod operations;
+mod rounds;
+mod router;
+
+pub(crate) use router::router;

@@ -1,0 +1,115 @@
+//! One HTTP/1.1 connection, from its first byte to its last, or to its upgrade.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
+use tokio::sync::OwnedSemaphorePermit;
+use tower::Service as _;
+
+use super::canned;
+use super::stream::EdgeStream;
+use crate::counts::Gauge;
+use crate::state::App;
+
+/// A last word may take this long to be taken.
+const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What a request knows of its connection. The place among the connections is free again
+/// once the last handle is dropped, so an upgraded socket keeps one.
+#[derive(Clone, Debug)]
+pub(crate) struct ConnectionHandle {
+    pub(crate) peer: SocketAddr,
+    _place: Arc<(OwnedSemaphorePermit, Gauge)>,
+}
+
+impl ConnectionHandle {
+    pub(super) fn new(peer: SocketAddr, slot: OwnedSemaphorePermit, gauge: Gauge) -> Self {
+        Self {
+            peer,
+            _place: Arc::new((slot, gauge)),
+        }
+    }
+}
+
+pub(super) struct Connection {
+    pub(super) app: Arc<App>,
+    pub(super) router: Router,
+    pub(super) handle: ConnectionHandle,
+}
+
+impl Connection {
+    pub(super) async fn run(self, tcp: TcpStream) {
+        // Without it an answer may wait 40 ms for the peer's acknowledgement.
+        if let Err(error) = tcp.set_nodelay(true) {
+            tracing::debug!(%error, "connection was gone before it was served");
+            return;
+        }
+        let limits = self.app.limits();
+        let lifetime = &self.app.lifetime;
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_read_timeout)
+            .max_headers(limits.header_count_max)
+            .max_header_size(limits.header_bytes_max)
+            .max_buf_size(limits.header_bytes_max.max(16 << 10));
+        let stream = EdgeStream::new(tcp, limits.response_write_timeout);
+        let served = Arc::new(AtomicBool::new(false));
+        let service = {
+            let (handle, router, served) = (self.handle, self.router, Arc::clone(&served));
+            service_fn(move |mut request: Request<Incoming>| {
+                served.store(true, Ordering::Relaxed);
+                request.extensions_mut().insert(handle.clone());
+                router.clone().call(request.map(Body::new))
+            })
+        };
+        let mut connection = builder
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut stopping = false;
+        let ended = loop {
+            tokio::select! {
+                ended = &mut connection => break ended,
+                () = lifetime.kill.cancelled() => return,
+                () = lifetime.stop.cancelled(), if !stopping => {}
+            }
+            stopping = true;
+            // hyper would wait for a first request, which nobody has accepted yet.
+            if !served.load(Ordering::Relaxed) {
+                return;
+            }
+            std::pin::Pin::new(&mut connection).graceful_shutdown();
+        };
+        let Err(error) = ended else {
+            return;
+        };
+        tracing::debug!(%error, "connection ended badly");
+        if !error.is_timeout() {
+            return;
+        }
+        // Silence on an idle connection is no fault; half a request is.
+        if let Some(parts) = connection
+            .into_parts()
+            .filter(|parts| !parts.read_buf.is_empty())
+        {
+            let mut tcp = parts.io.into_inner().into_tcp();
+            let said = async {
+                tcp.write_all(&canned::head_timeout()).await?;
+                tcp.shutdown().await
+            };
+            // The peer is being given up; whether it hears why is its own affair.
+            let _ = tokio::time::timeout(LAST_WORD_TIMEOUT, said).await;
+        }
+    }
+}

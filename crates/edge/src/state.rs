@@ -1,0 +1,96 @@
+//! What every request and every socket shares.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use huntcore_model::{HuntEntry, HuntId, PlayerId};
+use huntcore_wire::ProblemKind;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::auth::Access;
+use crate::backend::{Backend, View};
+use crate::bodies::Bodies;
+use crate::config::{EdgeConfig, Limits};
+use crate::counts::Counts;
+use crate::live::{LiveDoor, TaskDoor};
+use crate::origin::OriginList;
+use crate::problem::Refusal;
+use crate::rate::Rates;
+
+/// See the module.
+pub(crate) struct App {
+    pub(crate) config: EdgeConfig,
+    pub(crate) backend: Arc<dyn Backend>,
+    pub(crate) access: Access,
+    pub(crate) counts: Counts,
+    pub(crate) players: Arc<Rates<PlayerId>>,
+    pub(crate) guests: Rates<IpAddr>,
+    pub(crate) socket_origins: OriginList,
+    pub(crate) bodies: Bodies,
+    pub(crate) door: Box<dyn LiveDoor>,
+    pub(crate) lifetime: Lifetime,
+}
+
+/// How everything that runs is told to end.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Lifetime {
+    /// Asks to finish what has been accepted and to end.
+    pub(crate) stop: CancellationToken,
+    /// Ends everything at once.
+    pub(crate) kill: CancellationToken,
+    /// Whatever has to end before the edge has.
+    pub(crate) tasks: TaskTracker,
+}
+
+impl App {
+    pub(crate) fn new(config: EdgeConfig, backend: Arc<dyn Backend>, lifetime: Lifetime) -> Self {
+        let counts = Counts::default();
+        let limits = &config.limits;
+        let players = Arc::new(Rates::new(limits.player_rate, limits.rate_keys_max));
+        let door = TaskDoor::new(
+            Arc::clone(&backend),
+            &config,
+            counts.clone(),
+            Arc::clone(&players),
+            lifetime.clone(),
+        );
+        Self {
+            access: Access::new(&config.auth),
+            guests: Rates::new(limits.guest_rate, limits.rate_keys_max),
+            socket_origins: OriginList::new(&config.socket_origins),
+            bodies: Bodies::new(limits.body_cache_bytes_max),
+            door: Box::new(door),
+            players,
+            counts,
+            backend,
+            lifetime,
+            config,
+        }
+    }
+
+    pub(crate) const fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// The hunt of that name and the view that it was found in.
+    pub(crate) fn hunt(&self, id: &HuntId) -> Result<(Arc<View>, Arc<HuntEntry>), Refusal> {
+        let view = self.backend.view();
+        match view.catalog.hunt(id) {
+            Some(entry) => {
+                let entry = Arc::clone(entry);
+                Ok((view, entry))
+            }
+            None => Err(unknown_hunt(id.as_str())),
+        }
+    }
+}
+
+pub(crate) fn unknown_hunt(id: &str) -> Refusal {
+    // Whoever asks knows what they asked for; a long one need not be sent back whole.
+    let shown: String = id.chars().take(HuntId::BYTES_MAX).collect();
+    Refusal::new(
+        ProblemKind::UnknownHunt,
+        format!("there is no hunt {shown:?}"),
+    )
+}
