@@ -478,6 +478,18 @@ impl RoundMessage {
     }
 }
 
+impl DeltaMessage {
+    /// The same delta without what concerns rounds that are no longer shown.
+    #[must_use]
+    pub fn without_old_rounds(mut self) -> Self {
+        let oldest = self.oldest;
+        self.claims.retain(|claim| claim.round >= oldest);
+        self.closed.retain(|&round| round >= oldest);
+        self.seeds.retain(|seed| seed.round >= oldest);
+        self
+    }
+}
+
 impl OutcomeMessage {
     /// What came of `claim`, told at `now`.
     #[must_use]

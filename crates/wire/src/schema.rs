@@ -56,13 +56,13 @@ schema_of! {
 schema_of! {
     /// A round's number.
     RoundNumber,
-    integer("A round of a hunt, counted by the clock from 1.", 1.0, 9_007_199_254_740_991.0, 42)
+    integer("A round of a hunt, counted by the clock from 1.", 1, 9_007_199_254_740_991, 42)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
 }
 schema_of! {
     /// A tile's number.
     TileIndex,
-    integer("A tile of a round's map, counted from 0.", 0.0, 1_048_575.0, 17)
+    integer("A tile of a round's map, counted from 0.", 0, 1_048_575, 17)
         .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int32)))
 }
 schema_of! {
@@ -70,8 +70,8 @@ schema_of! {
     Score,
     integer(
         "An integer within ±(2^53-1), which JSON carries exactly everywhere.",
-        -9_007_199_254_740_991.0,
-        9_007_199_254_740_991.0,
+        -9_007_199_254_740_991,
+        9_007_199_254_740_991,
         1_250,
     )
     .format(Some(SchemaFormat::KnownFormat(KnownFormat::Int64)))
@@ -155,7 +155,7 @@ fn text(description: &str, length_min: usize, length_max: usize, example: &str) 
         .examples([example])
 }
 
-fn integer(description: &str, minimum: f64, maximum: f64, example: i64) -> ObjectBuilder {
+fn integer(description: &str, minimum: isize, maximum: isize, example: i64) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::Integer)
         .description(Some(description))
@@ -278,7 +278,10 @@ mod tests {
             serde_json::json!(256)
         );
         let round = &components()["schemas"]["RoundNumber"];
-        assert_eq!(round["minimum"].as_f64(), Some(1.0));
-        assert_eq!(round["maximum"].as_f64(), Some(9_007_199_254_740_991.0));
+        assert_eq!(round["minimum"], serde_json::json!(1));
+        assert_eq!(
+            round["maximum"],
+            serde_json::json!(9_007_199_254_740_991_u64)
+        );
     }
 }

@@ -1,0 +1,157 @@
+//! Board versions pushed into broadcast, and when they go out.
+
+use bytes::Bytes;
+use huntcore_model::{Position, TimeMicros};
+use huntcore_wire::{BoardEntry, BoardMessage, BoardName, BoardWindow, ServerMessage, Timestamp};
+
+use crate::BroadcastLimits;
+
+/// The top of a board's version, as the boards' projection publishes it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoardUpdate {
+    /// Which board.
+    pub board: BoardName,
+    /// What it covers.
+    pub window: BoardWindow,
+    /// How far the log is counted in.
+    pub position: Position,
+    /// How many players are on the board.
+    pub players: u64,
+    /// The top, best first; more than the limit are cut.
+    pub entries: Vec<BoardEntry>,
+}
+
+/// What clients know of one board, and what they should know next.
+#[derive(Debug, Default)]
+pub(crate) struct BoardFold {
+    sent: Option<(BoardMessage, Bytes)>,
+    sent_at: Option<TimeMicros>,
+    waiting: Option<BoardMessage>,
+}
+
+impl BoardFold {
+    /// Takes a version in; one older than what is known, or alike, changes nothing (I6).
+    pub(crate) fn push(&mut self, update: BoardUpdate, limits: &BroadcastLimits) {
+        let BoardUpdate {
+            board,
+            window,
+            position,
+            players,
+            mut entries,
+        } = update;
+        let revision = revision(&position);
+        let sent = self.sent.as_ref().map(|(message, _)| message);
+        let known = self.waiting.as_ref().or(sent);
+        if known.is_some_and(|known| known.revision > revision) {
+            return;
+        }
+        entries.truncate(limits.board_entries);
+        let alike = sent.is_some_and(|sent| {
+            (sent.window, sent.players) == (window, players) && sent.entries == entries
+        });
+        self.waiting = (!alike).then(|| BoardMessage {
+            server_time: Timestamp::default(),
+            board,
+            revision,
+            window,
+            position: (&position).into(),
+            players,
+            entries,
+        });
+    }
+
+    /// Whether a version pushed now would go out at a tick at `now`.
+    pub(crate) fn is_due(&self, now: TimeMicros, limits: &BroadcastLimits) -> bool {
+        self.sent_at
+            .is_none_or(|sent_at| now >= sent_at.plus_millis(limits.board_interval_ms))
+    }
+
+    /// The message that is to go out at `now`, if one is.
+    pub(crate) fn cut(&mut self, now: TimeMicros, limits: &BroadcastLimits) -> Option<Bytes> {
+        if !self.is_due(now, limits) {
+            return None;
+        }
+        let mut message = self.waiting.take()?;
+        message.server_time = now.into();
+        let message = ServerMessage::Board(message);
+        let text = Bytes::from(message.to_json());
+        if let ServerMessage::Board(message) = message {
+            self.sent = Some((message, text.clone()));
+        }
+        self.sent_at = Some(now);
+        Some(text)
+    }
+
+    /// What clients know, as a message and its text.
+    pub(crate) const fn sent(&self) -> Option<&(BoardMessage, Bytes)> {
+        self.sent.as_ref()
+    }
+}
+
+/// A number that grows with the position, on every process alike: how many records are seen.
+fn revision(position: &Position) -> u64 {
+    position
+        .streams()
+        .fold(0, |sum, (_, next)| sum.saturating_add(next.get()))
+}
+
+#[cfg(test)]
+mod tests {
+    use huntcore_model::{Sequence, ShardId};
+
+    use super::*;
+
+    fn update(records: u64, players: u64) -> BoardUpdate {
+        let mut position = Position::start();
+        position.advance(ShardId::new(0), Sequence::new(records));
+        BoardUpdate {
+            board: BoardName::Total,
+            window: BoardWindow::WHOLE_HUNT,
+            position,
+            players,
+            entries: Vec::new(),
+        }
+    }
+
+    fn at(millis: u64) -> TimeMicros {
+        TimeMicros::from_millis(millis)
+    }
+
+    #[test]
+    fn a_board_goes_out_when_it_has_changed_and_its_interval_has_passed() {
+        let limits = BroadcastLimits::default();
+        let mut board = BoardFold::default();
+        assert_eq!(board.cut(at(0), &limits), None);
+        board.push(update(1, 1), &limits);
+        assert!(board.cut(at(0), &limits).is_some());
+        board.push(update(2, 2), &limits);
+        assert_eq!(board.cut(at(249), &limits), None);
+        board.push(update(3, 3), &limits);
+        let text = board.cut(at(250), &limits).expect("due");
+        let text = std::str::from_utf8(&text).expect("JSON is UTF-8");
+        assert!(text.contains(r#""revision":3"#), "{text}");
+        board.push(update(4, 3), &limits);
+        assert_eq!(board.cut(at(900), &limits), None, "nothing has changed");
+    }
+
+    #[test]
+    fn an_older_version_is_left_out() {
+        let limits = BroadcastLimits::default();
+        let mut board = BoardFold::default();
+        board.push(update(5, 5), &limits);
+        board.push(update(4, 4), &limits);
+        assert!(board.cut(at(0), &limits).is_some());
+        assert_eq!(board.sent().map(|(message, _)| message.players), Some(5));
+    }
+
+    #[test]
+    fn a_change_taken_back_before_it_went_out_is_none() {
+        let limits = BroadcastLimits::default();
+        let mut board = BoardFold::default();
+        board.push(update(1, 1), &limits);
+        assert!(board.cut(at(0), &limits).is_some());
+        board.push(update(2, 2), &limits);
+        board.push(update(3, 1), &limits);
+        assert_eq!(board.cut(at(900), &limits), None);
+    }
+}

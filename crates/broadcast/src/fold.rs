@@ -1,0 +1,348 @@
+//! The projection itself: batches and board versions in, feeds out.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use huntcore_model::{
+    Batch, BatchError, HuntNumber, PlayerTable, Position, Record, Sequence, ShardId, ShardMap,
+    TimeMicros,
+};
+use huntcore_wire::{
+    BoardName, DeltaMessage, HuntStateName, RoundMessage, ServerMessage, SnapshotClaim,
+};
+
+use crate::BroadcastLimits;
+use crate::board::{BoardFold, BoardUpdate};
+use crate::feed::{Cut, FeedVersion, Feeds, Shown};
+use crate::frame::{FrameParts, Ring};
+use crate::hunt::HuntFold;
+
+/// Every hunt's live feed, folded from the log.
+///
+/// Invariant I5: what clients end up with equals the fold of the log up to `position`,
+/// whatever the order in which streams were read and wherever ticks were cut.
+#[derive(Debug)]
+pub struct Broadcast {
+    limits: BroadcastLimits,
+    shards: ShardMap,
+    position: Position,
+    players: Vec<PlayerTable>,
+    times: Vec<TimeMicros>,
+    /// The minimum over all shards: what has opened or closed, has done so on every shard.
+    time: TimeMicros,
+    hunts: BTreeMap<HuntNumber, Hunt>,
+    hunts_left_out: u64,
+    tick: u64,
+    feeds: Feeds,
+}
+
+/// Why a batch cannot be folded in; nothing of it was.
+#[derive(Debug, thiserror::Error)]
+pub enum ApplyError {
+    /// Batches between the last one and this one are missing.
+    #[error("stream {shard} goes on at {found}, expected {expected}")]
+    Gap {
+        /// The stream.
+        shard: ShardId,
+        /// The first sequence not seen.
+        expected: Sequence,
+        /// The batch's first sequence.
+        found: Sequence,
+    },
+    /// A stream that this deployment does not have.
+    #[error("no stream {shard} among {shards} shards")]
+    UnknownStream {
+        /// The stream.
+        shard: ShardId,
+        /// How many shards there are.
+        shards: u16,
+    },
+    /// A batch whose records cannot be read.
+    #[error("batch at {first} of stream {shard}: {source}")]
+    Batch {
+        /// The stream.
+        shard: ShardId,
+        /// The batch's first sequence.
+        first: Sequence,
+        /// What is wrong with it.
+        source: BatchError,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Hunt {
+    fold: HuntFold,
+    boards: BTreeMap<BoardName, BoardFold>,
+    sent_state: Option<HuntStateName>,
+}
+
+impl Broadcast {
+    /// An empty fold of a deployment's log.
+    #[must_use]
+    pub fn new(shards: ShardMap, limits: BroadcastLimits) -> Self {
+        let count = usize::from(shards.count());
+        Self {
+            limits,
+            shards,
+            position: Position::start(),
+            players: vec![PlayerTable::default(); count],
+            times: vec![TimeMicros::ZERO; count],
+            time: TimeMicros::ZERO,
+            hunts: BTreeMap::new(),
+            hunts_left_out: 0,
+            tick: 0,
+            feeds: Feeds::new(),
+        }
+    }
+
+    /// Folds a committed batch of any stream in; each stream's batches in order. One seen
+    /// before changes nothing, and `false` says so.
+    pub fn apply(&mut self, batch: &Batch) -> Result<bool, ApplyError> {
+        let header = batch.header();
+        let shard = header.shard;
+        if !shard.is_control() && shard.get() >= self.shards.count() {
+            return Err(ApplyError::UnknownStream {
+                shard,
+                shards: self.shards.count(),
+            });
+        }
+        let expected = self.position.next(shard);
+        if header.first_sequence > expected {
+            return Err(ApplyError::Gap {
+                shard,
+                expected,
+                found: header.first_sequence,
+            });
+        }
+        if header.next_sequence() <= expected {
+            return Ok(false);
+        }
+        // All or nothing: a record that cannot be read must not leave half a batch behind.
+        let records: Vec<_> = batch
+            .records()
+            .collect::<Result<_, _>>()
+            .map_err(|source| ApplyError::Batch {
+                shard,
+                first: header.first_sequence,
+                source,
+            })?;
+        for (sequence, record) in records {
+            if sequence >= expected {
+                self.apply_record(shard, record);
+            }
+        }
+        self.position.advance(shard, header.next_sequence());
+        if !shard.is_control() {
+            self.times[usize::from(shard.get())] = header.time;
+            self.advance();
+        }
+        Ok(true)
+    }
+
+    /// Takes a hunt's board version in; it goes out with a later tick.
+    pub fn push_board(&mut self, hunt: HuntNumber, update: BoardUpdate) {
+        if let Some(hunt) = self.hunts.get_mut(&hunt) {
+            let board = hunt.boards.entry(update.board).or_default();
+            board.push(update, &self.limits);
+        }
+    }
+
+    /// Whether a version of that board pushed now would go out at a tick at `now`; saves the
+    /// caller making one in vain.
+    #[must_use]
+    pub fn wants_board(&self, hunt: HuntNumber, board: BoardName, now: TimeMicros) -> bool {
+        self.hunts.get(&hunt).is_some_and(|hunt| {
+            let board = hunt.boards.get(&board);
+            board.is_none_or(|board| board.is_due(now, &self.limits))
+        })
+    }
+
+    /// Cuts a frame for each hunt in which something has changed since the last tick.
+    ///
+    /// `now` is the clock's time, for `server_time` and the boards' interval. A process that
+    /// rebuilds from the log may cut ticks while it folds the last stretch, with the batches'
+    /// times: then clients that were connected before can resume.
+    pub fn cut_tick(&mut self, now: TimeMicros) {
+        self.tick += 1;
+        let cut = Cut {
+            tick: self.tick,
+            time: now,
+            position: Arc::new(self.position.clone()),
+        };
+        for (&number, hunt) in &mut self.hunts {
+            let feed = self.feeds.get(&number);
+            if let Some(version) = hunt.cut(feed.map(Arc::as_ref), &cut, self.time, &self.limits) {
+                self.feeds.insert(number, Arc::new(version));
+            }
+        }
+    }
+
+    /// Every hunt's feed as of the last tick.
+    #[must_use]
+    pub fn publish(&self) -> Feeds {
+        self.feeds.clone()
+    }
+
+    /// How far the log is folded in.
+    #[must_use]
+    pub const fn position(&self) -> &Position {
+        &self.position
+    }
+
+    /// The time that every shard's stream has reached.
+    #[must_use]
+    pub const fn time(&self) -> TimeMicros {
+        self.time
+    }
+
+    /// The last tick, in this process's own count.
+    #[must_use]
+    pub const fn tick(&self) -> u64 {
+        self.tick
+    }
+
+    /// Records about hunts over the limit, which have no feed.
+    #[must_use]
+    pub const fn records_left_out(&self) -> u64 {
+        self.hunts_left_out
+    }
+
+    fn apply_record(&mut self, shard: ShardId, record: Record<'_>) {
+        match record {
+            Record::Time | Record::Score(_) => {}
+            Record::Player(player) => {
+                if let Some(players) = self.players.get_mut(usize::from(shard.get())) {
+                    players.apply(&player);
+                }
+            }
+            Record::Claim(claim) => {
+                let players = self.players.get(usize::from(shard.get()));
+                let shown = SnapshotClaim {
+                    tile: claim.tile,
+                    player: players.and_then(|table| table.get(claim.player)).cloned(),
+                    points: claim.points,
+                };
+                if let Some(hunt) = hunt_mut(
+                    &mut self.hunts,
+                    claim.hunt,
+                    &self.limits,
+                    &mut self.hunts_left_out,
+                ) {
+                    hunt.fold.claim(claim.round, shown, &self.limits);
+                }
+            }
+            Record::Control { at, record } => {
+                if let Some(hunt) = hunt_mut(
+                    &mut self.hunts,
+                    record.hunt(),
+                    &self.limits,
+                    &mut self.hunts_left_out,
+                ) {
+                    hunt.fold.control(at, *record, self.time, &self.limits);
+                }
+            }
+        }
+    }
+
+    fn advance(&mut self) {
+        let time = self.times.iter().copied().min().unwrap_or_default();
+        if time > self.time {
+            self.time = time;
+            for hunt in self.hunts.values_mut() {
+                hunt.fold.advance(time, &self.limits);
+            }
+        }
+    }
+}
+
+fn hunt_mut<'a>(
+    hunts: &'a mut BTreeMap<HuntNumber, Hunt>,
+    number: HuntNumber,
+    limits: &BroadcastLimits,
+    left_out: &mut u64,
+) -> Option<&'a mut Hunt> {
+    // Hunts are numbered from 0 without gaps, so which ones have a feed depends on no order.
+    if number.get() as usize >= limits.hunts {
+        *left_out += 1;
+        return None;
+    }
+    Some(hunts.entry(number).or_default())
+}
+
+impl Hunt {
+    /// The feed after a tick; `None` if nothing has changed, or the hunt is not known yet.
+    fn cut(
+        &mut self,
+        feed: Option<&FeedVersion>,
+        cut: &Cut,
+        time: TimeMicros,
+        limits: &BroadcastLimits,
+    ) -> Option<FeedVersion> {
+        let id = self.fold.id.clone()?;
+        let boards: Vec<_> = self
+            .boards
+            .iter_mut()
+            .filter_map(|(&name, board)| Some((name, board.cut(cut.time, limits)?)))
+            .collect();
+        let state = self.fold.state(time);
+        let new_state = (self.sent_state != Some(state)).then_some(state);
+        self.sent_state = Some(state);
+        let changed = new_state.is_some() || !self.fold.changes.is_empty();
+        if !changed && boards.is_empty() && feed.is_some() {
+            return None;
+        }
+        let changes = std::mem::take(&mut self.fold.changes);
+        let ring = match feed {
+            // Nobody can have read a feed before its first version, nor follow a flood.
+            None => Ring::new(0, Arc::clone(&cut.position)),
+            Some(feed) if changes.overflowed => {
+                Ring::new(feed.ring().next_number() + 1, Arc::clone(&cut.position))
+            }
+            Some(feed) => {
+                let oldest = self.fold.oldest();
+                let announced = changes.rounds.iter().filter_map(|number| {
+                    // One that was left behind within the tick is gone.
+                    let opened = self.fold.rounds.get(number)?.opened.as_ref()?;
+                    let message = ServerMessage::Round(RoundMessage::new(&id, opened, cut.time));
+                    Some((*number, message.to_json().into()))
+                });
+                let delta = DeltaMessage {
+                    server_time: cut.time.into(),
+                    tick: cut.tick,
+                    from_tick: None,
+                    resume: (&*cut.position).into(),
+                    oldest,
+                    claims: changes.claims,
+                    closed: changes.closed,
+                    seeds: changes.seeds,
+                    state: new_state,
+                };
+                let parts = FrameParts {
+                    tick: cut.tick,
+                    position: Arc::clone(&cut.position),
+                    rounds: announced.collect(),
+                    delta: changed.then(|| delta.without_old_rounds()),
+                    boards,
+                };
+                let mut ring = feed.ring().clone();
+                ring.push(parts, limits);
+                ring
+            }
+        };
+        Some(FeedVersion::new(id, cut.clone(), ring, self.shown(state)))
+    }
+
+    fn shown(&self, state: HuntStateName) -> Shown {
+        let sent = |name| self.boards.get(&name).and_then(BoardFold::sent);
+        Shown {
+            state,
+            oldest: self.fold.oldest(),
+            rounds: self.fold.rounds.clone(),
+            total: sent(BoardName::Total).map(|(message, _)| message.clone()),
+            boards: BoardName::ALL
+                .into_iter()
+                .filter_map(|name| Some((name, sent(name)?.1.clone())))
+                .collect(),
+        }
+    }
+}

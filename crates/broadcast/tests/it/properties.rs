@@ -1,0 +1,256 @@
+//! Whatever stalls, drops, resumes and restarts there are, in the end a client's state is
+//! the fold of the log (I5, I7).
+
+use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits, Cursor, Next, Start};
+use huntcore_model::{ControlRecord, ShardId, TimeMicros};
+use huntcore_wire::{BoardName, BoardWindow, LiveState, ServerMessage};
+use proptest::prelude::*;
+
+use crate::world::{Expected, HUNT, Wish, World};
+
+const LIMITS: BroadcastLimits = BroadcastLimits {
+    hunts: 4,
+    frames: 5,
+    frame_bytes: 6_000,
+    changes: 40,
+    rounds_shown: 5,
+    closed_shown: 2,
+    tiles_shown: 60,
+    board_entries: 3,
+    board_interval_ms: 250,
+};
+
+#[derive(Clone, Debug)]
+enum Op {
+    Elapse(u64),
+    Open(u32),
+    Seed,
+    Pause,
+    Resume,
+    MoveEnd(u64),
+    Close,
+    Shard(usize, usize, Vec<Wish>),
+    Fold(usize, usize, usize),
+    Cut(usize),
+    PushBoard(usize),
+    Rebuild(usize, bool),
+    Connect(usize, usize, bool),
+    Drop(usize),
+    Read(usize, usize),
+}
+
+struct Process {
+    broadcast: Broadcast,
+    folded: Vec<usize>,
+}
+
+#[derive(Default)]
+struct Client {
+    state: LiveState,
+    link: Option<(usize, Cursor)>,
+}
+
+impl Process {
+    fn new(world: &World) -> Self {
+        Self {
+            broadcast: Broadcast::new(world.shards, LIMITS),
+            folded: vec![0; usize::from(world.shards.count()) + 1],
+        }
+    }
+
+    /// Folds up to `count` more batches of a stream in.
+    fn fold(&mut self, world: &World, stream: usize, count: usize) {
+        let shard = world.shards.streams().nth(stream).expect("a stream");
+        let from = self.folded[stream];
+        for batch in world.streams[&shard].iter().skip(from).take(count) {
+            assert!(self.broadcast.apply(batch).expect("in order"));
+            self.folded[stream] += 1;
+        }
+        if let Some(last) = self.folded[stream].checked_sub(1) {
+            let again = &world.streams[&shard][last];
+            assert!(!self.broadcast.apply(again).expect("seen before"));
+        }
+    }
+
+    fn push_board(&mut self, world: &World) {
+        let counted: usize = world
+            .streams
+            .values()
+            .zip(&self.folded)
+            .map(|(batches, &folded)| batches.iter().take(folded).map(claims_in).sum::<usize>())
+            .sum();
+        let update = BoardUpdate {
+            board: BoardName::Total,
+            window: BoardWindow::WHOLE_HUNT,
+            position: self.broadcast.position().clone(),
+            players: counted as u64,
+            entries: Vec::new(),
+        };
+        self.broadcast.push_board(HUNT, update);
+    }
+}
+
+fn claims_in(batch: &huntcore_model::Batch) -> usize {
+    batch
+        .records()
+        .filter(|record| matches!(record, Ok((_, huntcore_model::Record::Claim(_)))))
+        .count()
+}
+
+impl Client {
+    fn take(&mut self, messages: &[bytes::Bytes]) {
+        for message in messages {
+            let text = std::str::from_utf8(message).expect("JSON is UTF-8");
+            self.state
+                .apply(&ServerMessage::from_json(text).expect("a message"));
+        }
+    }
+
+    fn connect(&mut self, index: usize, process: &Process, resume: bool) {
+        let feeds = process.broadcast.publish();
+        let Some(feed) = feeds.get(&HUNT) else {
+            return;
+        };
+        let seen = self.state.resume.as_ref().filter(|_| resume);
+        let seen = seen.map(|text| text.parse().expect("a position"));
+        let Start {
+            messages,
+            cursor,
+            resumed,
+            ..
+        } = feed.start(seen.as_ref());
+        assert!(!resumed || seen.is_some());
+        self.take(&messages);
+        self.link = Some((index, cursor));
+    }
+
+    /// Reads what is there; `false` if there was nothing.
+    fn read(&mut self, processes: &[Process], merge_over: usize) -> bool {
+        let Some((index, cursor)) = self.link else {
+            return false;
+        };
+        let feeds = processes[index].broadcast.publish();
+        match feeds[&HUNT].next(&cursor, merge_over) {
+            Next::Wait => false,
+            Next::Messages { messages, cursor } | Next::Snapshot { messages, cursor } => {
+                self.take(&messages);
+                self.link = Some((index, cursor));
+                true
+            }
+        }
+    }
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let wish = (0..4_usize, 0..40_u32, 0..5_usize).prop_map(|(rounds_back, tile, player)| Wish {
+        rounds_back,
+        tile,
+        player,
+    });
+    let wishes = prop::collection::vec(wish, 0..6);
+    prop_oneof![
+        6 => (1..160_u64).prop_map(Op::Elapse),
+        5 => (1..40_u32).prop_map(Op::Open),
+        2 => Just(Op::Seed),
+        1 => Just(Op::Pause),
+        1 => Just(Op::Resume),
+        1 => (0..500_u64).prop_map(Op::MoveEnd),
+        1 => prop::bool::weighted(0.1).prop_map(|close| if close { Op::Close } else { Op::Seed }),
+        12 => (0..3_usize, 0..6_usize, wishes).prop_map(|(shard, copies, wishes)| Op::Shard(shard, copies, wishes)),
+        12 => (0..2_usize, 0..4_usize, 1..6_usize).prop_map(|(process, stream, count)| Op::Fold(process, stream, count)),
+        8 => (0..2_usize).prop_map(Op::Cut),
+        3 => (0..2_usize).prop_map(Op::PushBoard),
+        1 => (0..2_usize, any::<bool>()).prop_map(|(process, cut)| Op::Rebuild(process, cut)),
+        4 => (0..4_usize, 0..2_usize, prop::bool::weighted(0.9)).prop_map(|(client, process, resume)| Op::Connect(client, process, resume)),
+        1 => (0..4_usize).prop_map(Op::Drop),
+        10 => (0..4_usize, 0..4_usize).prop_map(|(client, merge_over)| Op::Read(client, merge_over)),
+    ]
+}
+
+fn run(shards: u16, ops: Vec<Op>) {
+    let mut world = World::new(shards);
+    let mut processes = [Process::new(&world), Process::new(&world)];
+    let mut clients: [Client; 4] = Default::default();
+    let streams = usize::from(shards) + 1;
+    for op in ops {
+        match op {
+            Op::Elapse(millis) => world.clock_ms += millis,
+            Op::Open(tiles) => world.open_round(tiles),
+            Op::Seed => world.publish_seed(),
+            Op::Pause => world.say(ControlRecord::HuntPaused { hunt: HUNT }),
+            Op::Resume => world.say(ControlRecord::HuntResumed { hunt: HUNT }),
+            Op::MoveEnd(later_ms) => world.move_end(later_ms),
+            Op::Close => {
+                let closed_at = world.now();
+                world.say(ControlRecord::HuntClosed {
+                    hunt: HUNT,
+                    closed_at,
+                });
+            }
+            Op::Shard(shard, copies, wishes) => {
+                let shard = u16::try_from(shard).expect("small") % shards;
+                world.shard_batch(ShardId::new(shard), copies, &wishes);
+            }
+            Op::Fold(process, stream, count) => {
+                processes[process].fold(&world, stream % streams, count);
+            }
+            Op::Cut(process) => processes[process].broadcast.cut_tick(world.now()),
+            Op::PushBoard(process) => processes[process].push_board(&world),
+            Op::Rebuild(index, cut) => {
+                let folded = processes[index].folded.clone();
+                processes[index] = Process::new(&world);
+                for (stream, count) in folded.into_iter().enumerate() {
+                    processes[index].fold(&world, stream, count);
+                    if cut {
+                        let time = processes[index].broadcast.time();
+                        processes[index].broadcast.cut_tick(time);
+                    }
+                }
+                processes[index].broadcast.cut_tick(world.now());
+                for client in &mut clients {
+                    client.link = client.link.filter(|&(linked, _)| linked != index);
+                }
+            }
+            Op::Connect(client, process, resume) => {
+                clients[client].connect(process, &processes[process], resume);
+            }
+            Op::Drop(client) => clients[client].link = None,
+            Op::Read(client, merge_over) => {
+                clients[client].read(&processes, merge_over);
+            }
+        }
+    }
+    let end = TimeMicros::from_millis(world.clock_ms + 10_000);
+    for process in &mut processes {
+        for stream in 0..streams {
+            process.fold(&world, stream, usize::MAX);
+        }
+        process.push_board(&world);
+        process.broadcast.cut_tick(end);
+    }
+    let expected = world.expected(&LIMITS);
+    for (index, client) in clients.iter_mut().enumerate() {
+        if client.link.is_none() {
+            client.connect(index % 2, &processes[index % 2], true);
+        }
+        while client.read(&processes, 1 + index) {}
+        assert_eq!(Expected::from(&client.state), expected, "client {index}");
+        let board = client.state.boards.get(&BoardName::Total);
+        let counted = board.map(|board| board.players);
+        assert_eq!(counted, Some(world.claims() as u64), "client {index}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn clients_of_one_shard_end_with_the_logs_fold(ops in prop::collection::vec(any_op(), 1..160)) {
+        run(1, ops);
+    }
+
+    #[test]
+    fn clients_of_three_shards_end_with_the_logs_fold(ops in prop::collection::vec(any_op(), 1..160)) {
+        run(3, ops);
+    }
+}

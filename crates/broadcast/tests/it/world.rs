@@ -1,0 +1,337 @@
+//! A log that grows as arbiters and a controller would have it, and what it amounts to.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use huntcore_broadcast::BroadcastLimits;
+use huntcore_model::{
+    Batch, BatchBuilder, ClaimRecord, ControlRecord, Epoch, Hash32, HuntConfig, HuntCreated,
+    HuntId, HuntNumber, PlayerId, PlayerNumber, Record, RoundNumber, RoundOpened, RoundSchedule,
+    Salt, Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
+};
+use huntcore_wire::{HuntStateName, LiveRound, LiveState, LiveTile};
+
+pub(crate) const HUNT: HuntNumber = HuntNumber::new(0);
+const START_MS: u64 = 1_000;
+const ROUND_MS: u64 = 100;
+const WINDOW_MS: u64 = 350;
+const PLAYERS: usize = 5;
+
+pub(crate) struct World {
+    pub(crate) shards: ShardMap,
+    pub(crate) clock_ms: u64,
+    pub(crate) streams: BTreeMap<ShardId, Vec<Batch>>,
+    pub(crate) control: Vec<ControlRecord>,
+    tails: BTreeMap<ShardId, Tail>,
+    copied: BTreeMap<ShardId, usize>,
+    players: BTreeMap<ShardId, Vec<String>>,
+    claims: BTreeMap<(RoundNumber, TileIndex), (String, u32)>,
+    rounds: u64,
+    seeded: u64,
+}
+
+/// A claim to be made if the shard may make it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wish {
+    pub(crate) rounds_back: usize,
+    pub(crate) tile: u32,
+    pub(crate) player: usize,
+}
+
+impl World {
+    pub(crate) fn new(shards: u16) -> Self {
+        let shards = ShardMap::new(shards).expect("in range");
+        let mut world = Self {
+            shards,
+            clock_ms: START_MS - 100,
+            streams: shards.streams().map(|shard| (shard, Vec::new())).collect(),
+            control: Vec::new(),
+            tails: BTreeMap::new(),
+            copied: BTreeMap::new(),
+            players: BTreeMap::new(),
+            claims: BTreeMap::new(),
+            rounds: 0,
+            seeded: 0,
+        };
+        world.say(ControlRecord::HuntCreated(HuntCreated {
+            hunt: HUNT,
+            id: HuntId::new("park").expect("a slug"),
+            created_at: world.now(),
+            starts_at: TimeMicros::from_millis(START_MS),
+            ends_at: None,
+            config: config(),
+            anchor: Hash32::ZERO,
+        }));
+        world
+    }
+
+    pub(crate) fn now(&self) -> TimeMicros {
+        TimeMicros::from_millis(self.clock_ms)
+    }
+
+    /// Writes an entry to the control stream.
+    pub(crate) fn say(&mut self, record: ControlRecord) {
+        let at = Sequence::new(self.control.len() as u64);
+        self.control.push(record.clone());
+        let mut builder = BatchBuilder::new();
+        builder.push(&Record::Control {
+            at,
+            record: Box::new(record),
+        });
+        self.commit(ShardId::CONTROL, &mut builder);
+    }
+
+    /// Announces the next round's map.
+    pub(crate) fn open_round(&mut self, tiles: u32) {
+        let opens_ms = START_MS + self.rounds * ROUND_MS;
+        self.rounds += 1;
+        self.say(ControlRecord::RoundOpened(RoundOpened {
+            hunt: HUNT,
+            round: RoundNumber::new(self.rounds),
+            config_version: 1,
+            map: hash(self.rounds),
+            commitment: Hash32::ZERO,
+            layout: Hash32::ZERO,
+            tiles,
+            schedule: RoundSchedule {
+                opens_at: TimeMicros::from_millis(opens_ms),
+                closes_at: TimeMicros::from_millis(opens_ms + WINDOW_MS),
+            },
+        }));
+    }
+
+    /// Publishes the next seed, if a round waits for it.
+    pub(crate) fn publish_seed(&mut self) {
+        if self.seeded < self.rounds {
+            self.seeded += 1;
+            self.say(ControlRecord::SeedPublished {
+                hunt: HUNT,
+                round: RoundNumber::new(self.seeded),
+                seed: hash(self.seeded),
+            });
+        }
+    }
+
+    pub(crate) fn move_end(&mut self, later_ms: u64) {
+        let ends_at = Some(TimeMicros::from_millis(self.clock_ms + later_ms));
+        let moved = |record: &ControlRecord| matches!(record, ControlRecord::HuntEndMoved { .. });
+        if !self.control.iter().any(moved) {
+            self.say(ControlRecord::HuntEndMoved {
+                hunt: HUNT,
+                ends_at,
+            });
+        }
+    }
+
+    /// A shard's batch: copies of up to `copies` control entries, then what of the claims
+    /// its own log allows, or a time record.
+    pub(crate) fn shard_batch(&mut self, shard: ShardId, copies: usize, wishes: &[Wish]) {
+        let mut builder = BatchBuilder::new();
+        let from = self.copied.get(&shard).copied().unwrap_or(0);
+        let to = (from + copies).min(self.control.len());
+        for index in from..to {
+            if self.control[index].concerns_arbiters() {
+                builder.push(&Record::Control {
+                    at: Sequence::new(index as u64),
+                    record: Box::new(self.control[index].clone()),
+                });
+            }
+        }
+        self.copied.insert(shard, to);
+        let now = self.now();
+        let open: Vec<RoundOpened> = self.control[..to]
+            .iter()
+            .filter_map(|record| match record {
+                ControlRecord::RoundOpened(opened) => Some(opened.clone()),
+                _ => None,
+            })
+            .filter(|opened| opened.schedule.opens_at <= now && now < opened.schedule.closes_at)
+            .collect();
+        for wish in wishes {
+            let Some(opened) = open.iter().rev().nth(wish.rounds_back) else {
+                continue;
+            };
+            let tile = TileIndex::new(wish.tile % opened.tiles);
+            if self.claims.contains_key(&(opened.round, tile)) {
+                continue;
+            }
+            let name = format!("player-{}", wish.player % PLAYERS);
+            let table = self.players.entry(shard).or_default();
+            let index = table.iter().position(|known| *known == name);
+            let index = index.unwrap_or_else(|| {
+                let number = PlayerNumber::new(table.len().try_into().expect("few players"));
+                builder.push_player(number, &name, Salt([7; 16]));
+                table.push(name.clone());
+                table.len() - 1
+            });
+            let points = 1 + wish.tile;
+            builder.push(&Record::Claim(ClaimRecord {
+                hunt: HUNT,
+                round: opened.round,
+                tile,
+                player: PlayerNumber::new(index.try_into().expect("few players")),
+                points,
+            }));
+            self.claims.insert((opened.round, tile), (name, points));
+        }
+        if builder.is_empty() {
+            builder.push(&Record::Time);
+        }
+        self.commit(shard, &mut builder);
+    }
+
+    fn commit(&mut self, shard: ShardId, builder: &mut BatchBuilder) {
+        let tail = self.tails.get(&shard).copied().unwrap_or_default();
+        let time = self.now().max(tail.time);
+        let batch = builder.finish(shard, Epoch::new(1), &tail, time, tail.sequence);
+        self.tails.insert(shard, batch.tail());
+        self.streams
+            .get_mut(&shard)
+            .expect("a known stream")
+            .push(batch);
+    }
+
+    pub(crate) fn claims(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// The fold of the whole log, written down as plainly as possible.
+    pub(crate) fn expected(&self, limits: &BroadcastLimits) -> Expected {
+        let shard_times = self.shards.shards().map(|shard| {
+            let batches = &self.streams[&shard];
+            batches
+                .last()
+                .map_or(TimeMicros::ZERO, |batch| batch.header().time)
+        });
+        let time = shard_times.min().expect("at least one shard");
+        let mut ends_at = None;
+        let mut paused = false;
+        let mut hunt_closed = false;
+        let mut opened = Vec::new();
+        let mut seeds = HashMap::new();
+        for record in &self.control {
+            match record {
+                ControlRecord::HuntEndMoved { ends_at: end, .. } => ends_at = *end,
+                ControlRecord::HuntPaused { .. } => paused = true,
+                ControlRecord::HuntResumed { .. } => paused = false,
+                ControlRecord::HuntClosed { .. } => hunt_closed = true,
+                ControlRecord::RoundOpened(round) => opened.push(round),
+                ControlRecord::SeedPublished { round, seed, .. } => {
+                    seeds.insert(*round, *seed);
+                }
+                _ => {}
+            }
+        }
+        opened.retain(|round| round.schedule.opens_at <= time);
+        let is_closed = |round: &RoundOpened| {
+            hunt_closed
+                || round.schedule.closes_at <= time
+                || ends_at.is_some_and(|end| round.schedule.opens_at >= end)
+        };
+        let room =
+            |tiles: u32| (limits.tiles_shown / u64::from(tiles)).clamp(1, limits.rounds_shown);
+        let floor = opened
+            .iter()
+            .map(|round| (round.round.get() + 1).saturating_sub(room(round.tiles)))
+            .max()
+            .unwrap_or(0);
+        let closed: BTreeSet<u64> = opened
+            .iter()
+            .filter(|round| is_closed(round))
+            .map(|round| round.round.get())
+            .collect();
+        let lowest_closed = closed.iter().rev().nth(limits.closed_shown - 1).copied();
+        let lowest_open = opened
+            .iter()
+            .filter(|round| !is_closed(round) && round.round.get() >= floor)
+            .map(|round| round.round.get())
+            .min();
+        let newest = opened.last().map_or(0, |round| round.round.get());
+        let kept = lowest_open
+            .unwrap_or(newest + 1)
+            .min(lowest_closed.unwrap_or(1));
+        let oldest = RoundNumber::new(floor.max(kept).max(1));
+        let rounds = opened
+            .into_iter()
+            .filter(|round| round.round >= oldest)
+            .map(|round| {
+                let claims = self
+                    .claims
+                    .iter()
+                    .filter(|((number, _), _)| *number == round.round)
+                    .map(|((_, tile), (player, points))| {
+                        let player = Some(PlayerId::new(player).expect("a valid id"));
+                        let points = *points;
+                        (*tile, LiveTile { player, points })
+                    });
+                let live = LiveRound {
+                    config_version: round.config_version,
+                    map: round.map,
+                    commitment: round.commitment,
+                    layout: round.layout,
+                    tiles: round.tiles,
+                    opens_at: round.schedule.opens_at.into(),
+                    closes_at: round.schedule.closes_at.into(),
+                    closed: is_closed(round),
+                    seed: seeds.get(&round.round).copied(),
+                    claims: claims.collect(),
+                };
+                (round.round, live)
+            })
+            .collect();
+        let state = if hunt_closed {
+            HuntStateName::Closed
+        } else if ends_at.is_some_and(|end| time >= end) {
+            HuntStateName::Ended
+        } else if paused {
+            HuntStateName::Paused
+        } else if time < TimeMicros::from_millis(START_MS) {
+            HuntStateName::Scheduled
+        } else {
+            HuntStateName::Running
+        };
+        Expected {
+            state: Some(state),
+            oldest,
+            rounds,
+        }
+    }
+}
+
+/// What a client should know in the end.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Expected {
+    pub(crate) state: Option<HuntStateName>,
+    pub(crate) oldest: RoundNumber,
+    pub(crate) rounds: BTreeMap<RoundNumber, LiveRound>,
+}
+
+impl From<&LiveState> for Expected {
+    fn from(state: &LiveState) -> Self {
+        Self {
+            state: state.state,
+            oldest: state.oldest(),
+            rounds: state.rounds.clone(),
+        }
+    }
+}
+
+fn hash(number: u64) -> Hash32 {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&number.to_be_bytes());
+    Hash32::new(bytes)
+}
+
+fn config() -> HuntConfig {
+    HuntConfig {
+        area: "{}".to_owned(),
+        resolution: 12,
+        round_ms: ROUND_MS,
+        claim_window_ms: WINDOW_MS,
+        tiles: 4,
+        values: Vec::new(),
+        values_hidden: false,
+        cells: 99,
+        cells_hash: Hash32::ZERO,
+        config_hash: Hash32::ZERO,
+    }
+}
