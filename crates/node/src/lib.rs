@@ -1,1 +1,26 @@
-//! Threads, clock, shard ownership and the wiring of every part
+//! The node: threads, clock, ownership of shards, routing, and the wiring of every part.
+//!
+//! It decides nothing itself. What is decided and folded is in the pure crates; what
+//! talks to the network is in the edge, whose backend a node is.
+
+mod backend;
+mod clock;
+mod config;
+mod control;
+mod door;
+mod failure;
+mod gauge;
+mod maps;
+mod metrics;
+mod node;
+mod projector;
+mod recent;
+mod recovery;
+mod rules;
+mod shard;
+
+pub use clock::{Clock, SystemClock};
+pub use config::NodeConfig;
+pub use maps::MapError;
+pub use node::Node;
+pub use recovery::StartError;

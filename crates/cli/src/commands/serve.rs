@@ -1,0 +1,203 @@
+//! `huntcore serve`: the server, until it is told to stop.
+
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::{Args, ValueEnum};
+use huntcore_edge::{Backend, CommandError, Counts, Edge, HuntCommand};
+use huntcore_log::Log;
+use huntcore_log_file::FileLog;
+use huntcore_node::{Node, NodeConfig, SystemClock};
+use huntcore_wire::HuntRequest;
+use serde_json::json;
+use tokio::sync::oneshot;
+
+use crate::config::{ConfigFile, LogHome};
+use crate::output::{Failed, Output};
+
+/// Run the server.
+#[derive(Debug, Args)]
+pub(crate) struct Serve {
+    /// The configuration file.
+    #[arg(long, default_value = "huntcore.toml")]
+    config: PathBuf,
+    /// Listen here instead of where the configuration says; port 0 takes a free one.
+    #[arg(long, value_name = "ADDRESS")]
+    listen: Option<std::net::SocketAddr>,
+    /// With `off` everybody may do everything; only on loopback addresses.
+    #[arg(long, default_value = "on")]
+    auth: AuthSwitch,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum AuthSwitch {
+    On,
+    Off,
+}
+
+impl Serve {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        let mut config = ConfigFile::read(&self.config)?;
+        if let Some(listen) = self.listen {
+            config.listen = listen;
+        }
+        let server = Server::prepare(&config, self.auth == AuthSwitch::Off)?;
+        let runtime = runtime()?;
+        runtime.block_on(async {
+            let (failed, _) = server
+                .run(stop_signal(), |running| {
+                    output.line(
+                        || format!("listening on {}", running.url),
+                        || json!({"listening": running.url}),
+                    );
+                })
+                .await?;
+            failed.map_or(Ok(()), |reason| Err(Failed::new(reason.as_ref())))
+        })
+    }
+}
+
+/// Everything that a server is made of, not running yet.
+pub(crate) struct Server {
+    edge: huntcore_edge::EdgeConfig,
+    node: NodeConfig,
+    hunts: Vec<HuntRequest>,
+    log: Arc<dyn Log>,
+}
+
+/// A server that runs.
+pub(crate) struct Running {
+    /// `http://ADDRESS`.
+    pub(crate) url: String,
+    pub(crate) counts: Counts,
+    pub(crate) node: Arc<Node>,
+}
+
+/// Why a server ended by itself, if it did.
+pub(crate) type EndedBy = Option<Arc<str>>;
+
+impl Server {
+    /// Checks the configuration, and opens the log.
+    pub(crate) fn prepare(config: &ConfigFile, auth_off: bool) -> Result<Self, Failed> {
+        let LogHome::File(data) = config.log_home()?;
+        let edge = config.edge(auth_off)?;
+        let hunts = config.hunts()?;
+        // A port in use is found out before a long log is read.
+        drop(TcpListener::bind(edge.listen).map_err(|error| {
+            Failed::new(format!(
+                "cannot listen on {}: {error}; stop what listens there or set another `listen` \
+                 address",
+                edge.listen
+            ))
+        })?);
+        let log = open_log(&data)?;
+        let node = config.node(&data)?;
+        Ok(Self {
+            edge,
+            node,
+            hunts,
+            log,
+        })
+    }
+
+    /// Runs until `stop`, or until the node cannot go on; `ready` is told once it listens.
+    pub(crate) async fn run(
+        self,
+        stop: impl Future<Output = ()> + Send + 'static,
+        ready: impl FnOnce(Running),
+    ) -> Result<(EndedBy, Counts), Failed> {
+        let started = Instant::now();
+        let Self {
+            edge,
+            node,
+            hunts,
+            log,
+        } = self;
+        let node = tokio::task::spawn_blocking(move || {
+            Node::start(node, log, Arc::new(SystemClock::default()))
+        })
+        .await
+        .map_err(|_| Failed::new("the start was interrupted"))??;
+        let mut failure = node.failure();
+        for request in hunts {
+            create(&node, request).await?;
+        }
+        let edge = Edge::bind(edge, node.clone())?;
+        let counts = edge.counts();
+        let url = format!("http://{}", edge.local_addr());
+        tracing::info!(%url, start_ms = started.elapsed().as_millis(), "ready");
+        let (stopping, stopped) = oneshot::channel();
+        let shutdown = async move {
+            let reason = tokio::select! {
+                () = stop => None,
+                reason = failure.wait_for(Option::is_some) => reason.ok().and_then(|r| r.clone()),
+            };
+            drop(stopping.send(reason));
+        };
+        ready(Running {
+            url,
+            counts: counts.clone(),
+            node: node.clone(),
+        });
+        let drained = edge.serve(shutdown).await;
+        tracing::info!(unfinished = drained.unfinished, "stopped listening");
+        // The threads finish what was accepted; joining them is not for a runtime's thread.
+        tokio::task::spawn_blocking(move || node.stop())
+            .await
+            .map_err(|_| Failed::new("the stop was interrupted"))?;
+        Ok((stopped.await.ok().flatten(), counts))
+    }
+}
+
+/// The runtime that serves; as many threads as there are cores.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failed> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failed::new(format!("cannot start the runtime: {error}")))
+}
+
+/// Resolves when the process is asked to end.
+pub(crate) async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut signal) => signal.recv().await,
+            // Then only Ctrl-C is heard.
+            Err(_) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        _ = terminate => {}
+        interrupted = tokio::signal::ctrl_c() => {
+            if let Err(error) = interrupted {
+                tracing::warn!("cannot hear Ctrl-C: {error}");
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+}
+
+fn open_log(data: &Path) -> Result<Arc<dyn Log>, Failed> {
+    Ok(Arc::new(FileLog::open(
+        data,
+        huntcore_log_file::FileLogOptions::default(),
+    )?))
+}
+
+/// Creates a configured hunt; one that exists with the same configuration is left as it is.
+async fn create(node: &Arc<Node>, request: HuntRequest) -> Result<(), Failed> {
+    let id = request.id.clone();
+    let known = node.view().catalog.hunt(&id).is_some();
+    match node.command(HuntCommand::Create(Box::new(request))).await {
+        Ok(_) => Ok(()),
+        // Hunts are changed through the API; the file only says how they begin.
+        Err(CommandError::HuntExists { .. }) if known => {
+            tracing::info!(hunt = %id, "exists and was changed since; left as it is");
+            Ok(())
+        }
+        Err(error) => Err(Failed::new(format!("hunt {id}: {error}"))),
+    }
+}

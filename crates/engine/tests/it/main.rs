@@ -1,0 +1,12 @@
+//! The engine against a second, naive writing of it, and its promises one by one.
+
+mod claims;
+mod configs;
+mod control_sim;
+mod desk;
+mod events;
+mod naive;
+mod naive_hunts;
+mod schedules;
+mod shard_sim;
+mod world;

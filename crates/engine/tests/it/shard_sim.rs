@@ -1,0 +1,305 @@
+//! One shard: its arbiter, the naive model beside it, its log and its owner's clock.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use huntcore_engine::{Arbiter, Decided, EngineLimits, EventVerdict, Term};
+use huntcore_model::{
+    Batch, ControlRecord, Epoch, Outcome, Sequence, ShardId, Tail, TimeMicros,
+};
+
+use crate::naive::{Naive, RoundKey, Written, points};
+use crate::naive_hunts::Micros;
+use crate::world::{Ask, Asked, Told, event};
+
+const SECRET: [u8; 32] = [0x5e; 32];
+/// More tiles than any hunt of these tests has.
+const TILES: u32 = 16;
+
+pub(crate) struct ShardSim {
+    shard: ShardId,
+    limits: EngineLimits,
+    pub(crate) arbiter: Arbiter,
+    /// Folded from the log at some time; has since been told the same and must say the same.
+    twin: Option<Arbiter>,
+    pub(crate) naive: Naive,
+    /// The naive model as the stored part of the log has it, and after each batch that follows.
+    stored_naive: Naive,
+    pending: VecDeque<(Batch, Naive)>,
+    pub(crate) stored: Vec<Batch>,
+    waiting: Vec<Waiting>,
+    copied: usize,
+    epoch: Epoch,
+    offset_ms: i64,
+}
+
+struct Waiting {
+    needs: Sequence,
+    now: Micros,
+    what: What,
+}
+
+enum What {
+    Outcome(Asked, Outcome),
+    Verdict(Ask, EventVerdict),
+}
+
+impl ShardSim {
+    pub(crate) fn new(shard: ShardId, limits: EngineLimits) -> Self {
+        let naive = Naive::new(shard, limits);
+        let mut sim = Self {
+            shard,
+            limits,
+            arbiter: Arbiter::new(shard, limits, SECRET),
+            twin: None,
+            stored_naive: naive.clone(),
+            naive,
+            pending: VecDeque::new(),
+            stored: Vec::new(),
+            waiting: Vec::new(),
+            copied: 0,
+            epoch: Epoch::new(0),
+            offset_ms: 0,
+        };
+        sim.begin_term();
+        sim
+    }
+
+    /// The time that the stored log has got to.
+    pub(crate) fn stored_time(&self) -> Micros {
+        self.stored_naive.time
+    }
+
+    pub(crate) fn nobody_waits(&self) -> bool {
+        self.waiting.is_empty() && self.pending.is_empty()
+    }
+
+    pub(crate) fn set_clock(&mut self, offset_ms: i64) {
+        self.offset_ms = offset_ms;
+    }
+
+    pub(crate) fn decide<'a>(
+        &mut self,
+        clock: Micros,
+        asks: impl Iterator<Item = &'a Ask>,
+        told: &mut Told,
+    ) {
+        self.begin(clock);
+        for ask in asks {
+            self.ask(ask);
+        }
+        self.finish(told);
+    }
+
+    /// Copies up to `count` entries of the stored control stream.
+    pub(crate) fn copy(
+        &mut self,
+        clock: Micros,
+        entries: &[ControlRecord],
+        count: usize,
+        told: &mut Told,
+    ) {
+        self.begin(clock);
+        let due = entries.iter().enumerate().skip(self.copied).take(count);
+        for (at, entry) in due {
+            self.copied = at + 1;
+            self.naive.copy(at as u64, entry);
+            let at = Sequence::new(at as u64);
+            for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+                arbiter.copy_control(at, entry).expect("a good entry");
+            }
+        }
+        self.finish(told);
+    }
+
+    pub(crate) fn provide_values(&mut self, count: usize) {
+        let lacking = self.arbiter.rounds_without_values();
+        assert_eq!(lacking, self.naive.rounds_without_values());
+        for &round in lacking.iter().take(count) {
+            self.naive.provide_values(round);
+            self.provide(round);
+        }
+    }
+
+    fn provide(&mut self, (hunt, round): RoundKey) {
+        let values: Arc<[u32]> = (0..TILES).map(|tile| points(hunt, round, tile)).collect();
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+            arbiter.provide_values(hunt, round, values.clone());
+        }
+    }
+
+    /// The log stores the next batches, and what waited for them is told.
+    pub(crate) fn commit(&mut self, count: usize, told: &mut Told) {
+        for _ in 0..count {
+            let Some((batch, naive)) = self.pending.pop_front() else { break };
+            let batch = Batch::decode(batch.bytes().clone()).expect("what was written can be read");
+            for item in batch.records() {
+                let (at, record) = item.expect("a good record");
+                told.stored(self.shard, at, &record);
+            }
+            self.arbiter.committed(batch.tail().sequence);
+            if let Some(twin) = &mut self.twin {
+                twin.committed(batch.tail().sequence);
+            }
+            self.stored.push(batch);
+            self.stored_naive = naive;
+            self.release(told);
+        }
+    }
+
+    /// The owner dies with what the log has not stored; another one folds what it has.
+    pub(crate) fn crash(&mut self, offset_ms: i64) {
+        self.check_replay();
+        self.pending.clear();
+        self.waiting.clear();
+        self.twin = None;
+        self.arbiter = self.folded(self.stored.iter());
+        self.naive = self.stored_naive.clone().without_values();
+        self.copied = usize::try_from(self.naive.hunts.next).expect("few entries");
+        self.offset_ms = offset_ms;
+        self.begin_term();
+    }
+
+    /// From here on an arbiter that was folded from the log decides beside the one that made it.
+    pub(crate) fn fork(&mut self, told: &mut Told) {
+        self.commit(usize::MAX, told);
+        self.twin = Some(self.folded(self.stored.iter()));
+        self.begin_term();
+        // The log does not hold values, so both get all of them anew.
+        let lacking = self.twin.as_ref().expect("just made").rounds_without_values();
+        for round in lacking {
+            self.naive.provide_values(round);
+            self.provide(round);
+        }
+    }
+
+    /// A replay of all that was decided ends where the deciding arbiter is.
+    pub(crate) fn check_replay(&self) {
+        let all = self.stored.iter().chain(self.pending.iter().map(|(batch, _)| batch));
+        let again = self.folded(all);
+        assert_eq!(again.tail(), self.arbiter.tail());
+        assert_eq!(again.catalog(), self.arbiter.catalog());
+        assert_eq!(again.next_time_record(), self.arbiter.next_time_record());
+    }
+
+    fn folded<'a>(&self, batches: impl Iterator<Item = &'a Batch>) -> Arbiter {
+        let mut arbiter = Arbiter::new(self.shard, self.limits, SECRET);
+        for batch in batches {
+            arbiter.apply(batch).expect("what an arbiter wrote can be folded");
+        }
+        arbiter
+    }
+
+    fn begin_term(&mut self) {
+        self.epoch = self.epoch.next();
+        let tail = self.stored.last().map_or_else(Tail::default, Batch::tail);
+        let term = Term {
+            epoch: self.epoch,
+            tail,
+        };
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+            arbiter.begin_term(term);
+        }
+    }
+
+    fn begin(&mut self, clock: Micros) {
+        let now = clock.saturating_add_signed(self.offset_ms * 1_000);
+        self.naive.begin(now);
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+            arbiter.begin(TimeMicros::new(now));
+        }
+    }
+
+    fn ask(&mut self, ask: &Ask) {
+        let now = self.naive.now;
+        match ask {
+            Ask::Attempt(asked) => {
+                let attempt = asked.as_ref();
+                let expected = self.naive.attempt(&attempt);
+                let decided = self.same(expected, |arbiter| arbiter.attempt(&attempt));
+                let what = What::Outcome(asked.clone(), decided.answer);
+                let needs = decided.needs;
+                self.waiting.push(Waiting { needs, now, what });
+            }
+            Ask::Event {
+                hunt,
+                player,
+                event_id,
+                score,
+            } => {
+                let event = event(*hunt, player, event_id, *score);
+                let expected = self.naive.score_event(&event);
+                let decided = self.same(expected, |arbiter| arbiter.score_event(&event));
+                let what = What::Verdict(ask.clone(), decided.answer);
+                let needs = decided.needs;
+                self.waiting.push(Waiting { needs, now, what });
+            }
+        }
+    }
+
+    /// Asks the arbiter and its twin; both must say what the naive model says.
+    fn same<T: Copy + PartialEq + std::fmt::Debug>(
+        &mut self,
+        (answer, needs): (T, Sequence),
+        mut ask: impl FnMut(&mut Arbiter) -> Decided<T>,
+    ) -> Decided<T> {
+        let expected = Decided { answer, needs };
+        assert_eq!(ask(&mut self.arbiter), expected, "the arbiter and the naive model differ");
+        if let Some(twin) = &mut self.twin {
+            assert_eq!(ask(twin), expected, "a replayed arbiter and the naive model differ");
+        }
+        expected
+    }
+
+    fn finish(&mut self, told: &mut Told) {
+        let before = self.arbiter.tail();
+        let due = self.arbiter.next_time_record();
+        assert_eq!(due.map(TimeMicros::get), self.naive.next_time_record());
+        let batch = self.arbiter.finish();
+        let written = self.naive.finish();
+        assert_eq!(batch.as_ref().map(Written::of), written, "the log differs");
+        if let Some(twin) = &mut self.twin {
+            assert_eq!(twin.finish(), batch, "a replayed arbiter writes other bytes");
+        }
+        if let Some(batch) = batch {
+            let header = batch.header();
+            assert!(batch.follows(&before) && header.time >= before.time);
+            assert_eq!((header.shard, header.epoch), (self.shard, self.epoch));
+            let stored = self.stored.last().map_or(Sequence::ZERO, |last| last.tail().sequence);
+            assert_eq!(header.durable, stored, "durable is what is known to be stored");
+            assert_eq!(batch.tail().time.get(), self.naive.time);
+            self.pending.push_back((batch, self.naive.clone()));
+        }
+        self.release(told);
+    }
+
+    fn release(&mut self, told: &mut Told) {
+        let durable = Sequence::new(self.stored_naive.sequence);
+        let ready = self.waiting.extract_if(.., |waiting| waiting.needs <= durable);
+        for Waiting { now, what, .. } in ready {
+            match what {
+                What::Outcome(asked, outcome) => {
+                    let round = (asked.hunt, asked.round);
+                    if outcome == Outcome::Expired {
+                        let proven = self.stored_naive.proves_expired(round);
+                        assert!(proven, "I2: {asked:?} was told expired, the log does not show it");
+                    }
+                    told.tell(&asked, outcome, !self.stored_naive.keeps_answers(round));
+                }
+                What::Verdict(ask, verdict) => {
+                    let Ask::Event {
+                        hunt,
+                        player,
+                        event_id,
+                        score,
+                    } = &ask
+                    else {
+                        continue;
+                    };
+                    let event = event(*hunt, player, event_id, *score);
+                    told.tell_event(&event, verdict, now, &self.limits);
+                }
+            }
+        }
+    }
+}

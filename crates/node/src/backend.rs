@@ -1,0 +1,231 @@
+//! The node as the edge sees it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+use huntcore_edge::{
+    Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
+};
+use huntcore_engine::{CommandError as Refused, EventVerdict};
+use huntcore_map::CellList;
+use huntcore_model::{
+    Attempt, Hash32, HuntEntry, HuntNumber, Outcome, ScoreEvent, ShardId, TimeMicros,
+};
+use huntcore_wire::Stats;
+use tokio::sync::{oneshot, watch};
+
+use crate::control::{Change, Command, CommandFailure, ControlEvent};
+use crate::door::NoAnswer;
+use crate::metrics;
+use crate::node::Node;
+use crate::rules;
+
+impl Backend for Node {
+    fn now(&self) -> TimeMicros {
+        self.clock.now()
+    }
+
+    fn view(&self) -> Arc<View> {
+        self.views.newest()
+    }
+
+    fn views(&self) -> watch::Receiver<u64> {
+        self.views.watch()
+    }
+
+    fn publish_now(&self) {
+        self.views.ask();
+        self.recent.ring();
+    }
+
+    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>> {
+        let answers = self.doors.attempts(attempts);
+        async move {
+            let outcome = |answer: Result<Outcome, NoAnswer>| {
+                answer.unwrap_or_else(|why| match why {
+                    NoAnswer::Overloaded => Outcome::Overloaded,
+                    NoAnswer::Unknown => Outcome::OutcomeUnknown,
+                })
+            };
+            answers.await.into_iter().map(outcome).collect()
+        }
+        .boxed()
+    }
+
+    fn record_events(&self, events: Vec<ScoreEvent>) -> BoxFuture<'static, Vec<EventOutcome>> {
+        let shards: Vec<ShardId> = events
+            .iter()
+            .map(|event| self.doors.shard_of_event(event))
+            .collect();
+        let answers = self.doors.events(events);
+        async move {
+            let answers = answers.await.into_iter().zip(shards);
+            answers
+                .map(|(answer, shard)| event_outcome(answer, shard))
+                .collect()
+        }
+        .boxed()
+    }
+
+    fn command(&self, command: HuntCommand) -> BoxFuture<'static, Result<Commanded, CommandError>> {
+        if self.storage_full.load(Ordering::Relaxed) {
+            return std::future::ready(Err(CommandError::StorageFull)).boxed();
+        }
+        let view = self.view();
+        let maps = self.maps.clone();
+        let control = self.control.clone();
+        async move {
+            // Areas take their time to become cells: not on a thread that serves others.
+            let prepared = tokio::task::spawn_blocking(move || {
+                let entry = |hunt| view.catalog.by_number(hunt).cloned();
+                prepare(command, entry, &maps)
+            });
+            let command = prepared.await.map_err(|_| CommandError::Stopping)??;
+            let (reply, answered) = oneshot::channel();
+            if control
+                .send(ControlEvent::Command { command, reply })
+                .is_err()
+            {
+                return Err(CommandError::Stopping);
+            }
+            match answered.await {
+                Ok(Ok(applied)) => Ok(Commanded {
+                    hunt: applied.hunt,
+                    visible_from: applied.control_next,
+                }),
+                Ok(Err(failure)) => Err(refusal(failure)),
+                Err(_) => Err(CommandError::OutcomeUnknown),
+            }
+        }
+        .boxed()
+    }
+
+    fn cells(&self, hunt: HuntNumber, version: u32) -> BoxFuture<'static, Option<Arc<CellList>>> {
+        let entry = self.view().catalog.by_number(hunt).cloned();
+        let maps = self.maps.clone();
+        blocking(move || {
+            let entry = entry?;
+            let version = entry.version(version)?;
+            maps.cells(&entry, version)
+                .inspect_err(|error| tracing::error!("no cells for a logged hunt: {error}"))
+                .ok()
+        })
+    }
+
+    fn map(&self, map: Hash32) -> BoxFuture<'static, Option<Arc<PublishedMap>>> {
+        let now = self.clock.now();
+        let view = self.view();
+        let maps = self.maps.clone();
+        blocking(move || {
+            let (hunt, round) = view.catalog.hunts().find_map(|hunt| {
+                let opened = |round: &&Arc<huntcore_model::RoundEntry>| {
+                    round.opened.map == map && round.opened.schedule.opens_at <= now
+                };
+                Some((hunt, hunt.rounds().rev().find(opened)?))
+            })?;
+            let values_visible =
+                round.seed.is_some() || !is_hidden(hunt, round.opened.config_version);
+            let map = maps
+                .map(hunt, round.opened.round)
+                .inspect_err(|error| tracing::error!("no map for a logged round: {error}"))
+                .ok()?;
+            Some(Arc::new(PublishedMap {
+                map: map.as_ref().clone(),
+                values_visible,
+            }))
+        })
+    }
+
+    fn readiness(&self) -> Readiness {
+        if self.has_failed() {
+            Readiness::NotReady {
+                reason: "the log cannot go on; a restart recovers".to_owned(),
+            }
+        } else {
+            Readiness::Ready
+        }
+    }
+
+    fn stats(&self) -> Stats {
+        metrics::stats(self)
+    }
+
+    fn render_metrics(&self, out: &mut String) {
+        metrics::render(self, out);
+    }
+}
+
+fn is_hidden(hunt: &HuntEntry, version: u32) -> bool {
+    hunt.version(version)
+        .is_none_or(|version| version.config.values_hidden)
+}
+
+fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Option<T> + Send + 'static,
+) -> BoxFuture<'static, Option<T>> {
+    async move { tokio::task::spawn_blocking(work).await.ok().flatten() }.boxed()
+}
+
+fn event_outcome(answer: Result<EventVerdict, NoAnswer>, shard: ShardId) -> EventOutcome {
+    match answer {
+        Ok(EventVerdict::Accepted(sequence)) => EventOutcome::Accepted { shard, sequence },
+        Ok(EventVerdict::Duplicate(sequence)) => EventOutcome::Duplicate { shard, sequence },
+        Ok(EventVerdict::Conflict(_)) => EventOutcome::Conflict,
+        Ok(EventVerdict::UnknownHunt) => EventOutcome::UnknownHunt,
+        Ok(EventVerdict::HuntClosed) => EventOutcome::HuntClosed,
+        Ok(EventVerdict::Overloaded) | Err(NoAnswer::Overloaded) => EventOutcome::Overloaded,
+        Ok(EventVerdict::StorageFull) => EventOutcome::StorageFull,
+        Err(NoAnswer::Unknown) => EventOutcome::OutcomeUnknown,
+    }
+}
+
+/// Everything about a command that takes time, done ahead of the control thread.
+fn prepare(
+    command: HuntCommand,
+    entry: impl Fn(HuntNumber) -> Option<Arc<HuntEntry>>,
+    maps: &crate::maps::Maps,
+) -> Result<Command, CommandError> {
+    let invalid = |error: rules::RulesError| CommandError::Invalid {
+        reason: error.to_string(),
+    };
+    Ok(match command {
+        HuntCommand::Create(request) => Command::Create {
+            rules: rules::of_request(&request).map_err(invalid)?,
+            id: request.id,
+            starts_at: request.starts_at.map(huntcore_wire::Timestamp::micros),
+            ends_at: request.ends_at.map(huntcore_wire::Timestamp::micros),
+        },
+        HuntCommand::Change { hunt, change } => {
+            let entry = entry(hunt).ok_or(CommandError::UnknownHunt)?;
+            let rules = rules::of_change(&entry, &change, maps).map_err(invalid)?;
+            let ends_at = change
+                .ends_at
+                .map(|end| end.map(huntcore_wire::Timestamp::micros));
+            Command::Change {
+                hunt,
+                change: Change { rules, ends_at },
+            }
+        }
+        HuntCommand::Pause { hunt } => Command::Pause { hunt },
+        HuntCommand::Resume { hunt } => Command::Resume { hunt },
+        HuntCommand::Close { hunt } => Command::Close { hunt },
+    })
+}
+
+fn refusal(failure: CommandFailure) -> CommandError {
+    let reason = failure.to_string();
+    match failure {
+        CommandFailure::Refused(Refused::HuntExists { hunt }) => {
+            CommandError::HuntExists { id: hunt }
+        }
+        CommandFailure::Refused(Refused::UnknownHunt) => CommandError::UnknownHunt,
+        CommandFailure::Refused(Refused::HuntClosed { .. }) => CommandError::HuntClosed,
+        CommandFailure::Refused(Refused::Schedule { .. }) | CommandFailure::Config(_) => {
+            CommandError::Invalid { reason }
+        }
+        CommandFailure::Refused(Refused::TooMany { .. }) => CommandError::Overloaded { reason },
+        CommandFailure::Overtaken => CommandError::State { reason },
+    }
+}

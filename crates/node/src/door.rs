@@ -1,0 +1,195 @@
+//! The way from whoever asks to the shard that decides, and its limits (I8).
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crossbeam_channel::Sender;
+use huntcore_engine::EventVerdict;
+use huntcore_model::{Attempt, Outcome, ScoreEvent, ShardId, ShardMap, Slot};
+use tokio::sync::oneshot;
+
+use crate::shard::ShardEvent;
+
+/// Attempts and score events that may wait for one shard's decision.
+const QUEUED_MAX: usize = 65_536;
+/// What one shard decides together at most; larger submissions are cut.
+pub(crate) const PART_MAX: usize = 4_096;
+
+/// Attempts or events of one submission that go to one shard, answered together.
+pub(crate) struct Part<T, A> {
+    pub(crate) items: Vec<T>,
+    pub(crate) arrived: Instant,
+    /// Dropped unanswered if the decision's fate is unknown.
+    pub(crate) reply: oneshot::Sender<Vec<A>>,
+    #[expect(dead_code, reason = "held until the part is answered")]
+    pub(crate) permit: Permit,
+}
+
+pub(crate) type AttemptsPart = Part<Attempt, Outcome>;
+pub(crate) type EventsPart = Part<ScoreEvent, EventVerdict>;
+
+/// Room in a shard's queue; given back when dropped.
+pub(crate) struct Permit {
+    queued: Arc<AtomicUsize>,
+    count: usize,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.queued.fetch_sub(self.count, Ordering::Relaxed);
+    }
+}
+
+/// One shard's way in.
+#[derive(Clone)]
+pub(crate) struct ShardDoor {
+    events: Sender<ShardEvent>,
+    queued: Arc<AtomicUsize>,
+}
+
+impl ShardDoor {
+    pub(crate) fn new(events: Sender<ShardEvent>) -> Self {
+        Self {
+            events,
+            queued: Arc::default(),
+        }
+    }
+
+    /// Tells the shard something that takes no room: there is little of it.
+    pub(crate) fn tell(&self, event: ShardEvent) {
+        // A shard that has gone needs to be told nothing.
+        drop(self.events.send(event));
+    }
+
+    pub(crate) fn queued(&self) -> usize {
+        self.queued.load(Ordering::Relaxed)
+    }
+
+    fn permit(&self, count: usize) -> Option<Permit> {
+        let take = |queued: usize| (queued + count <= QUEUED_MAX).then_some(queued + count);
+        self.queued
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, take)
+            .ok()
+            .map(|_| Permit {
+                queued: self.queued.clone(),
+                count,
+            })
+    }
+}
+
+/// All shards' ways in.
+#[derive(Clone)]
+pub(crate) struct Doors {
+    map: ShardMap,
+    shards: Vec<ShardDoor>,
+}
+
+/// Why a part got no answer from its shard.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum NoAnswer {
+    /// The queue is full; nothing was decided.
+    Overloaded,
+    /// Decided or not: the shard stopped before it was durable.
+    Unknown,
+}
+
+impl Doors {
+    pub(crate) fn new(map: ShardMap, shards: Vec<ShardDoor>) -> Self {
+        assert_eq!(
+            shards.len(),
+            usize::from(map.count()),
+            "one door for each shard"
+        );
+        Self { map, shards }
+    }
+
+    pub(crate) fn shards(&self) -> &[ShardDoor] {
+        &self.shards
+    }
+
+    pub(crate) fn shard_of_attempt(&self, attempt: &Attempt) -> ShardId {
+        self.map
+            .shard_of(Slot::of_tile(attempt.hunt, attempt.round, attempt.tile))
+    }
+
+    pub(crate) fn shard_of_event(&self, event: &ScoreEvent) -> ShardId {
+        self.map
+            .shard_of(Slot::of_player(event.hunt, &event.player))
+    }
+
+    /// Sends attempts to their shards; the answers come in the order of the attempts.
+    pub(crate) fn attempts(
+        &self,
+        attempts: Vec<Attempt>,
+    ) -> impl Future<Output = Vec<Result<Outcome, NoAnswer>>> + Send + use<> {
+        self.submit(attempts, Self::shard_of_attempt, ShardEvent::Attempts)
+    }
+
+    /// Sends score events to their shards; the answers come in the order of the events.
+    pub(crate) fn events(
+        &self,
+        events: Vec<ScoreEvent>,
+    ) -> impl Future<Output = Vec<Result<EventVerdict, NoAnswer>>> + Send + use<> {
+        self.submit(events, Self::shard_of_event, ShardEvent::ScoreEvents)
+    }
+
+    fn submit<T, A: Copy + Send + 'static>(
+        &self,
+        items: Vec<T>,
+        shard_of: fn(&Self, &T) -> ShardId,
+        wrap: fn(Part<T, A>) -> ShardEvent,
+    ) -> impl Future<Output = Vec<Result<A, NoAnswer>>> + Send + use<T, A> {
+        let arrived = Instant::now();
+        let count = items.len();
+        let mut by_shard: Vec<(Vec<usize>, Vec<T>)> = self
+            .shards
+            .iter()
+            .map(|_| (Vec::new(), Vec::new()))
+            .collect();
+        for (index, item) in items.into_iter().enumerate() {
+            let (indices, part) = &mut by_shard[usize::from(shard_of(self, &item).get())];
+            indices.push(index);
+            part.push(item);
+        }
+        let mut waiting = Vec::new();
+        let mut answers = vec![Err(NoAnswer::Overloaded); count];
+        for (door, (indices, mut items)) in self.shards.iter().zip(by_shard) {
+            let mut indices = indices.as_slice();
+            while !items.is_empty() {
+                let rest = items.split_off(items.len().min(PART_MAX));
+                let (now, later) = indices.split_at(items.len());
+                indices = later;
+                let part = std::mem::replace(&mut items, rest);
+                let Some(permit) = door.permit(part.len()) else {
+                    continue;
+                };
+                let (reply, answered) = oneshot::channel();
+                door.tell(wrap(Part {
+                    items: part,
+                    arrived,
+                    reply,
+                    permit,
+                }));
+                waiting.push((now.to_vec(), answered));
+            }
+        }
+        async move {
+            for (indices, answered) in waiting {
+                match answered.await {
+                    Ok(part) => {
+                        for (index, answer) in indices.into_iter().zip(part) {
+                            answers[index] = Ok(answer);
+                        }
+                    }
+                    Err(_) => {
+                        for index in indices {
+                            answers[index] = Err(NoAnswer::Unknown);
+                        }
+                    }
+                }
+            }
+            answers
+        }
+    }
+}

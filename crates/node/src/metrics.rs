@@ -1,0 +1,190 @@
+//! A node's figures, for `/v1/stats` and `/metrics`.
+
+use std::fmt::Write as _;
+use std::sync::atomic::Ordering;
+
+use huntcore_edge::Backend as _;
+use huntcore_log::LogUsage;
+use huntcore_wire::{LogStats, ProjectionStats, Stats, Timestamp};
+
+use crate::node::Node;
+
+const LATENCY_BOUNDS_MICROS: [u64; 14] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 5_000_000,
+];
+
+/// What `/v1/stats` says; attempts and connections are the edge's to count.
+pub(crate) fn stats(node: &Node) -> Stats {
+    let latency = node.gauge.latency();
+    let usage = usage(node);
+    let lag = ProjectionStats {
+        name: String::new(),
+        lag_ms: node.views.lag().as_secs_f64() * 1_000.0,
+        lag_records: lag_records(node),
+    };
+    let named = |name: &str| ProjectionStats {
+        name: name.to_owned(),
+        ..lag.clone()
+    };
+    Stats {
+        server_time: Timestamp::new(node.clock.now()),
+        uptime_s: node.gauge.started.elapsed().as_secs_f64(),
+        events_total: node.gauge.events_accepted.load(Ordering::Relaxed),
+        claim_p50_ms: latency.p50_ms,
+        claim_p99_ms: latency.p99_ms,
+        // They are folded and published together.
+        projections: vec![named("catalog"), named("boards"), named("broadcast")],
+        log: LogStats {
+            bytes: usage.bytes,
+            batches_total: usage.batches_total,
+            syncs_total: usage.syncs_total,
+        },
+        memory_bytes: memory_bytes(),
+        ..Stats::default()
+    }
+}
+
+/// Appends a node's metrics in Prometheus' text format.
+pub(crate) fn render(node: &Node, out: &mut String) {
+    let usage = usage(node);
+    let mut page = Page(out);
+    page.counter(
+        "huntcore_events_total",
+        "Score events accepted.",
+        node.gauge.events_accepted.load(Ordering::Relaxed),
+    );
+    page.counter(
+        "huntcore_log_batches_total",
+        "Batches committed.",
+        usage.batches_total,
+    );
+    page.counter(
+        "huntcore_log_syncs_total",
+        "Syncs of the log.",
+        usage.syncs_total,
+    );
+    page.gauge(
+        "huntcore_log_bytes",
+        "Space that the log takes.",
+        usage.bytes,
+    );
+    if let Some(free) = usage.free_bytes {
+        page.gauge("huntcore_log_free_bytes", "Space left for the log.", free);
+    }
+    page.gauge(
+        "huntcore_storage_full",
+        "1 while new work is refused for lack of space.",
+        u64::from(node.storage_full.load(Ordering::Relaxed)),
+    );
+    page.gauge(
+        "huntcore_memory_bytes",
+        "Memory that the process holds.",
+        memory_bytes(),
+    );
+    page.gauge(
+        "huntcore_projection_lag_records",
+        "Records committed and not yet folded.",
+        lag_records(node),
+    );
+    page.head(
+        "huntcore_projection_lag_seconds",
+        "gauge",
+        "From a batch's time to its being shown.",
+    );
+    page.line(
+        "huntcore_projection_lag_seconds",
+        "",
+        node.views.lag().as_secs_f64(),
+    );
+    page.head(
+        "huntcore_queued",
+        "gauge",
+        "Attempts and events that wait for a shard's decision.",
+    );
+    for (shard, door) in node.doors.shards().iter().enumerate() {
+        page.line(
+            "huntcore_queued",
+            &format!("{{shard=\"{shard}\"}}"),
+            door.queued(),
+        );
+    }
+    latency(node, &mut page);
+}
+
+fn latency(node: &Node, page: &mut Page<'_>) {
+    let name = "huntcore_claim_latency_seconds";
+    let (counts, all, sum) = node.gauge.latency_counts(&LATENCY_BOUNDS_MICROS);
+    page.head(
+        name,
+        "histogram",
+        "From an attempt's arrival at the node to its durable outcome.",
+    );
+    for (bound, count) in LATENCY_BOUNDS_MICROS.iter().zip(counts) {
+        let seconds = std::time::Duration::from_micros(*bound).as_secs_f64();
+        page.line(
+            &format!("{name}_bucket"),
+            &format!("{{le=\"{seconds}\"}}"),
+            count,
+        );
+    }
+    page.line(&format!("{name}_bucket"), "{le=\"+Inf\"}", all);
+    page.line(&format!("{name}_sum"), "", sum);
+    page.line(&format!("{name}_count"), "", all);
+}
+
+struct Page<'a>(&'a mut String);
+
+impl Page<'_> {
+    fn head(&mut self, name: &str, kind: &str, help: &str) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a String grows");
+    }
+
+    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+        writeln!(self.0, "{name}{labels} {value}").expect("a String grows");
+    }
+
+    fn counter(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "counter", help);
+        self.line(name, "", value);
+    }
+
+    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+        self.head(name, "gauge", help);
+        self.line(name, "", value);
+    }
+}
+
+fn usage(node: &Node) -> LogUsage {
+    node.log.usage().unwrap_or_else(|error| {
+        tracing::warn!("cannot tell what the log holds: {error}");
+        LogUsage::default()
+    })
+}
+
+fn lag_records(node: &Node) -> u64 {
+    let view = node.view();
+    let streams = node.config.shards.streams();
+    streams
+        .map(|shard| {
+            node.recent
+                .next(shard)
+                .get()
+                .saturating_sub(view.position.next(shard).get())
+        })
+        .sum()
+}
+
+/// What the operating system says this process holds in memory; 0 where it does not say.
+fn memory_bytes() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let kib = resident.and_then(|rest| {
+        rest.trim()
+            .trim_end_matches("kB")
+            .trim()
+            .parse::<u64>()
+            .ok()
+    });
+    kib.unwrap_or_default() * 1_024
+}

@@ -1,0 +1,372 @@
+//! The projections' thread: folds committed batches into catalog, boards and broadcast,
+//! and publishes immutable views of them.
+//!
+//! It reads what is durable and nothing else (I2). Readers take the newest view without a
+//! lock and never wait for this thread.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use crossbeam_channel::Receiver;
+use huntcore_board::{BoardLimits, BoardName, Boards, BoardsVersion};
+use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
+use huntcore_edge::View;
+use huntcore_log::{BatchReader, Log, ReadError};
+use huntcore_model::{
+    Batch, Catalog, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, TimeMicros,
+};
+use huntcore_wire::{BoardEntry, BoardWindow};
+use tokio::sync::watch;
+
+use crate::clock::Clock;
+use crate::config::NodeConfig;
+use crate::failure::Failure;
+use crate::recent::RecentBatches;
+use crate::recovery::StartError;
+
+/// Entries of a board that is pushed to live sockets.
+const PUSHED_ENTRIES: usize = 100;
+/// The longest the thread sleeps.
+const IDLE: Duration = Duration::from_millis(100);
+
+/// The newest view, for any number of readers.
+pub(crate) struct Views {
+    newest: ArcSwap<View>,
+    count: watch::Sender<u64>,
+    asked: AtomicBool,
+    lag_micros: AtomicU64,
+}
+
+impl Views {
+    fn new(view: View) -> Self {
+        Self {
+            newest: ArcSwap::from_pointee(view),
+            count: watch::Sender::new(0),
+            asked: AtomicBool::new(false),
+            lag_micros: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn newest(&self) -> Arc<View> {
+        self.newest.load_full()
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<u64> {
+        self.count.subscribe()
+    }
+
+    /// Asks for a version without waiting for the next interval.
+    pub(crate) fn ask(&self) {
+        self.asked.store(true, Ordering::Release);
+    }
+
+    /// From the time of the oldest batch that the newest version was the first to show, to
+    /// that version's publication.
+    pub(crate) fn lag(&self) -> Duration {
+        Duration::from_micros(self.lag_micros.load(Ordering::Relaxed))
+    }
+
+    fn publish(&self, view: View, lag_micros: u64) {
+        self.newest.store(Arc::new(view));
+        self.lag_micros.store(lag_micros, Ordering::Relaxed);
+        self.count.send_modify(|count| *count += 1);
+    }
+}
+
+/// All projections of a node.
+pub(crate) struct Projector {
+    streams: Vec<ShardId>,
+    recent: Arc<RecentBatches>,
+    clock: Arc<dyn Clock>,
+    publish_interval_micros: u64,
+    tick_micros: u64,
+    catalog: Catalog,
+    boards: Boards,
+    broadcast: Broadcast,
+    position: Position,
+    times: Vec<(ShardId, TimeMicros)>,
+    /// The time of the oldest batch that is folded and not yet published.
+    unpublished_since: Option<TimeMicros>,
+    published_at: TimeMicros,
+    ticked_at: TimeMicros,
+    folded_since_tick: bool,
+    /// What every shard had reached by then.
+    ticked_time: TimeMicros,
+}
+
+impl Projector {
+    /// Folds all that the log holds, and makes the first view of it.
+    pub(crate) fn catch_up(
+        config: &NodeConfig,
+        recent: Arc<RecentBatches>,
+        clock: Arc<dyn Clock>,
+        log: &dyn Log,
+    ) -> Result<(Self, Views), StartError> {
+        let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let limits = BroadcastLimits {
+            board_interval_ms: u64::try_from(config.board_interval.as_millis()).unwrap_or(u64::MAX),
+            ..BroadcastLimits::default()
+        };
+        let mut projector = Self {
+            streams: config.shards.streams().collect(),
+            recent,
+            clock,
+            publish_interval_micros: micros(config.publish_interval),
+            tick_micros: micros(config.tick),
+            catalog: Catalog::new(),
+            boards: Boards::new(config.shards, BoardLimits::default()),
+            broadcast: Broadcast::new(config.shards, limits),
+            position: Position::start(),
+            times: config
+                .shards
+                .shards()
+                .map(|shard| (shard, TimeMicros::ZERO))
+                .collect(),
+            unpublished_since: None,
+            published_at: TimeMicros::ZERO,
+            ticked_at: TimeMicros::ZERO,
+            folded_since_tick: false,
+            ticked_time: TimeMicros::ZERO,
+        };
+        for batch in ByTime::new(log, config.shards)? {
+            projector.apply(&batch?).map_err(StartError::Project)?;
+        }
+        projector.tick(projector.clock.now());
+        let view = projector.view();
+        projector.unpublished_since = None;
+        Ok((projector, Views::new(view)))
+    }
+
+    /// Runs until told to stop, or until a projection cannot follow.
+    pub(crate) fn run(
+        mut self,
+        views: &Views,
+        bell: &Receiver<()>,
+        stop: &Receiver<()>,
+        failure: &Failure,
+    ) {
+        // One more round after the stop, so that the last view shows all that was accepted.
+        let mut stopping = false;
+        while !stopping {
+            let timeout = self.time_to_next();
+            crossbeam_channel::select! {
+                recv(bell) -> _ => {}
+                recv(stop) -> _ => stopping = true,
+                default(timeout) => {}
+            }
+            if let Err(reason) = self.fold() {
+                failure.report(&reason);
+                return;
+            }
+            let now = self.clock.now();
+            let tick_due =
+                now.micros_since(self.ticked_at) >= self.tick_micros || self.has_opened_a_round();
+            let folded = self.folded_since_tick;
+            if tick_due {
+                self.tick(now);
+            }
+            let asked = views.asked.swap(false, Ordering::AcqRel);
+            let interval_over = now.micros_since(self.published_at) >= self.publish_interval_micros;
+            let waiting = self.unpublished_since.is_some() && interval_over;
+            if (tick_due && folded) || asked || waiting || stopping {
+                let since = self.unpublished_since.take();
+                let lag_micros = since.map_or(0, |since| now.micros_since(since));
+                self.published_at = now;
+                views.publish(self.view(), lag_micros);
+            }
+        }
+    }
+
+    fn time_to_next(&self) -> Duration {
+        let now = self.clock.now();
+        let until = |since: TimeMicros, interval: u64| {
+            Duration::from_micros(interval.saturating_sub(now.micros_since(since)))
+        };
+        let tick = until(self.ticked_at, self.tick_micros);
+        let publication = match self.unpublished_since {
+            Some(_) => until(self.published_at, self.publish_interval_micros),
+            None => IDLE,
+        };
+        tick.min(publication).min(IDLE)
+    }
+
+    /// Folds whatever has been committed since the last time.
+    fn fold(&mut self) -> Result<(), String> {
+        for index in 0..self.streams.len() {
+            let shard = self.streams[index];
+            loop {
+                let batches = self
+                    .recent
+                    .read(shard, self.position.next(shard))
+                    .map_err(|error| format!("projections cannot read the log: {error}"))?;
+                if batches.is_empty() {
+                    break;
+                }
+                for batch in &batches {
+                    self.apply(batch)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch) -> Result<(), String> {
+        let header = batch.header();
+        let place = |what: &str, error: &dyn std::fmt::Display| {
+            let stream = huntcore_log::stream_name(header.shard);
+            format!(
+                "{what} cannot follow {stream} at {}: {error}",
+                header.first_sequence
+            )
+        };
+        if header.shard.is_control() {
+            for item in batch.records() {
+                let (_, record) = item.map_err(|error| place("catalog", &error))?;
+                if let Record::Control { at, record } = record {
+                    self.catalog
+                        .apply(at, &record)
+                        .map_err(|error| place("catalog", &error))?;
+                }
+            }
+        }
+        self.boards
+            .apply(batch)
+            .map_err(|error| place("boards", &error))?;
+        self.broadcast
+            .apply(batch)
+            .map_err(|error| place("broadcast", &error))?;
+        self.position.advance(header.shard, header.next_sequence());
+        if let Some((_, time)) = self
+            .times
+            .iter_mut()
+            .find(|(shard, _)| *shard == header.shard)
+        {
+            *time = header.time;
+        }
+        self.unpublished_since.get_or_insert(header.time);
+        self.folded_since_tick = true;
+        Ok(())
+    }
+
+    /// Ends a tick: boards are pushed into broadcast, and frames are cut.
+    fn tick(&mut self, now: TimeMicros) {
+        self.ticked_at = now;
+        self.folded_since_tick = false;
+        self.ticked_time = self.broadcast.time();
+        let boards = self.boards.publish();
+        for hunt in self.catalog.hunts() {
+            for name in [BoardName::Total, BoardName::Best, BoardName::Second] {
+                if self
+                    .broadcast
+                    .wants_board(hunt.number, wire_name(name), now)
+                    && let Some(update) = board_update(&boards, hunt.number, name, &self.position)
+                {
+                    self.broadcast.push_board(hunt.number, update);
+                }
+            }
+        }
+        self.broadcast.cut_tick(now);
+    }
+
+    /// Whether a round has opened since the last tick: players wait for it, so it is not
+    /// kept for the next one.
+    fn has_opened_a_round(&self) -> bool {
+        let (since, time) = (self.ticked_time, self.broadcast.time());
+        time > since
+            && self.catalog.hunts().any(|hunt| {
+                hunt.rounds()
+                    .rev()
+                    .map(|round| round.opened.schedule.opens_at)
+                    .take_while(|&opens_at| opens_at > since)
+                    .any(|opens_at| opens_at <= time)
+            })
+    }
+
+    fn view(&mut self) -> View {
+        View {
+            catalog: Arc::new(self.catalog.clone()),
+            boards: self.boards.publish(),
+            feeds: self.broadcast.publish(),
+            position: self.position.clone(),
+            time: self
+                .times
+                .iter()
+                .map(|&(_, time)| time)
+                .min()
+                .unwrap_or_default(),
+        }
+    }
+}
+
+/// What live sockets are shown of a board.
+fn board_update(
+    boards: &BoardsVersion,
+    hunt: HuntNumber,
+    name: BoardName,
+    position: &Position,
+) -> Option<BoardUpdate> {
+    let view = boards.board(hunt, name)?;
+    let window = view.window();
+    let entries = view.top(PUSHED_ENTRIES).into_iter();
+    Some(BoardUpdate {
+        board: wire_name(name),
+        window: BoardWindow {
+            start: window.start.map(Into::into),
+            end: window.end.map(Into::into),
+            is_final: window.is_final,
+        },
+        position: position.clone(),
+        players: view.len() as u64,
+        entries: entries
+            .map(|entry| BoardEntry {
+                rank: entry.rank,
+                player: entry.player.clone(),
+                score: entry.score,
+            })
+            .collect(),
+    })
+}
+
+fn wire_name(name: BoardName) -> huntcore_wire::BoardName {
+    match name {
+        BoardName::Total => huntcore_wire::BoardName::Total,
+        BoardName::Best => huntcore_wire::BoardName::Best,
+        BoardName::Second => huntcore_wire::BoardName::Second,
+    }
+}
+
+/// The batches of all streams, merged by their times, so that no projection sees one
+/// stream's month ahead of another's first day.
+struct ByTime {
+    streams: Vec<std::iter::Peekable<BatchReader>>,
+}
+
+impl ByTime {
+    fn new(log: &dyn Log, shards: ShardMap) -> Result<Self, ReadError> {
+        let read = |shard| Ok(log.read(shard, Sequence::ZERO)?.peekable());
+        Ok(Self {
+            streams: shards
+                .streams()
+                .map(read)
+                .collect::<Result<_, ReadError>>()?,
+        })
+    }
+}
+
+impl Iterator for ByTime {
+    type Item = Result<Batch, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let time_of = |next: &Result<Batch, ReadError>| match next {
+            Ok(batch) => batch.header().time,
+            // An error is to be heard of before anything else.
+            Err(_) => TimeMicros::ZERO,
+        };
+        let streams = self.streams.iter_mut();
+        let next = streams.filter_map(|stream| Some((time_of(stream.peek()?), stream)));
+        let (_, stream) = next.min_by_key(|(time, _)| *time)?;
+        stream.next()
+    }
+}

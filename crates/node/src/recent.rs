@@ -1,0 +1,167 @@
+//! The newest committed batches of each stream, kept in memory for projections.
+//!
+//! Committing never waits for a projection: one that falls behind what is kept here reads
+//! the log instead. Only durable batches come in (I2).
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError};
+use huntcore_log::{Log, ReadError};
+use huntcore_model::{Batch, Sequence, ShardId};
+use parking_lot::Mutex;
+
+/// Bytes kept for each stream.
+const KEPT_BYTES_MAX: usize = 32 << 20;
+/// Batches handed over in one go.
+const BATCHES_AT_ONCE: usize = 256;
+
+/// The newest batches of every stream, and a bell that rings when one comes.
+pub(crate) struct RecentBatches {
+    streams: Vec<(ShardId, Mutex<Recent>)>,
+    bell: Sender<()>,
+    log: Arc<dyn Log>,
+}
+
+#[derive(Default)]
+struct Recent {
+    batches: VecDeque<Batch>,
+    bytes: usize,
+    next: Sequence,
+}
+
+impl RecentBatches {
+    /// For these streams, whose durable ends are `next`; the receiver hears the bell.
+    pub(crate) fn new(
+        streams: impl Iterator<Item = (ShardId, Sequence)>,
+        log: Arc<dyn Log>,
+    ) -> (Self, Receiver<()>) {
+        let (bell, rung) = crossbeam_channel::bounded(1);
+        let streams = streams
+            .map(|(shard, next)| {
+                (
+                    shard,
+                    Mutex::new(Recent {
+                        next,
+                        ..Recent::default()
+                    }),
+                )
+            })
+            .collect();
+        (Self { streams, bell, log }, rung)
+    }
+
+    /// Takes a batch that has become durable, right after the one before.
+    pub(crate) fn push(&self, batch: Batch) {
+        let mut recent = self.stream(batch.header().shard).lock();
+        debug_assert_eq!(
+            recent.next,
+            batch.header().first_sequence,
+            "batches come in order"
+        );
+        recent.next = batch.header().next_sequence();
+        recent.bytes += batch.bytes().len();
+        recent.batches.push_back(batch);
+        while recent.bytes > KEPT_BYTES_MAX
+            && let Some(oldest) = recent.batches.pop_front()
+        {
+            recent.bytes -= oldest.bytes().len();
+        }
+        drop(recent);
+        self.ring();
+    }
+
+    /// Wakes the projector.
+    pub(crate) fn ring(&self) {
+        match self.bell.try_send(()) {
+            // Full means that it is already called; disconnected, that it has gone.
+            Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
+        }
+    }
+
+    /// The durable end of a stream.
+    pub(crate) fn next(&self, shard: ShardId) -> Sequence {
+        self.stream(shard).lock().next
+    }
+
+    /// Some batches from `from` on, in order; none if there are none yet.
+    pub(crate) fn read(&self, shard: ShardId, from: Sequence) -> Result<Vec<Batch>, ReadError> {
+        let recent = self.stream(shard).lock();
+        if recent.next <= from {
+            return Ok(Vec::new());
+        }
+        let oldest = recent
+            .batches
+            .front()
+            .map(|batch| batch.header().first_sequence);
+        if oldest.is_some_and(|oldest| oldest <= from) {
+            let start = recent
+                .batches
+                .partition_point(|batch| batch.header().next_sequence() <= from);
+            return Ok(recent
+                .batches
+                .range(start..)
+                .take(BATCHES_AT_ONCE)
+                .cloned()
+                .collect());
+        }
+        drop(recent);
+        self.log.read(shard, from)?.take(BATCHES_AT_ONCE).collect()
+    }
+
+    fn stream(&self, shard: ShardId) -> &Mutex<Recent> {
+        let found = self.streams.iter().find(|(stream, _)| *stream == shard);
+        &found.expect("every stream is set up at the start").1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use huntcore_log::{MemoryLog, MemoryOptions};
+    use huntcore_model::{BatchBuilder, Epoch, Nonce, Record, Tail, TimeMicros};
+
+    use super::*;
+
+    #[test]
+    fn what_is_no_longer_kept_comes_from_the_log() {
+        let shard = ShardId::new(0);
+        let log = Arc::new(MemoryLog::new(MemoryOptions::default()));
+        let acquired = log
+            .acquire(shard, Epoch::new(1), Nonce([1; 16]), Box::new(|_| {}))
+            .expect("a fresh log");
+        let mut writer = acquired.writer;
+        let mut tail = Tail::default();
+        let mut builder = BatchBuilder::new();
+        let mut batches = Vec::new();
+        for time in 1..=3 {
+            builder.push(&Record::Time);
+            let batch = builder.finish(
+                shard,
+                Epoch::new(1),
+                &tail,
+                TimeMicros::new(time),
+                Sequence::ZERO,
+            );
+            writer.submit(tail, &batch).expect("room");
+            tail = batch.tail();
+            batches.push(batch);
+        }
+        let (recent, bell) = RecentBatches::new([(shard, Sequence::new(2))].into_iter(), log);
+        recent.push(batches[2].clone());
+        assert!(bell.try_recv().is_ok());
+        assert_eq!(
+            recent.read(shard, Sequence::ZERO).expect("in the log"),
+            batches
+        );
+        assert_eq!(
+            recent.read(shard, Sequence::new(2)).expect("in memory"),
+            batches[2..]
+        );
+        assert!(
+            recent
+                .read(shard, Sequence::new(3))
+                .expect("the end")
+                .is_empty()
+        );
+    }
+}

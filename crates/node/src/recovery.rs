@@ -1,0 +1,173 @@
+//! From the log to running state: streams are acquired, folded, and set on their way.
+
+use crossbeam_channel::Sender;
+use huntcore_engine::{ApplyError, Arbiter, Controller, EngineLimits, Term};
+use huntcore_log::{AcquireError, Completion, Log, LogWriter, ReadError};
+use huntcore_model::{Nonce, Sequence, ShardId, ShardMap};
+
+use crate::maps::{MapError, Maps};
+use crate::shard::ControlCopy;
+
+/// Why a node does not start. Nothing has been changed but the streams' epochs.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A stream could not be acquired.
+    #[error(transparent)]
+    Acquire(#[from] AcquireError),
+    /// A stream could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A stream holds what huntcore never writes.
+    #[error("the log cannot be folded: {0}")]
+    Apply(#[from] ApplyError),
+    /// A projection cannot follow the log.
+    #[error("the log cannot be projected: {0}")]
+    Project(String),
+    /// Maps cannot be made from what the log says.
+    #[error(transparent)]
+    Map(#[from] MapError),
+    /// The log was written with another number of shards.
+    #[error(
+        "the log has {found} shards, {expected} are configured: the number of shards is fixed \
+         when a log is first used; set `shards = {found}`"
+    )]
+    Shards {
+        /// In the log.
+        found: usize,
+        /// In the configuration.
+        expected: u16,
+    },
+    /// The system gave no randomness, thread, or other thing a node cannot be without.
+    #[error("the system gave no {what}: {reason}")]
+    System {
+        /// What was asked for.
+        what: &'static str,
+        /// Why not.
+        reason: String,
+    },
+}
+
+/// A shard, folded up to its tail.
+pub(crate) struct RecoveredShard {
+    pub(crate) arbiter: Arbiter,
+    pub(crate) writer: Box<dyn LogWriter>,
+}
+
+/// The control stream, folded up to its tail.
+pub(crate) struct RecoveredControl {
+    pub(crate) controller: Controller,
+    pub(crate) writer: Box<dyn LogWriter>,
+}
+
+/// Refuses a log that was written with another number of shards.
+pub(crate) fn check_shards(log: &dyn Log, expected: ShardMap) -> Result<(), StartError> {
+    let usage = log.usage()?;
+    // The control stream is acquired last: without it the log was never in use.
+    if !usage.streams.iter().any(|stream| stream.shard.is_control()) {
+        return Ok(());
+    }
+    let found = usage
+        .streams
+        .iter()
+        .filter(|stream| !stream.shard.is_control())
+        .count();
+    if found == usize::from(expected.count()) {
+        Ok(())
+    } else {
+        Err(StartError::Shards {
+            found,
+            expected: expected.count(),
+        })
+    }
+}
+
+pub(crate) fn recover_shard<E: Send + 'static>(
+    log: &dyn Log,
+    shard: ShardId,
+    limits: EngineLimits,
+    events: Sender<E>,
+    wrap: fn(Completion) -> E,
+) -> Result<RecoveredShard, StartError> {
+    let (writer, term) = acquire(log, shard, events, wrap)?;
+    let mut arbiter = Arbiter::new(shard, limits, random()?);
+    for batch in log.read(shard, Sequence::ZERO)? {
+        arbiter.apply(&batch?)?;
+    }
+    arbiter.begin_term(term);
+    Ok(RecoveredShard { arbiter, writer })
+}
+
+pub(crate) fn recover_control<E: Send + 'static>(
+    log: &dyn Log,
+    events: Sender<E>,
+    wrap: fn(Completion) -> E,
+) -> Result<RecoveredControl, StartError> {
+    let (writer, term) = acquire(log, ShardId::CONTROL, events, wrap)?;
+    let mut controller = Controller::new();
+    for batch in log.read(ShardId::CONTROL, Sequence::ZERO)? {
+        controller.apply(&batch?)?;
+    }
+    controller.begin_term(term);
+    Ok(RecoveredControl { controller, writer })
+}
+
+/// Hands a recovered shard what it needs to go on: the values of rounds that are still
+/// open. Finds out whether the fairness key is the right one.
+pub(crate) fn provide_values(arbiter: &mut Arbiter, maps: &Maps) -> Result<(), MapError> {
+    for (hunt, round) in arbiter.rounds_without_values() {
+        if let Some(entry) = arbiter.catalog().by_number(hunt).cloned() {
+            let points = maps.values(&entry, round)?;
+            arbiter.provide_values(hunt, round, points);
+        }
+    }
+    Ok(())
+}
+
+/// The control entries from `from` on, for shards that had not copied them all.
+pub(crate) fn missed_copies(
+    log: &dyn Log,
+    controller: &Controller,
+    maps: &Maps,
+    from: Sequence,
+) -> Result<Vec<ControlCopy>, StartError> {
+    let mut missed = Vec::new();
+    if from >= controller.tail().sequence {
+        return Ok(missed);
+    }
+    for batch in log.read(ShardId::CONTROL, from)? {
+        let copies = crate::control::copies(&batch?, controller.catalog(), maps);
+        missed.extend(copies.map_err(StartError::Project)?);
+    }
+    missed.retain(|copy| copy.at >= from);
+    Ok(missed)
+}
+
+fn acquire<E: Send + 'static>(
+    log: &dyn Log,
+    shard: ShardId,
+    events: Sender<E>,
+    wrap: fn(Completion) -> E,
+) -> Result<(Box<dyn LogWriter>, Term), StartError> {
+    let epoch = log.tail(shard)?.epoch.next();
+    let completions = Box::new(move |completion| {
+        // Gone only when the shard's thread has ended.
+        drop(events.send(wrap(completion)));
+    });
+    let acquired = log.acquire(shard, epoch, Nonce(random()?), completions)?;
+    Ok((
+        acquired.writer,
+        Term {
+            epoch,
+            tail: acquired.tail,
+        },
+    ))
+}
+
+fn random<const N: usize>() -> Result<[u8; N], StartError> {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).map_err(|error| StartError::System {
+        what: "randomness",
+        reason: error.to_string(),
+    })?;
+    Ok(bytes)
+}
