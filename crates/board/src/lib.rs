@@ -18,9 +18,9 @@
 //! With n players: `apply` O(log n) a record; `publish` O(hunts that changed and their open
 //! windows), whatever n is, since all structures are persistent trees that share what did
 //! not change; a rank, a neighbourhood, a page at any depth O(log n) and its length. Memory
-//! of a player beyond the id: about 48 bytes for each board, 11 for finding the id and 5
-//! for each stream that numbers the player: 64 in all with one board and one stream. A
-//! final window keeps 32 bytes for each entry.
+//! of a player beyond the id: about 46 bytes for each board, 11 for finding the id and 5
+//! for each stream that numbers the player; with one board and one stream at most 64 in
+//! all, which a test keeps true. A final window keeps 32 bytes for each entry.
 //!
 //! # Limits (I8)
 //! [`BoardLimits`] says what each does when it is reached; [`BoardCounters`] shows it.

@@ -285,10 +285,10 @@ fn u32_count(count: usize) -> u32 {
     u32::try_from(count).expect("player indexes are u32, and each is there once at most")
 }
 
-/// Grows by an eighth: with doubling, a quarter of all memory would stand empty.
+/// Grows by a sixteenth: with doubling, a quarter of all memory would stand empty.
 fn make_room<T>(items: &mut Vec<T>) {
     if items.len() == items.capacity() {
-        items.reserve_exact((items.len() / 8).max(1));
+        items.reserve_exact((items.len() / 16).max(1));
     }
 }
 

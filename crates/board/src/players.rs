@@ -13,7 +13,7 @@ use huntcore_model::PlayerId;
 use crate::radix::Radix;
 
 const LEAF_MAX: usize = 128;
-const FANOUT_BITS: u32 = 4;
+const FANOUT_BITS: u32 = 2;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Players {
@@ -124,7 +124,7 @@ impl Node {
             }
             Self::Leaf(names) => {
                 if names.len() == names.capacity() {
-                    names.reserve_exact((names.len() / 8).max(1));
+                    names.reserve_exact((names.len() / 16).max(1));
                 }
                 names.push(name);
                 // Past the last digit all tags are equal and parting them is no use.
@@ -133,6 +133,7 @@ impl Node {
                     for name in names.drain(..) {
                         parts[digit(name.tag >> (depth * FANOUT_BITS))].push(name);
                     }
+                    parts.iter_mut().for_each(Vec::shrink_to_fit);
                     let children = parts.into_iter().map(|part| Arc::new(Self::Leaf(part)));
                     *node = Self::Branch(children.collect());
                 }
@@ -193,6 +194,6 @@ mod tests {
             depth += 1;
         }
         assert!(matches!(at, Node::Leaf(names) if names.len() == 1_000));
-        assert_eq!(depth, 8);
+        assert_eq!(depth, 16);
     }
 }
