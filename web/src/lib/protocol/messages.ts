@@ -25,7 +25,8 @@ export interface RoundInfo {
 
 export interface TileClaim {
   readonly tile: number;
-  readonly player: string;
+  /** `null` once that player was erased. */
+  readonly player: string | null;
   readonly points: number;
 }
 
@@ -54,6 +55,8 @@ export interface Board {
   readonly board: string;
   readonly window: BoardWindow;
   readonly position: string;
+  /** Of two messages about a board the one with the smaller revision is the older. */
+  readonly revision: number;
   /** How many players stand on the board, beyond the entries shown. */
   readonly players: number;
   readonly entries: readonly BoardEntry[];
@@ -77,6 +80,8 @@ export interface Delta {
   readonly type: 'delta';
   readonly tick: number;
   readonly resume: string | null;
+  /** Rounds before this one are no longer shown. */
+  readonly oldest: number;
   readonly claims: readonly RoundClaim[];
   readonly closed: readonly number[];
   readonly seeds: readonly RevealedSeed[];
@@ -84,6 +89,9 @@ export interface Delta {
 }
 
 export interface SnapshotRound extends RoundInfo {
+  /** The last closed rounds come along, with the open ones. */
+  readonly closed: boolean;
+  readonly seed: string | null;
   readonly claims: readonly TileClaim[];
 }
 
@@ -176,6 +184,7 @@ function decodeBody(body: Json): ServerMessage | null {
         type: 'delta',
         tick: numberOr(body['tick'], 0),
         resume: textOrNull(body['resume']),
+        oldest: numberOr(body['oldest'], 0),
         claims: list(body['claims']).map((item) => ({
           round: integer(item, 'round'),
           ...decodeClaim(item),
@@ -183,7 +192,7 @@ function decodeBody(body: Json): ServerMessage | null {
         closed: array(body['closed']).filter(isInteger),
         seeds: list(body['seeds']).map((item) => ({
           round: integer(item, 'round'),
-          seed: text(item, 'seed'),
+          seed: hash(item, 'seed'),
         })),
         state: huntStateOrNull(body['state']),
       };
@@ -195,6 +204,8 @@ function decodeBody(body: Json): ServerMessage | null {
         state: huntStateOrNull(body['state']) ?? 'running',
         rounds: list(body['rounds']).map((item) => ({
           ...decodeRound(item),
+          closed: item['closed'] === true,
+          seed: item['seed'] === undefined ? null : hash(item, 'seed'),
           claims: list(item['claims']).map(decodeClaim),
         })),
         boards: decodeSnapshotBoards(body),
@@ -232,8 +243,8 @@ export function decodeRound(body: Json): RoundInfo {
     round: integer(body, 'round'),
     configVersion: numberOr(body['config_version'], 1),
     map: text(body, 'map'),
-    commitment: text(body, 'commitment'),
-    layout: text(body, 'layout'),
+    commitment: hash(body, 'commitment'),
+    layout: hash(body, 'layout'),
     tiles: integer(body, 'tiles'),
     opensAtMs: time(body, 'opens_at'),
     closesAtMs: time(body, 'closes_at'),
@@ -251,6 +262,7 @@ export function decodeBoard(body: Json): Board {
       final: window?.['final'] === true,
     },
     position: textOrNull(body['position']) ?? '',
+    revision: numberOr(body['revision'], 0),
     players: numberOr(body['players'], entries.length),
     entries,
   };
@@ -270,7 +282,7 @@ function decodeSnapshotBoards(body: Json): Board[] {
 function decodeClaim(body: Json): TileClaim {
   return {
     tile: integer(body, 'tile'),
-    player: text(body, 'player'),
+    player: textOrNull(body['player']),
     points: numberOr(body['points'], 0),
   };
 }
@@ -310,6 +322,13 @@ export function list(value: unknown): Json[] {
 export function text(body: Json, key: string): string {
   const value = body[key];
   if (typeof value !== 'string') throw new MalformedError(`${key} is not a string`);
+  return value;
+}
+
+/** 32 bytes in lower-case hex. */
+export function hash(body: Json, key: string): string {
+  const value = text(body, key);
+  if (!/^[0-9a-f]{64}$/.test(value)) throw new MalformedError(`${key} is not 32 bytes in hex`);
   return value;
 }
 
