@@ -27,6 +27,8 @@ pub(crate) struct BoardFold {
     sent: Option<(BoardMessage, Bytes)>,
     sent_at: Option<TimeMicros>,
     waiting: Option<BoardMessage>,
+    /// The latest version's, sent or not.
+    position: Position,
 }
 
 impl BoardFold {
@@ -39,25 +41,22 @@ impl BoardFold {
             players,
             mut entries,
         } = update;
-        let revision = revision(&position);
-        let sent = self.sent.as_ref().map(|(message, _)| message);
-        let known = self.waiting.as_ref().or(sent);
-        if known.is_some_and(|known| known.revision > revision) {
+        if !position.covers(&self.position) {
             return;
         }
         entries.truncate(limits.board_entries);
-        let alike = sent.is_some_and(|sent| {
+        let alike = self.sent.as_ref().is_some_and(|(sent, _)| {
             (sent.window, sent.players) == (window, players) && sent.entries == entries
         });
         self.waiting = (!alike).then(|| BoardMessage {
             server_time: Timestamp::default(),
             board,
-            revision,
             window,
             position: (&position).into(),
             players,
             entries,
         });
+        self.position = position;
     }
 
     /// Whether a version pushed now would go out at a tick at `now`.
@@ -66,9 +65,17 @@ impl BoardFold {
             .is_none_or(|sent_at| now >= sent_at.plus_millis(limits.board_interval_ms))
     }
 
-    /// The message that is to go out at `now`, if one is.
-    pub(crate) fn cut(&mut self, now: TimeMicros, limits: &BroadcastLimits) -> Option<Bytes> {
-        if !self.is_due(now, limits) {
+    /// The message that is to go out at `now` with a delta up to `position`, if one is.
+    ///
+    /// A version further on waits: who resumes with the delta's position must not have seen
+    /// more of a board than any process that covers that position shows (I6).
+    pub(crate) fn cut(
+        &mut self,
+        now: TimeMicros,
+        position: &Position,
+        limits: &BroadcastLimits,
+    ) -> Option<Bytes> {
+        if !self.is_due(now, limits) || !position.covers(&self.position) {
             return None;
         }
         let mut message = self.waiting.take()?;
@@ -86,13 +93,6 @@ impl BoardFold {
     pub(crate) const fn sent(&self) -> Option<&(BoardMessage, Bytes)> {
         self.sent.as_ref()
     }
-}
-
-/// A number that grows with the position, on every process alike: how many records are seen.
-fn revision(position: &Position) -> u64 {
-    position
-        .streams()
-        .fold(0, |sum, (_, next)| sum.saturating_add(next.get()))
 }
 
 #[cfg(test)]
@@ -113,6 +113,10 @@ mod tests {
         }
     }
 
+    fn after(records: u64) -> Position {
+        update(records, 0).position
+    }
+
     fn at(millis: u64) -> TimeMicros {
         TimeMicros::from_millis(millis)
     }
@@ -121,17 +125,21 @@ mod tests {
     fn a_board_goes_out_when_it_has_changed_and_its_interval_has_passed() {
         let limits = BroadcastLimits::default();
         let mut board = BoardFold::default();
-        assert_eq!(board.cut(at(0), &limits), None);
+        assert_eq!(board.cut(at(0), &after(9), &limits), None);
         board.push(update(1, 1), &limits);
-        assert!(board.cut(at(0), &limits).is_some());
+        assert!(board.cut(at(0), &after(9), &limits).is_some());
         board.push(update(2, 2), &limits);
-        assert_eq!(board.cut(at(249), &limits), None);
+        assert_eq!(board.cut(at(249), &after(9), &limits), None);
         board.push(update(3, 3), &limits);
-        let text = board.cut(at(250), &limits).expect("due");
+        let text = board.cut(at(250), &after(9), &limits).expect("due");
         let text = std::str::from_utf8(&text).expect("JSON is UTF-8");
-        assert!(text.contains(r#""revision":3"#), "{text}");
+        assert!(text.contains(r#""players":3"#), "{text}");
         board.push(update(4, 3), &limits);
-        assert_eq!(board.cut(at(900), &limits), None, "nothing has changed");
+        assert_eq!(
+            board.cut(at(900), &after(9), &limits),
+            None,
+            "nothing has changed"
+        );
     }
 
     #[test]
@@ -140,8 +148,17 @@ mod tests {
         let mut board = BoardFold::default();
         board.push(update(5, 5), &limits);
         board.push(update(4, 4), &limits);
-        assert!(board.cut(at(0), &limits).is_some());
+        assert!(board.cut(at(0), &after(9), &limits).is_some());
         assert_eq!(board.sent().map(|(message, _)| message.players), Some(5));
+    }
+
+    #[test]
+    fn a_board_waits_for_the_delta_that_covers_it() {
+        let limits = BroadcastLimits::default();
+        let mut board = BoardFold::default();
+        board.push(update(5, 5), &limits);
+        assert_eq!(board.cut(at(0), &after(4), &limits), None);
+        assert!(board.cut(at(0), &after(5), &limits).is_some());
     }
 
     #[test]
@@ -149,9 +166,9 @@ mod tests {
         let limits = BroadcastLimits::default();
         let mut board = BoardFold::default();
         board.push(update(1, 1), &limits);
-        assert!(board.cut(at(0), &limits).is_some());
+        assert!(board.cut(at(0), &after(9), &limits).is_some());
         board.push(update(2, 2), &limits);
         board.push(update(3, 1), &limits);
-        assert_eq!(board.cut(at(900), &limits), None);
+        assert_eq!(board.cut(at(900), &after(9), &limits), None);
     }
 }

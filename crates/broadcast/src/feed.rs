@@ -129,6 +129,10 @@ impl FeedVersion {
     }
 
     /// Where a client begins that has seen `resume`, on whichever process, or nothing.
+    ///
+    /// A process that is behind the one the client comes from should wait, for a bounded
+    /// time, until its log is folded up to `resume`: only then can no board go back (I6).
+    /// What the client has made of all messages in the end is right either way.
     #[must_use]
     pub fn start(&self, resume: Option<&Position>) -> Start {
         let resumed = resume.and_then(|seen| Some((seen, self.ring.resume(seen)?)));
@@ -136,7 +140,7 @@ impl FeedVersion {
             Some((seen, next)) => Start {
                 resumed: true,
                 resume: seen.into(),
-                // Another process may have sent them later than this one: send all again.
+                // Another process may have sent others: send all again.
                 messages: self.board_messages(true).collect(),
                 cursor: Cursor { next },
             },

@@ -282,13 +282,13 @@ impl Hunt {
         let boards: Vec<_> = self
             .boards
             .iter_mut()
-            .filter_map(|(&name, board)| Some((name, board.cut(cut.time, limits)?)))
+            .filter_map(|(&name, board)| Some((name, board.cut(cut.time, &cut.position, limits)?)))
             .collect();
         let state = self.fold.state(time);
-        let new_state = (self.sent_state != Some(state)).then_some(state);
+        let told = self.fold.changes.state || self.sent_state != Some(state);
         self.sent_state = Some(state);
-        let changed = new_state.is_some() || !self.fold.changes.is_empty();
-        if !changed && boards.is_empty() && feed.is_some() {
+        let unchanged = !told && self.fold.changes.is_empty() && boards.is_empty();
+        if unchanged && feed.is_some() {
             return None;
         }
         let changes = std::mem::take(&mut self.fold.changes);
@@ -315,13 +315,13 @@ impl Hunt {
                     claims: changes.claims,
                     closed: changes.closed,
                     seeds: changes.seeds,
-                    state: new_state,
+                    state: told.then_some(state),
                 };
                 let parts = FrameParts {
                     tick: cut.tick,
                     position: Arc::clone(&cut.position),
                     rounds: announced.collect(),
-                    delta: changed.then(|| delta.without_old_rounds()),
+                    delta: delta.without_old_rounds(),
                     boards,
                 };
                 let mut ring = feed.ring().clone();

@@ -21,7 +21,7 @@ pub struct Frame {
     payloads: Vec<Bytes>,
     bytes: usize,
     rounds: Vec<RoundNumber>,
-    delta: Option<DeltaMessage>,
+    delta: DeltaMessage,
     boards: Vec<BoardName>,
 }
 
@@ -31,7 +31,7 @@ pub(crate) struct FrameParts {
     pub(crate) tick: u64,
     pub(crate) position: Arc<Position>,
     pub(crate) rounds: Vec<(RoundNumber, Bytes)>,
-    pub(crate) delta: Option<DeltaMessage>,
+    pub(crate) delta: DeltaMessage,
     pub(crate) boards: Vec<(BoardName, Bytes)>,
 }
 
@@ -77,7 +77,7 @@ impl Frame {
     }
 
     pub(crate) fn claims(&self) -> usize {
-        self.delta.as_ref().map_or(0, |delta| delta.claims.len())
+        self.delta.claims.len()
     }
 
     fn round_payloads(&self) -> impl Iterator<Item = (RoundNumber, &Bytes)> {
@@ -121,11 +121,8 @@ impl Ring {
             boards,
         } = parts;
         let (rounds, mut payloads): (Vec<_>, Vec<_>) = rounds.into_iter().unzip();
-        let delta = delta.map(|delta| {
-            let (delta, text) = written(delta);
-            payloads.push(text);
-            delta
-        });
+        let (delta, text) = written(delta);
+        payloads.push(text);
         let (boards, texts): (Vec<_>, Vec<_>) = boards.into_iter().unzip();
         payloads.extend(texts);
         let bytes = payloads.iter().map(Bytes::len).sum();
@@ -174,34 +171,30 @@ impl Ring {
 /// Frames missed by a slow client as the messages of one: each round, one delta, and the
 /// latest of each board.
 pub(crate) fn merged(frames: &[&Arc<Frame>]) -> Vec<Bytes> {
-    let mut deltas = frames
-        .iter()
-        .filter_map(|frame| frame.delta.as_ref().map(|delta| (frame.tick, delta)));
-    let delta = deltas.next().map(|(from_tick, first)| {
-        let merged = deltas.fold(first.clone(), |mut merged, (_, delta)| {
-            merged.server_time = delta.server_time;
-            merged.tick = delta.tick;
-            merged.from_tick = Some(from_tick);
-            merged.resume.clone_from(&delta.resume);
-            merged.oldest = delta.oldest;
-            merged.claims.extend_from_slice(&delta.claims);
-            merged.closed.extend_from_slice(&delta.closed);
-            merged.seeds.extend_from_slice(&delta.seeds);
-            merged.state = delta.state.or(merged.state);
-            merged
-        });
-        merged.without_old_rounds()
-    });
-    let oldest = delta
-        .as_ref()
-        .map_or(RoundNumber::FIRST, |delta| delta.oldest);
-    let rounds = frames
+    let Some((first, rest)) = frames.split_first() else {
+        return Vec::new();
+    };
+    let mut delta = first.delta.clone();
+    for frame in rest {
+        let later = &frame.delta;
+        delta.server_time = later.server_time;
+        delta.tick = later.tick;
+        delta.from_tick = Some(first.tick);
+        delta.resume.clone_from(&later.resume);
+        delta.oldest = later.oldest;
+        delta.claims.extend_from_slice(&later.claims);
+        delta.closed.extend_from_slice(&later.closed);
+        delta.seeds.extend_from_slice(&later.seeds);
+        delta.state = later.state.or(delta.state);
+    }
+    let delta = delta.without_old_rounds();
+    let mut messages: Vec<Bytes> = frames
         .iter()
         .flat_map(|frame| frame.round_payloads())
-        .filter(|&(round, _)| round >= oldest)
-        .map(|(_, text)| text.clone());
-    let mut messages: Vec<Bytes> = rounds.collect();
-    messages.extend(delta.map(|delta| written(delta).1));
+        .filter(|&(round, _)| round >= delta.oldest)
+        .map(|(_, text)| text.clone())
+        .collect();
+    messages.push(written(delta).1);
     for board in BoardName::ALL {
         let latest = frames
             .iter()

@@ -46,6 +46,9 @@ pub(crate) struct Changes {
     pub(crate) claims: Vec<LiveClaim>,
     pub(crate) closed: Vec<RoundNumber>,
     pub(crate) seeds: Vec<LiveSeed>,
+    /// Something was said about the hunt's state. It is told even if all is as before: a
+    /// client that comes from another process may have seen what was between.
+    pub(crate) state: bool,
     /// More than the limit: they are no longer listed.
     pub(crate) overflowed: bool,
 }
@@ -57,13 +60,16 @@ struct Latest<T> {
 }
 
 impl<T> Latest<T> {
-    fn set(&mut self, at: Sequence, value: T) {
-        if self.at.is_none_or(|known| known <= at) {
+    /// Whether the entry is newer than what was known.
+    fn set(&mut self, at: Sequence, value: T) -> bool {
+        let newer = self.at.is_none_or(|known| known < at);
+        if newer {
             *self = Self {
                 at: Some(at),
                 value,
             };
         }
+        newer
     }
 }
 
@@ -129,11 +135,11 @@ impl HuntFold {
                 self.ends_at.set(at, created.ends_at);
             }
             ControlRecord::HuntEndMoved { ends_at, .. } => {
-                self.ends_at.set(at, ends_at);
+                self.changes.state |= self.ends_at.set(at, ends_at);
                 self.next_change = TimeMicros::ZERO;
             }
-            ControlRecord::HuntPaused { .. } => self.paused.set(at, true),
-            ControlRecord::HuntResumed { .. } => self.paused.set(at, false),
+            ControlRecord::HuntPaused { .. } => self.changes.state |= self.paused.set(at, true),
+            ControlRecord::HuntResumed { .. } => self.changes.state |= self.paused.set(at, false),
             ControlRecord::HuntClosed { .. } => {
                 self.closed = true;
                 self.next_change = TimeMicros::ZERO;
@@ -254,7 +260,7 @@ impl HuntFold {
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && !self.overflowed
+        self.len() == 0 && !self.overflowed && !self.state
     }
 
     fn len(&self) -> usize {

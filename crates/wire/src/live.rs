@@ -146,7 +146,7 @@ pub struct RoundMessage {
 }
 
 /// What one tick has changed, or several for a slow client. Sent once per tick, and only if
-/// something has changed.
+/// something has changed, be it a board alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeltaMessage {
     /// The server's clock when the tick was cut.
@@ -279,7 +279,8 @@ pub struct SnapshotClaim {
     pub points: u32,
 }
 
-/// The top of a board; sent when it has changed, and not too often.
+/// The top of a board; sent when it has changed, and not too often. The last one received is
+/// the newest.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BoardMessage {
     /// The server's clock.
@@ -287,9 +288,6 @@ pub struct BoardMessage {
     pub server_time: Timestamp,
     /// Which board.
     pub board: BoardName,
-    /// Grows with the position, on every process alike: of two messages about a board the
-    /// one with the smaller revision is the older, whichever came last.
-    pub revision: u64,
     /// What it covers.
     pub window: BoardWindow,
     /// How far the log is counted in.
@@ -580,7 +578,6 @@ mod tests {
         BoardMessage {
             server_time: Timestamp::default(),
             board: BoardName::Total,
-            revision: 9,
             window: BoardWindow::WHOLE_HUNT,
             position: PositionText::new("AQ".to_owned()),
             players: 0,
@@ -657,7 +654,7 @@ mod tests {
         let json = snapshot.to_json();
         assert_eq!(
             json,
-            r#"{"type":"snapshot","server_time":"1970-01-01T00:00:00.000Z","tick":7,"resume":"AQ","hunt":"park","state":"paused","oldest":1,"rounds":[],"board":{"server_time":"1970-01-01T00:00:00.000Z","board":"total","revision":9,"window":{"start":null,"end":null,"final":false},"position":"AQ","players":0,"entries":[]}}"#
+            r#"{"type":"snapshot","server_time":"1970-01-01T00:00:00.000Z","tick":7,"resume":"AQ","hunt":"park","state":"paused","oldest":1,"rounds":[],"board":{"server_time":"1970-01-01T00:00:00.000Z","board":"total","window":{"start":null,"end":null,"final":false},"position":"AQ","players":0,"entries":[]}}"#
         );
         assert_eq!(ServerMessage::from_json(&json).expect("own JSON"), snapshot);
     }

@@ -199,18 +199,14 @@ impl LiveState {
     }
 
     fn apply_board(&mut self, board: &BoardMessage) {
-        // Another process may be behind the one that was left: never go back (I6).
-        let known = self.boards.get(&board.board);
-        if known.is_none_or(|known| known.revision <= board.revision) {
-            self.boards.insert(board.board, board.clone());
-        }
+        self.boards.insert(board.board, board.clone());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{BoardWindow, LiveClaim};
+    use crate::LiveClaim;
 
     fn round(number: u64) -> ServerMessage {
         ServerMessage::Round(RoundMessage {
@@ -265,26 +261,5 @@ mod tests {
         assert_eq!(state, once);
         assert_eq!(state.rounds.len(), 2);
         assert_eq!(state.newest_open().map(|(number, _)| number.get()), Some(3));
-    }
-
-    #[test]
-    fn a_board_never_goes_back() {
-        let board = |revision, players| {
-            ServerMessage::Board(BoardMessage {
-                server_time: Timestamp::default(),
-                board: BoardName::Best,
-                revision,
-                window: BoardWindow::WHOLE_HUNT,
-                position: PositionText::default(),
-                players,
-                entries: Vec::new(),
-            })
-        };
-        let mut state = LiveState::new();
-        state.apply(&board(5, 50));
-        state.apply(&board(4, 40));
-        assert_eq!(state.boards[&BoardName::Best].players, 50);
-        state.apply(&board(6, 60));
-        assert_eq!(state.boards[&BoardName::Best].players, 60);
     }
 }

@@ -242,7 +242,7 @@ fn run(shards: u16, ops: Vec<Op>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 512, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn clients_of_one_shard_end_with_the_logs_fold(ops in prop::collection::vec(any_op(), 1..160)) {

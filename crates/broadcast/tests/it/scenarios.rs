@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use huntcore_broadcast::{ApplyError, Broadcast, BroadcastLimits, FeedVersion, Next};
-use huntcore_model::{Position, RoundNumber, Sequence, ShardId, TimeMicros};
+use huntcore_model::{ControlRecord, Position, RoundNumber, Sequence, ShardId, TimeMicros};
 use huntcore_wire::{DeltaMessage, HuntStateName, ServerMessage, SnapshotMessage};
 
 use crate::world::{HUNT, Wish, World};
@@ -239,6 +239,29 @@ fn a_position_of_another_process_resumes_at_the_frame_before_it() {
         panic!("expected messages");
     };
     assert_eq!(only_delta(&read(&messages)).claims[0].tile.get(), 3);
+}
+
+#[test]
+fn a_pause_taken_back_within_one_tick_is_told_to_who_saw_it_elsewhere() {
+    let (mut world, mut behind, _) = running(BroadcastLimits::default());
+    let mut ahead = broadcast(&world, BroadcastLimits::default());
+    world.say(ControlRecord::HuntPaused { hunt: HUNT });
+    fold_all(&mut ahead, &world);
+    ahead.cut_tick(world.now());
+    assert_eq!(feed(&ahead).state(), HuntStateName::Paused);
+    let start = feed(&behind).start(Some(feed(&ahead).position()));
+    assert!(start.resumed);
+
+    world.say(ControlRecord::HuntResumed { hunt: HUNT });
+    fold_all(&mut behind, &world);
+    behind.cut_tick(world.now());
+    let Next::Messages { messages, .. } = feed(&behind).next(&start.cursor, 9) else {
+        panic!("expected messages");
+    };
+    assert_eq!(
+        only_delta(&read(&messages)).state,
+        Some(HuntStateName::Running)
+    );
 }
 
 #[test]
