@@ -143,36 +143,60 @@ pub(crate) fn read_full_at(
     Ok(filled)
 }
 
+/// Refuses a directory that has files, but none of a log.
+pub(crate) fn check_is_log(disk: &dyn Disk, directory: &Path) -> Result<(), OpenError> {
+    let names = disk
+        .list(directory)
+        .map_err(OpenError::io("list", directory))?;
+    // Before the format file is there, the log leaves nothing else.
+    let draft = format!("{FORMAT}.tmp");
+    let is_log = names.iter().any(|name| name == FORMAT);
+    match names
+        .into_iter()
+        .find(|name| name != LOCK && *name != draft)
+    {
+        Some(found) if !is_log => Err(OpenError::NotALog {
+            directory: directory.to_owned(),
+            found,
+        }),
+        _ => Ok(()),
+    }
+}
+
 /// The streams that the format file lists; `None` if the directory is empty.
 pub(crate) fn read_format(
     disk: &dyn Disk,
     directory: &Path,
 ) -> Result<Option<Vec<ShardId>>, OpenError> {
     let path = directory.join(FORMAT);
+    loop {
+        let Some(bytes) = read_file(disk, &path)? else {
+            return check_is_log(disk, directory).map(|()| None);
+        };
+        match parse_format(disk, directory, &path, &bytes) {
+            // Another process, beside which we only look, has made a stream meanwhile.
+            Err(_) if read_file(disk, &path)?.as_ref() != Some(&bytes) => {}
+            result => return result.map(Some),
+        }
+    }
+}
+
+fn parse_format(
+    disk: &dyn Disk,
+    directory: &Path,
+    path: &Path,
+    bytes: &[u8],
+) -> Result<Vec<ShardId>, OpenError> {
     let names = disk
         .list(directory)
         .map_err(OpenError::io("list", directory))?;
-    let Some(bytes) = read_file(disk, &path)? else {
-        // Of its own accord the log leaves nothing else before the format file is there.
-        let draft = format!("{FORMAT}.tmp");
-        return match names
-            .into_iter()
-            .find(|name| name != LOCK && *name != draft)
-        {
-            None => Ok(None),
-            Some(found) => Err(OpenError::NotALog {
-                directory: directory.to_owned(),
-                found,
-            }),
-        };
-    };
-    let text = String::from_utf8_lossy(&bytes);
+    let text = String::from_utf8_lossy(bytes);
     let lines = text.strip_suffix('\n').map(|text| text.split('\n'));
     let mut lines = lines.into_iter().flatten();
     let version = lines.next().unwrap_or_default();
     if version != FORMAT_LINE {
         return Err(OpenError::Format {
-            file: path,
+            file: path.to_owned(),
             found: text.lines().next().unwrap_or_default().to_owned(),
             expected: FORMAT_LINE,
         });
@@ -181,17 +205,17 @@ pub(crate) fn read_format(
     let mut offset = FORMAT_LINE.len() as u64 + 1;
     for line in lines {
         let shard = parse_stream_name(line).ok_or_else(|| {
-            OpenError::corrupt(&path, offset, format!("{line:?} is no stream's name"))
+            OpenError::corrupt(path, offset, format!("{line:?} is no stream's name"))
         })?;
         if !names.iter().any(|name| name == line) {
             let missing = format!("directory {line} is missing");
-            return Err(OpenError::corrupt(&path, offset, missing));
+            return Err(OpenError::corrupt(path, offset, missing));
         }
         offset += line.len() as u64 + 1;
         shards.push(shard);
     }
     check_unlisted(disk, directory, &names, &shards)?;
-    Ok(Some(shards))
+    Ok(shards)
 }
 
 /// Puts the list of streams in place.

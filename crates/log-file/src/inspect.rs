@@ -66,7 +66,16 @@ impl Inspection {
     /// that no file is missing.
     pub fn verify(&self, shard: ShardId) -> Result<StreamReport, OpenError> {
         let directory = stream_directory(&self.directory, shard);
-        let examined = examine(&*self.disk, &directory, shard)?;
+        let oldest = || State::read(&*self.disk, &directory, shard).map(|state| state.oldest);
+        let examined = loop {
+            let before = oldest()?;
+            match examine(&*self.disk, &directory, shard) {
+                Ok(examined) => break examined,
+                // Files went missing because a server has trimmed meanwhile.
+                Err(_) if oldest()? != before => {}
+                Err(error) => return Err(error),
+            }
+        };
         let oldest = examined.segments.first();
         Ok(StreamReport {
             shard,

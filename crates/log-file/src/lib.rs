@@ -32,6 +32,7 @@ mod reader;
 mod recovery;
 mod segment;
 mod state;
+mod trim;
 mod window;
 mod writer;
 

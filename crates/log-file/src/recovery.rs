@@ -317,10 +317,12 @@ impl Examination<'_> {
         if let Some(next) = next
             && next != ends
         {
-            let next_path = segment_path(self.directory, next);
+            let missing = segment_path(self.directory, ends);
+            let next = segment_path(self.directory, next);
             let reason = format!(
-                "segment ends at {ends}, but {} is next",
-                next_path.display()
+                "segment ends at {ends}, but the next is {}: {} is missing, or the end of this",
+                next.display(),
+                missing.display()
             );
             return Err(OpenError::corrupt(&path, segment.end, reason));
         }
@@ -356,7 +358,10 @@ impl Examination<'_> {
             let reason = "segment does not follow the one before: another chain or time";
             return Err(OpenError::corrupt(path, 24, reason));
         }
-        if next.is_none() && window.length() != header.length {
+        // Until it is finished; which a writer beside us may have done since.
+        let unfinished = next.is_none()
+            && State::read(self.disk, self.directory, self.shard)?.newest == Some(first);
+        if unfinished && window.length() != header.length {
             let reason = format!("segment was made with {} bytes", header.length);
             return Err(OpenError::corrupt(path, window.length(), reason));
         }

@@ -8,9 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use huntcore_log::{
-    AcquireError, CommitResult, Completion, CompletionSink, Gate, InFlight, TrimError,
-};
+use huntcore_log::{AcquireError, CommitResult, Completion, CompletionSink, Gate, InFlight};
 use huntcore_model::{Batch, Epoch, Nonce, Sequence, Tail};
 
 use crate::DiskFile;
@@ -25,18 +23,18 @@ use crate::state::State;
 
 /// What a stream's thread has to itself.
 pub(crate) struct StreamWriter {
-    stream: Arc<Stream>,
+    pub(crate) stream: Arc<Stream>,
     segment_bytes: u64,
-    state: State,
+    pub(crate) state: State,
     /// After the last batch that is durable; the published one.
-    tail: Tail,
+    pub(crate) tail: Tail,
     active: Option<Active>,
     owners: HashMap<u64, Owner>,
     /// The one owner that is not fenced.
     owner: Option<u64>,
     owners_total: u64,
     /// Trimmed segments whose files could not be removed.
-    trimmed: Vec<PathBuf>,
+    pub(crate) trimmed: Vec<PathBuf>,
 }
 
 /// The segment that is written to.
@@ -349,7 +347,7 @@ impl StreamWriter {
         }
     }
 
-    fn poison(&self, file: PathBuf, reason: String) -> &Poison {
+    pub(crate) fn poison(&self, file: PathBuf, reason: String) -> &Poison {
         self.stream.poison.set(Poison {
             file,
             reason: reason.into(),
@@ -411,91 +409,6 @@ impl StreamWriter {
             },
         );
         Ok((writer, self.tail))
-    }
-
-    fn trim(&mut self, before: Sequence) -> Result<(), TrimError> {
-        let stream = self.stream.clone();
-        let shard = stream.shard;
-        if before > self.tail.sequence {
-            return Err(TrimError::Ahead {
-                shard,
-                before,
-                next: self.tail.sequence,
-            });
-        }
-        if let Some(poison) = stream.poison.get() {
-            return Err(TrimError::Poisoned {
-                reason: poison.reason.clone(),
-            });
-        }
-        let home = |reason: String| TrimError::Home {
-            shard,
-            source: reason.into(),
-        };
-        let oldest = {
-            let published = stream.published();
-            let kept = published
-                .segments
-                .partition_point(|segment| segment.first <= before);
-            let oldest = kept.checked_sub(1);
-            oldest.map(|index| published.segments[index].first)
-        };
-        if let Some(oldest) = oldest
-            && oldest > self.state.oldest
-        {
-            let state = State {
-                oldest,
-                ..self.state
-            };
-            match state.write(&*stream.disk, &stream.directory, shard) {
-                Ok(()) => self.state = state,
-                Err(Failure::Full(reason)) => return Err(home(reason)),
-                Err(Failure::Doubt { file, reason }) => {
-                    return Err(TrimError::Poisoned {
-                        reason: self.poison(file, reason).reason.clone(),
-                    });
-                }
-            }
-            let mut published = stream.published();
-            while published
-                .segments
-                .front()
-                .is_some_and(|segment| segment.first < oldest)
-            {
-                if let Some(segment) = published.segments.pop_front() {
-                    self.trimmed
-                        .push(segment_path(&stream.directory, segment.first));
-                }
-            }
-        }
-        self.remove_trimmed().map_err(home)
-    }
-
-    /// Gives back the space of what was trimmed. The state file no longer names it.
-    fn remove_trimmed(&mut self) -> Result<(), String> {
-        if self.trimmed.is_empty() {
-            return Ok(());
-        }
-        let disk = &*self.stream.disk;
-        let mut failed = None;
-        self.trimmed.retain(|path| match disk.remove(path) {
-            Ok(()) => false,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(error) => {
-                failed = Some(format!("failed to remove {}: {error}", path.display()));
-                true
-            }
-        });
-        if let Some(reason) = failed {
-            return Err(reason);
-        }
-        disk.sync_directory(&self.stream.directory)
-            .map_err(|error| {
-                format!(
-                    "failed to sync {}: {error}",
-                    self.stream.directory.display()
-                )
-            })
     }
 }
 

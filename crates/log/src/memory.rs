@@ -4,17 +4,18 @@
 //! under [`Delivery::Manual`], only when they are pumped, so that a test decides what is
 //! durable when.
 
-use std::collections::{BTreeMap, VecDeque};
+mod state;
+
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
 
+use self::state::{Space, State, Stream, Submission, Writer};
 use crate::fault::Faults;
 use crate::gate::check_submission;
 use crate::{
-    AcquireError, Acquired, BatchReader, CommitResult, Completion, CompletionSink, Gate, InFlight,
-    InFlightLimits, Log, LogUsage, LogWriter, ReadError, Refusal, StreamTail, StreamUsage, Ticket,
-    TrimError,
+    AcquireError, Acquired, BatchReader, CompletionSink, Gate, InFlight, InFlightLimits, Log,
+    LogUsage, LogWriter, ReadError, Refusal, StreamTail, StreamUsage, Ticket, TrimError,
 };
 
 /// When submissions are stored and completed.
@@ -352,63 +353,6 @@ struct Core {
     state: Mutex<State>,
 }
 
-#[derive(Default)]
-struct State {
-    streams: BTreeMap<ShardId, Stream>,
-    /// Of all streams, in order of submission.
-    queue: VecDeque<Submission>,
-    faults: Faults,
-    poison: Option<Arc<str>>,
-    /// A thread is delivering; it will see whatever is queued meanwhile.
-    pumping: bool,
-    space: Space,
-    writers_total: u64,
-}
-
-#[derive(Default)]
-struct Space {
-    bytes: u64,
-    bytes_max: u64,
-    full: bool,
-    batches_total: u64,
-}
-
-#[derive(Default)]
-struct Stream {
-    epoch: Epoch,
-    nonce: Option<Nonce>,
-    /// The one writer that is not fenced.
-    owner: Option<u64>,
-    writers: BTreeMap<u64, Writer>,
-    oldest: Sequence,
-    batches: VecDeque<Batch>,
-    tail: Tail,
-}
-
-struct Writer {
-    gate: Gate,
-    sink: Arc<Mutex<CompletionSink>>,
-    in_flight: Arc<InFlight>,
-    waiting: usize,
-    dropped: bool,
-}
-
-struct Submission {
-    shard: ShardId,
-    writer: u64,
-    ticket: Ticket,
-    expected: Tail,
-    batch: Batch,
-    fault: Option<crate::Fault>,
-}
-
-/// A completion on its way, outside the lock. The writer is kept if it is to be dropped.
-struct Parcel {
-    sink: Arc<Mutex<CompletionSink>>,
-    completion: Completion,
-    _writer: Option<Writer>,
-}
-
 impl Core {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -446,117 +390,6 @@ impl Core {
             let mut sink = parcel.sink.lock().unwrap_or_else(PoisonError::into_inner);
             sink(parcel.completion);
             delivered += 1;
-        }
-    }
-}
-
-impl State {
-    fn writer(&mut self, shard: ShardId, writer: u64) -> Option<&mut Writer> {
-        self.streams.get_mut(&shard)?.writers.get_mut(&writer)
-    }
-
-    fn remove_writer(&mut self, shard: ShardId, writer: u64) -> Option<Writer> {
-        self.streams.get_mut(&shard)?.writers.remove(&writer)
-    }
-
-    fn step(&mut self, shard: Option<ShardId>) -> Option<Parcel> {
-        let index = self
-            .queue
-            .iter()
-            .position(|submission| shard.is_none_or(|shard| shard == submission.shard))?;
-        let submission = self.queue.remove(index)?;
-        let result = self.attempt(&submission);
-        let writer = self
-            .writer(submission.shard, submission.writer)
-            .expect("a writer with submissions is kept");
-        writer.waiting -= 1;
-        writer.in_flight.leave(&submission.batch);
-        let sink = writer.sink.clone();
-        let finished = writer.dropped && writer.waiting == 0;
-        Some(Parcel {
-            sink,
-            completion: Completion {
-                ticket: submission.ticket,
-                result,
-            },
-            _writer: finished
-                .then(|| self.remove_writer(submission.shard, submission.writer))
-                .flatten(),
-        })
-    }
-
-    /// Decides a submission whose turn has come.
-    fn attempt(&mut self, submission: &Submission) -> CommitResult {
-        if let Some(reason) = &self.poison {
-            return CommitResult::Unknown {
-                reason: reason.clone(),
-            };
-        }
-        let Submission { shard, batch, .. } = submission;
-        let stream = self
-            .streams
-            .get_mut(shard)
-            .expect("a stream with submissions exists");
-        if stream.owner != Some(submission.writer) {
-            return CommitResult::Fenced {
-                epoch: stream.epoch,
-            };
-        }
-        let gate = &stream.writers[&submission.writer].gate;
-        if let Err(outcome) = gate.check(batch) {
-            return outcome;
-        }
-        let result = match &submission.fault {
-            None => stream.store(submission, &mut self.space),
-            Some(fault) => {
-                if fault.stores() {
-                    stream.store(submission, &mut self.space);
-                }
-                if fault.takes_over() {
-                    stream.epoch = stream.epoch.next();
-                    stream.nonce = None;
-                    stream.owner = None;
-                }
-                let result = fault.result(stream.epoch);
-                if let (true, CommitResult::Unknown { reason }) = (fault.poisons(), &result) {
-                    self.poison = Some(reason.clone());
-                }
-                result
-            }
-        };
-        if let Some(writer) = stream.writers.get_mut(&submission.writer) {
-            writer.gate.settle(batch, &result);
-        }
-        result
-    }
-}
-
-impl Stream {
-    fn store(&mut self, submission: &Submission, space: &mut Space) -> CommitResult {
-        let batch = &submission.batch;
-        if submission.expected == self.tail {
-            let length = batch.bytes().len() as u64;
-            if space.full || space.bytes + length > space.bytes_max {
-                let reason = format!("memory log of {} bytes is full", space.bytes_max);
-                return CommitResult::Full {
-                    reason: reason.into(),
-                };
-            }
-            space.bytes += length;
-            space.batches_total += 1;
-            self.tail = batch.tail();
-            self.batches.push_back(batch.clone());
-            return CommitResult::Committed { tail: self.tail };
-        }
-        let first = batch.header().first_sequence;
-        let place = self
-            .batches
-            .binary_search_by_key(&first, |stored| stored.header().first_sequence);
-        match place {
-            Ok(index) if self.batches[index].chain() == batch.chain() => {
-                CommitResult::AlreadyCommitted { tail: batch.tail() }
-            }
-            _ => CommitResult::Mismatch { tail: self.tail },
         }
     }
 }

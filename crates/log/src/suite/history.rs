@@ -16,7 +16,7 @@ pub enum Step {
         /// Bytes to make it longer.
         filler: u16,
     },
-    /// Holds everything back that is submitted until the next wait, take-over or crash.
+    /// Holds everything back that is submitted, until a step that waits for the home.
     Hold,
     /// Waits for everything in flight.
     Wait,
@@ -75,6 +75,7 @@ pub fn run(fixture: &mut dyn Fixture, steps: &[Step]) {
                 owner = newer;
             }
             Step::Trim { permille } => {
+                fixture.hold(false);
                 let end = history.end();
                 let before = Sequence::new(end.get() * u64::from(permille) / 1_000);
                 log.trim(shard, before).expect("trimmed");

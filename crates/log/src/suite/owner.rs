@@ -4,8 +4,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use huntcore_model::{
-    Batch, BatchBuilder, ClaimRecord, Epoch, HuntNumber, Nonce, PlayerNumber, Record, RoundNumber,
-    Salt, Sequence, ShardId, Tail, TileIndex, TimeMicros,
+    Batch, BatchBuilder, ClaimRecord, Epoch, HuntNumber, Nonce, PAYLOAD_BYTES_MAX, PlayerNumber,
+    Record, RoundNumber, Salt, Sequence, ShardId, Tail, TileIndex, TimeMicros,
 };
 
 use crate::{AcquireError, CommitResult, Completion, Log, LogWriter, Refusal, Ticket};
@@ -79,9 +79,12 @@ impl Owner {
                 points: 5,
             }));
         }
-        if filler > 0 {
-            let payload = "x".repeat(filler);
-            builder.push(&filler_record(&payload));
+        let payload = "x".repeat(filler.min(PAYLOAD_BYTES_MAX));
+        let mut left = filler;
+        while left > 0 {
+            let length = left.min(PAYLOAD_BYTES_MAX);
+            builder.push(&filler_record(&payload[..length]));
+            left -= length;
         }
         let time = TimeMicros::new(self.tail.time.get() + 1);
         builder.finish(self.shard, self.epoch, &self.tail, time, self.durable)

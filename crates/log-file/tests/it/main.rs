@@ -1,0 +1,12 @@
+//! The file log on real directories and on a disk that fails on purpose.
+
+mod contract;
+mod crash;
+mod damage;
+mod directory;
+mod inspect;
+mod poison;
+mod reading;
+mod sim_disk;
+mod space;
+mod support;
