@@ -89,7 +89,7 @@ async fn claims_on_what_does_not_exist_are_told_so() {
 
     for (path, name) in [
         ("/v1/hunts/nowhere", "unknown-hunt"),
-        ("/v1/hunts/park/rounds/999999999", "unknown-round"),
+        ("/v1/hunts/park/rounds/0", "unknown-round"),
         ("/v1/hunts/park/boards/worst", "unknown-board"),
         (
             "/v1/hunts/park/boards/total/players/nobody",
@@ -252,7 +252,7 @@ async fn a_hunt_that_cannot_be_is_refused_with_the_fault_named() {
         (json!({ "round": "1ms" }), "round"),
         (json!({ "claim_window": "2h" }), "claim_window"),
         (json!({ "values": [] }), "values"),
-        (json!({ "starts_at": "tomorrow" }), "starts_at"),
+        (json!({ "starts_at": "tomorrow" }), "tomorrow"),
         (
             json!({ "area": { "type": "Point", "coordinates": [0, 51] } }),
             "area",

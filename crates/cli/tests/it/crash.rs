@@ -11,7 +11,9 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::support::{Api, Claim, Event, Ledger, PATIENCE, Site, Socket, player_token, until};
+use crate::support::{
+    Api, Claim, Event, Ledger, PATIENCE, Site, Socket, note, player_token, until,
+};
 
 /// How often the server is killed in one test.
 const KILLS: u32 = 21;
@@ -67,17 +69,18 @@ async fn hold_through_kills(shards: u16) {
             break;
         }
         let load = Load::start(&server.url, &api, &ledger, watch, life, random.random()).await;
-        load.answers(random.random_range(20..600)).await;
+        load.answers(random.random_range(20..2_000)).await;
         server.kill();
         (watch, shown) = load.end().await;
     }
 
-    let wins = locked(&ledger).winners().len();
-    assert!(
-        wins > 100,
-        "too little load to prove anything: {}",
+    let summary = format!(
+        "{} after {KILLS} kills; {seed_shown}",
         locked(&ledger).summary()
     );
+    note(&summary);
+    let wins = locked(&ledger).winners().len();
+    assert!(wins > 100, "too little load to prove anything: {summary}");
     let verified = site.run(&["verify", "--config", "huntcore.toml", "--json"]);
     assert!(
         verified.status.success(),

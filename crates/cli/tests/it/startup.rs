@@ -10,8 +10,8 @@ use crate::support::{Claim, Exit, Site};
 async fn a_mistake_in_the_configuration_is_told_with_its_key_and_line() {
     // (the good line, what stands there instead, the key that the message names)
     let mistakes = [
-        ("resolution = 11", "resolution = 16", "resolution"),
-        ("resolution = 11", "resolution = \"eleven\"", "resolution"),
+        ("resolution = 12", "resolution = 16", "resolution"),
+        ("resolution = 12", "resolution = \"eleven\"", "resolution"),
         ("tiles = 64", "tiles = 0", "tiles"),
         ("tiles = 64", "tiels = 64", "tiels"),
         ("round = \"1s\"", "round = \"1 fortnight\"", "round"),

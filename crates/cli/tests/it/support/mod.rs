@@ -45,8 +45,11 @@ pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
         .unwrap_or_else(|_| panic!("{what}: not within {PATIENCE:?}"))
 }
 
-/// Says on the terminal what a test could not do here.
-#[expect(clippy::print_stderr, reason = "a test that can't run must say so")]
-pub(crate) fn not_here(what: &str) {
-    eprintln!("not tested here: {what}");
+/// Says on the terminal what a reader of the test's result should know.
+#[expect(
+    clippy::print_stderr,
+    reason = "shown with a failed test, or by --nocapture"
+)]
+pub(crate) fn note(what: &str) {
+    eprintln!("{what}");
 }

@@ -96,7 +96,7 @@ impl Site {
         .expect("a String takes all");
         writeln!(
             text,
-            "[[hunt]]\nid = \"park\"\narea = \"{}\"\nresolution = 11\nround = \"{}\"\n\
+            "[[hunt]]\nid = \"park\"\narea = \"{}\"\nresolution = 12\nround = \"{}\"\n\
              claim_window = \"{}\"\ntiles = {}",
             area.display(),
             self.round,
@@ -281,7 +281,7 @@ impl Drop for Server {
             let all = self.stderr();
             let lines: Vec<&str> = all.lines().collect();
             let tail = lines[lines.len().saturating_sub(40)..].join("\n");
-            super::not_here(&format!("the rest; the server's last words were:\n{tail}"));
+            super::note(&format!("the server's last words were:\n{tail}"));
         }
     }
 }
