@@ -143,7 +143,7 @@ impl Node {
             failure: failure.clone(),
         };
         deciders.push(spawn("control".to_owned(), &failure, move || {
-            controlling.run()
+            controlling.run();
         })?);
 
         let (stop_projector, projector_stopped) = crossbeam_channel::bounded(1);

@@ -131,7 +131,10 @@ impl Projector {
             ticked_time: TimeMicros::ZERO,
         };
         for batch in ByTime::new(log, config.shards)? {
-            projector.apply(&batch?).map_err(StartError::Project)?;
+            if !projector.apply(&batch?).map_err(StartError::Project)? {
+                // One shard stopped long before the others; they go on once it does.
+                break;
+            }
         }
         projector.tick(projector.clock.now());
         let view = projector.view();
@@ -196,7 +199,7 @@ impl Projector {
     fn fold(&mut self) -> Result<(), String> {
         for index in 0..self.streams.len() {
             let shard = self.streams[index];
-            loop {
+            'stream: loop {
                 let batches = self
                     .recent
                     .read(shard, self.position.next(shard))
@@ -205,14 +208,18 @@ impl Projector {
                     break;
                 }
                 for batch in &batches {
-                    self.apply(batch)?;
+                    if !self.apply(batch)? {
+                        break 'stream;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn apply(&mut self, batch: &Batch) -> Result<(), String> {
+    /// Folds one batch into every projection. `false`: not yet, other shards must catch up
+    /// first.
+    fn apply(&mut self, batch: &Batch) -> Result<bool, String> {
         let header = batch.header();
         let place = |what: &str, error: &dyn std::fmt::Display| {
             let stream = huntcore_log::stream_name(header.shard);
@@ -221,6 +228,11 @@ impl Projector {
                 header.first_sequence
             )
         };
+        match self.boards.apply(batch) {
+            Ok(()) => {}
+            Err(huntcore_board::ApplyError::Ahead { .. }) => return Ok(false),
+            Err(error) => return Err(place("boards", &error)),
+        }
         if header.shard.is_control() {
             for item in batch.records() {
                 let (_, record) = item.map_err(|error| place("catalog", &error))?;
@@ -247,7 +259,7 @@ impl Projector {
         }
         self.unpublished_since.get_or_insert(header.time);
         self.folded_since_tick = true;
-        Ok(())
+        Ok(true)
     }
 
     /// Ends a tick: boards are pushed into broadcast, and frames are cut.

@@ -1,0 +1,5 @@
+//! A whole node over a log in memory, through the trait that the edge uses.
+
+mod faults;
+mod hunts;
+mod support;

@@ -1,0 +1,107 @@
+//! A node over a log that can be made to fail, and a hunt to play in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use huntcore_edge::{Backend, HuntCommand, View};
+use huntcore_log::{FaultLog, MemoryOptions};
+use huntcore_map::FairnessKey;
+use huntcore_model::{
+    Attempt, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex,
+};
+use huntcore_node::{Node, NodeConfig, StartError, SystemClock};
+use serde_json::json;
+
+/// How long anything that must happen may take before a test gives up.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(crate) const HUNT: HuntNumber = HuntNumber::new(0);
+
+pub(crate) fn config(shards: u16) -> NodeConfig {
+    let mut config = NodeConfig::new(FairnessKey::new([7; 32]));
+    config.shards = ShardMap::new(shards).expect("few");
+    config
+}
+
+pub(crate) fn fault_log() -> Arc<FaultLog> {
+    Arc::new(FaultLog::new(MemoryOptions::default()))
+}
+
+pub(crate) fn start(config: NodeConfig, log: &Arc<FaultLog>) -> Result<Arc<Node>, StartError> {
+    Node::start(config, log.clone(), Arc::new(SystemClock::default()))
+}
+
+/// The hunt `park` with 64 tiles, rounds of 100 ms and windows of a minute.
+pub(crate) fn park() -> HuntCommand {
+    let around = |size: f64| {
+        json!([[
+            [0.0, 0.0],
+            [size, 0.0],
+            [size, size],
+            [0.0, size],
+            [0.0, 0.0]
+        ]])
+    };
+    let request = serde_json::from_value(json!({
+        "id": "park",
+        "area": {"type": "Polygon", "coordinates": around(0.01)},
+        "resolution": 10,
+        "round": "100ms",
+        "claim_window": "60s",
+        "tiles": 64,
+    }));
+    HuntCommand::Create(Box::new(request.expect("a valid request")))
+}
+
+pub(crate) async fn create_park(node: &Node) {
+    let done = node.command(park()).await.expect("created");
+    assert_eq!(done.hunt, HUNT);
+}
+
+/// Waits for a view that shows what is looked for.
+pub(crate) async fn until_view<T>(
+    node: &Node,
+    what: &str,
+    mut look: impl FnMut(&View) -> Option<T>,
+) -> T {
+    let mut views = node.views();
+    let looking = async {
+        loop {
+            views.borrow_and_update();
+            if let Some(found) = look(&node.view()) {
+                return found;
+            }
+            views.changed().await.expect("the node lives");
+        }
+    };
+    tokio::time::timeout(PATIENCE, looking)
+        .await
+        .unwrap_or_else(|_| panic!("{what}: never"))
+}
+
+/// Waits until a round is open by the clock, and says which.
+pub(crate) async fn open_round(node: &Node) -> RoundNumber {
+    until_view(node, "an open round", |view| {
+        let hunt = view.catalog.hunt(&HuntId::new("park").expect("a slug"))?;
+        Some(hunt.newest_open_round(view.time)?.opened.round)
+    })
+    .await
+}
+
+pub(crate) fn attempt(round: RoundNumber, tile: u32, player: &str) -> Attempt {
+    Attempt {
+        hunt: HUNT,
+        round,
+        tile: TileIndex::new(tile),
+        player: PlayerId::new(player).expect("a valid id"),
+    }
+}
+
+/// Every tile of a round, tried by two players in turn.
+pub(crate) async fn race(node: &Node, round: RoundNumber) -> Vec<Outcome> {
+    let both = ["ada", "bob"];
+    let attempts = both
+        .into_iter()
+        .flat_map(|player| (0..64).map(move |tile| attempt(round, tile, player)));
+    node.claim(attempts.collect()).await
+}
