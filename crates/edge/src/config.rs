@@ -100,7 +100,7 @@ impl Default for Limits {
         Self {
             connections_max: 16_384,
             sockets_max: 16_000,
-            header_bytes_max: 16 << 10,
+            header_bytes_max: 32 << 10,
             header_count_max: 64,
             header_read_timeout: Duration::from_secs(15),
             body_bytes_max: 256 << 10,

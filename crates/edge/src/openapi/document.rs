@@ -1,9 +1,9 @@
 //! What stands around the routes in the OpenAPI document.
 
-use huntcore_wire::Problem;
+use huntcore_wire::{ClientMessage, Problem, ServerMessage};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi};
-use utoipa::{OpenApi as _, PartialSchema, ToSchema};
+use utoipa::{OpenApi as _, ToSchema};
 
 #[derive(utoipa::OpenApi)]
 #[openapi(
@@ -11,14 +11,18 @@ use utoipa::{OpenApi as _, PartialSchema, ToSchema};
         title = "huntcore",
         description = "Live treasure hunts: rounds, claims, events, boards, and a socket that \
                        shows every change. Times are RFC 3339 UTC, hashes lower-case hex, errors \
-                       RFC 9457 problems whose `type` ends in the problem's name.",
+                       RFC 9457 problems whose `type` ends in the problem's name.\n\n\
+                       `GET /v1/hunts/{hunt}/live` opens a WebSocket of subprotocol \
+                       `huntcore.v1.json`, which OpenAPI has no words for: the client sends \
+                       `ClientMessage`s, the server `ServerMessage`s, each a text frame; the \
+                       player token comes in `Authorization` or as one more subprotocol \
+                       `bearer.<token>`.",
     ),
     tags(
         (name = "hunts", description = "Hunts, their rounds, cells and maps"),
         (name = "claims", description = "Attempts on tiles"),
         (name = "events", description = "Score events of game servers"),
         (name = "boards", description = "Leaderboards"),
-        (name = "live", description = "The WebSocket"),
         (name = "operations", description = "Health, figures and this document"),
     ),
 )]
@@ -28,15 +32,17 @@ struct Api;
 pub(crate) fn api() -> OpenApi {
     let mut api = Api::openapi();
     let components = api.components.get_or_insert_with(Components::new);
-    // Problems are referred to by name only, so nobody else brings them along.
-    components.schemas.insert(
-        <Problem as ToSchema>::name().into_owned(),
-        Problem::schema(),
-    );
-    let mut referred = Vec::new();
-    Problem::schemas(&mut referred);
-    components.schemas.extend(referred);
+    // No route names these: problems are referred to, and messages are of the socket.
+    add::<Problem>(components);
+    add::<ClientMessage>(components);
+    add::<ServerMessage>(components);
     api
+}
+
+fn add<T: ToSchema>(components: &mut Components) {
+    let mut schemas = vec![(T::name().into_owned(), T::schema())];
+    T::schemas(&mut schemas);
+    components.schemas.extend(schemas);
 }
 
 /// Says how to show who one is, or that nobody has to.

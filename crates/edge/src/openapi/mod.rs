@@ -8,5 +8,5 @@ pub(crate) use bodies::{BatchBody, LinesBody};
 pub(crate) use document::{api, finish};
 pub(crate) use responses::{
     AtLeastProblems, BulkProblems, ClaimProblems, CommandProblems, CommonProblems, CreateProblems,
-    GuestProblems, HuntProblems, LiveProblems, MapProblems, ReadyProblems, RoundProblems,
+    GuestProblems, HuntProblems, MapProblems, ReadyProblems, RoundProblems,
 };

@@ -53,7 +53,6 @@ problem_sets! {
     RoundProblems: [ANY, &[
         ProblemKind::UnknownHunt,
         ProblemKind::UnknownRound,
-        ProblemKind::NotYetOpen,
     ]];
     /// Of reading a map.
     MapProblems: [ANY, &[ProblemKind::UnknownMap]];
@@ -101,13 +100,6 @@ problem_sets! {
         ProblemKind::UnknownHunt,
         ProblemKind::GuestsDisabled,
         ProblemKind::RateLimited,
-    ]];
-    /// Of opening a live socket.
-    LiveProblems: [ANY, &[
-        ProblemKind::Unauthorized,
-        ProblemKind::Forbidden,
-        ProblemKind::UnknownHunt,
-        ProblemKind::UpgradeRequired,
     ]];
 }
 

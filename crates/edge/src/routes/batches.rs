@@ -75,7 +75,7 @@ fn parse(form: Form, bytes: &[u8], view: &View) -> Result<Vec<Parsed>, Refusal> 
     };
     if texts.len() > BATCH_ITEMS_MAX {
         return Err(Refusal::new(
-            ProblemKind::TooLarge,
+            ProblemKind::Invalid,
             format!("a batch holds at most {BATCH_ITEMS_MAX} attempts"),
         ));
     }

@@ -78,7 +78,7 @@ pub(super) async fn page(
     };
     let position = PositionText::from(view.boards.position());
     Ok(tagged(&headers, answer, |answer| {
-        answer.position = position
+        answer.position = position;
     }))
 }
 
@@ -135,7 +135,7 @@ pub(super) async fn standing(
     };
     let position = PositionText::from(view.boards.position());
     Ok(tagged(&headers, answer, |answer| {
-        answer.position = position
+        answer.position = position;
     }))
 }
 
@@ -206,7 +206,7 @@ fn find(
         (BoardName::Second, None) => huntcore_board::BoardName::Second,
         (_, Some(_)) => {
             let detail = format!("{name} has no windows: it covers the whole hunt");
-            return Err(Refusal::new(ProblemKind::Malformed, detail));
+            return Err(unknown(detail));
         }
         (BoardName::Total, None) => huntcore_board::BoardName::Total,
         (BoardName::Best, None) => huntcore_board::BoardName::Best,

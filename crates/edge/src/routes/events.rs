@@ -82,7 +82,7 @@ fn parse(
     let texts: Vec<&[u8]> = lines(bytes).take(EVENTS_MAX + 1).collect();
     if texts.len() > EVENTS_MAX {
         return Err(Refusal::new(
-            ProblemKind::TooLarge,
+            ProblemKind::Invalid,
             format!("a request holds at most {EVENTS_MAX} events"),
         ));
     }

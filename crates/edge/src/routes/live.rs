@@ -10,21 +10,14 @@ use hyper_util::rt::TokioIo;
 use super::hunts::parse_hunt;
 use crate::extract::Segments;
 use crate::live::{Arrival, Handshake};
-use crate::openapi::LiveProblems;
 use crate::origin::Peer;
 use crate::problem::Refusal;
 use crate::server::{ConnectionHandle, EdgeStream};
 use crate::state::App;
 
-/// Opens a WebSocket of subprotocol `huntcore.v1.json`: `subscribe` starts the stream of
-/// changes, `claim` tries to win a tile. Watching needs no token; claiming takes one, in
-/// `Authorization` or, from a browser, as one more subprotocol `bearer.<token>`.
-#[utoipa::path(
-    get, path = "/v1/hunts/{hunt}/live", tag = "live",
-    params(("hunt" = huntcore_wire::schema::HuntId, Path, description = "The hunt's id")),
-    responses((status = 101, description = "The connection is a WebSocket from here on"), LiveProblems),
-    security((), ("player" = [])),
-)]
+/// Opens a WebSocket of subprotocol `huntcore.v1.json`. Watching needs no token; claiming
+/// takes one, in `Authorization` or, from a browser, as one more subprotocol
+/// `bearer.<token>`. Not in the OpenAPI document, which has no words for sockets.
 pub(super) async fn open(
     State(app): State<Arc<App>>,
     Extension(connection): Extension<ConnectionHandle>,

@@ -67,9 +67,7 @@ fn find<'a>(
 }
 
 fn not_yet_open(opens_at: TimeMicros, now: TimeMicros) -> Refusal {
-    let mut problem = Problem::new(ProblemKind::NotYetOpen, "the round opens later");
-    // Nothing was attempted, so nothing came of it.
-    problem.outcome = None;
+    let mut problem = Problem::new(ProblemKind::UnknownRound, "the round opens later");
     problem.opens_at = Some(Timestamp::from(opens_at));
     problem
         .retry_after_ms(opens_at.micros_since(now).div_ceil(1_000))

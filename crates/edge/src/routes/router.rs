@@ -48,7 +48,6 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .routes(routes!(boards::page))
         .routes(routes!(boards::standing))
         .routes(routes!(guests::welcome))
-        .routes(routes!(live::open))
         .routes(routes!(operations::healthz))
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::stats))
@@ -64,6 +63,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         )
         .layer(CompressionLayer::new());
     let router = router
+        .route("/v1/hunts/{hunt}/live", get(live::open))
         .merge(pages)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -1,0 +1,15 @@
+//! The edge over real sockets, in front of a backend in memory.
+
+mod auth;
+mod bad_input;
+mod boards;
+mod claims;
+mod events;
+mod fake;
+mod frames;
+mod hunts;
+mod limits;
+mod live;
+mod operations;
+mod shutdown;
+mod world;
