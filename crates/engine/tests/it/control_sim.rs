@@ -55,6 +55,12 @@ impl ControlSim {
         self.offset_ms = offset_ms;
     }
 
+    /// The number that the next hunt gets.
+    pub(crate) fn next_hunt(&self) -> HuntNumber {
+        let count = self.controller.catalog().hunts().len();
+        HuntNumber::new(u32::try_from(count).expect("a few hunts"))
+    }
+
     pub(crate) fn command(&mut self, clock: Micros, command: &Command) -> Result<(), CommandError> {
         let now = self.begin(clock);
         let result = match command {
@@ -62,7 +68,10 @@ impl ControlSim {
             Command::Change(hunt, config) => {
                 let due = self.naive.get(*hunt).map(|known| {
                     let from = known.last_announced().max(known.newest(now)) + 1;
-                    (from, known.version(RoundNumber::new(from)).map(|_| known.clone()))
+                    (
+                        from,
+                        known.version(RoundNumber::new(from)).map(|_| known.clone()),
+                    )
                 });
                 let result = self.controller.change(*hunt, config.clone());
                 if let (Ok(()), Some((from, Some(before)))) = (&result, due) {
@@ -77,7 +86,10 @@ impl ControlSim {
         };
         let records = self.finish();
         assert!(records.len() <= 1, "a command is one entry, or none");
-        assert!(result.is_ok() || records.is_empty(), "a refused command changes nothing");
+        assert!(
+            result.is_ok() || records.is_empty(),
+            "a refused command changes nothing"
+        );
         result
     }
 
@@ -91,8 +103,13 @@ impl ControlSim {
         if latest.version == number {
             return; // It was so before.
         }
-        assert_eq!((latest.version, latest.from_round.get()), (number + 1, from));
-        let version = before.version(RoundNumber::new(from)).expect("checked before");
+        assert_eq!(
+            (latest.version, latest.from_round.get()),
+            (number + 1, from)
+        );
+        let version = before
+            .version(RoundNumber::new(from))
+            .expect("checked before");
         let opens = version.from_time + (from - version.from_round) * version.round;
         assert_eq!(latest.from_time.get(), opens);
         assert!(from > before.last_announced());
@@ -125,7 +142,8 @@ impl ControlSim {
             assert_eq!(seeds, self.expected_seeds(shards_time));
             for due in &seeds {
                 revealed.insert(due.hunt, due.round);
-                self.controller.publish_seed(due, facts(due.hunt, due.round).map);
+                self.controller
+                    .publish_seed(due, facts(due.hunt, due.round).map);
             }
             let published = self.finish();
             assert_eq!(published.len(), seeds.len());
@@ -142,7 +160,9 @@ impl ControlSim {
         for (hunt, known) in self.naive.iter().filter(|(_, hunt)| hunt.closed.is_none()) {
             let mut rounds = Vec::new();
             for round in (known.last_announced() + 1..).map(RoundNumber::new) {
-                let Some((opens, closes)) = known.schedule(round) else { break };
+                let Some((opens, closes)) = known.schedule(round) else {
+                    break;
+                };
                 if opens > now + 1_000_000 {
                     break;
                 }
@@ -185,10 +205,13 @@ impl ControlSim {
     /// The log stores the next batches; their entries may be copied from now on.
     pub(crate) fn commit(&mut self, count: usize) {
         for _ in 0..count {
-            let Some((batch, naive)) = self.pending.pop_front() else { break };
+            let Some((batch, naive)) = self.pending.pop_front() else {
+                break;
+            };
             self.entries.extend(entries(&batch));
             self.controller.committed(batch.tail().sequence);
-            self.stored.push(Batch::decode(batch.bytes().clone()).expect("own bytes"));
+            self.stored
+                .push(Batch::decode(batch.bytes().clone()).expect("own bytes"));
             self.stored_naive = naive;
         }
     }
@@ -220,23 +243,25 @@ impl ControlSim {
     }
 
     fn begin(&mut self, clock: Micros) -> Micros {
-        let now = clock.saturating_add_signed(self.offset_ms * 1_000).max(self.time);
+        let now = clock
+            .saturating_add_signed(self.offset_ms * 1_000)
+            .max(self.time);
         self.controller.begin(TimeMicros::new(now));
         now
     }
 
     fn finish(&mut self) -> Vec<ControlRecord> {
         let before = self.controller.tail();
-        let Some(batch) = self.controller.finish() else { return Vec::new() };
+        let Some(batch) = self.controller.finish() else {
+            return Vec::new();
+        };
         assert!(batch.follows(&before));
         let header = batch.header();
         assert_eq!((header.shard, header.epoch), (ShardId::CONTROL, self.epoch));
         self.time = header.time.get();
         let written: Vec<_> = entries(&batch).collect();
-        let mut at = header.first_sequence.get();
-        for record in &written {
+        for (at, record) in (header.first_sequence.get()..).zip(&written) {
             self.naive.fold(at, record);
-            at += 1;
         }
         self.pending.push_back((batch, self.naive.clone()));
         written
@@ -246,16 +271,20 @@ impl ControlSim {
 fn folded<'a>(batches: impl Iterator<Item = &'a Batch>) -> Controller {
     let mut controller = Controller::new();
     for batch in batches {
-        controller.apply(batch).expect("what a controller wrote can be folded");
+        controller
+            .apply(batch)
+            .expect("what a controller wrote can be folded");
     }
     controller
 }
 
 fn entries(batch: &Batch) -> impl Iterator<Item = ControlRecord> {
-    batch.records().map(|item| match item.expect("a good record") {
-        (sequence, Record::Control { at, record }) if at == sequence => *record,
-        other => panic!("{other:?} in the control stream"),
-    })
+    batch
+        .records()
+        .map(|item| match item.expect("a good record") {
+            (sequence, Record::Control { at, record }) if at == sequence => *record,
+            other => panic!("{other:?} in the control stream"),
+        })
 }
 
 /// What a map generator would say of a round; here only different for each.

@@ -22,7 +22,6 @@ pub(crate) struct Desk {
     pub(crate) log: Vec<Batch>,
     limits: EngineLimits,
     epoch: Epoch,
-    config: HuntConfig,
     versions: Vec<ConfigVersion>,
 }
 
@@ -44,7 +43,7 @@ impl Desk {
             created_at: at(-5_000),
             starts_at: at(0),
             ends_at: None,
-            config: config.clone(),
+            config,
             anchor: Hash32::ZERO,
         };
         let mut desk = Self {
@@ -52,7 +51,6 @@ impl Desk {
             log: Vec::new(),
             limits,
             epoch: Epoch::new(1),
-            config,
             versions: vec![created.first_version()],
         };
         desk.begin_term();
@@ -71,7 +69,9 @@ impl Desk {
     pub(crate) fn copy(&mut self, now_ms: i64, record: &ControlRecord) {
         self.arbiter.begin(at(now_ms));
         let next = self.arbiter.catalog().next();
-        self.arbiter.copy_control(next, record).expect("a good entry");
+        self.arbiter
+            .copy_control(next, record)
+            .expect("a good entry");
         self.finish();
     }
 
@@ -84,7 +84,11 @@ impl Desk {
     pub(crate) fn announce(&mut self, now_ms: i64, round: u64) {
         let round = RoundNumber::new(round);
         let holds = |version: &&ConfigVersion| version.from_round <= round;
-        let version = self.versions.iter().rfind(holds).expect("version 1 holds from round 1");
+        let version = self
+            .versions
+            .iter()
+            .rfind(holds)
+            .expect("version 1 holds from round 1");
         let schedule: RoundSchedule = version.schedule(round).expect("it holds");
         let opened = RoundOpened {
             hunt: HUNT,
@@ -132,7 +136,10 @@ impl Desk {
         self.arbiter.begin(at(now_ms));
         let decided = self.attempt_now(round, tile, player);
         self.finish();
-        assert!(decided.needs <= self.arbiter.tail().sequence, "it waits for nothing more");
+        assert!(
+            decided.needs <= self.arbiter.tail().sequence,
+            "it waits for nothing more"
+        );
         decided.answer
     }
 
@@ -154,7 +161,9 @@ impl Desk {
         score: i64,
     ) -> EventVerdict {
         self.arbiter.begin(at(now_ms));
-        let decided = self.arbiter.score_event(&event(HUNT, player, event_id, score));
+        let decided = self
+            .arbiter
+            .score_event(&event(HUNT, player, event_id, score));
         self.finish();
         decided.answer
     }
@@ -172,17 +181,15 @@ impl Desk {
         self.arbiter = Arbiter::new(ShardId::new(0), self.limits, SECRET);
         for batch in &mut self.log {
             *batch = mend(batch);
-            self.arbiter.apply(batch).expect("what an arbiter wrote can be folded");
+            self.arbiter
+                .apply(batch)
+                .expect("what an arbiter wrote can be folded");
         }
         self.begin_term();
     }
 
     pub(crate) fn restart(&mut self) {
         self.restart_with(Clone::clone);
-    }
-
-    pub(crate) fn tiles(&self) -> u32 {
-        self.config.tiles
     }
 
     /// How many records the log has.

@@ -1,9 +1,7 @@
 //! Score events are taken once.
 
 use huntcore_engine::{EngineLimits, EventVerdict};
-use huntcore_model::{
-    BATCH_BYTES_MAX, ControlRecord, EventDigest, PAYLOAD_BYTES_MAX, Sequence,
-};
+use huntcore_model::{BATCH_BYTES_MAX, ControlRecord, EventDigest, PAYLOAD_BYTES_MAX, Sequence};
 
 use crate::desk::{Desk, HUNT, at};
 use crate::world::event;
@@ -23,7 +21,10 @@ fn an_event_is_known_by_hunt_player_and_event_id() {
         if restart {
             desk.restart();
         }
-        assert_eq!(desk.score(11, "ada", "1", 7), EventVerdict::Duplicate(first));
+        assert_eq!(
+            desk.score(11, "ada", "1", 7),
+            EventVerdict::Duplicate(first)
+        );
         assert_eq!(desk.score(12, "ada", "1", 8), EventVerdict::Conflict(first));
     }
     let before = desk.records();
@@ -40,7 +41,10 @@ fn any_part_but_the_identity_makes_a_conflict() {
     desk.arbiter.begin(at(11));
     let mut other = event(HUNT, "ada", "1", 7);
     other.digest = EventDigest([0; 16]);
-    assert_eq!(desk.arbiter.score_event(&other).answer, EventVerdict::Conflict(first));
+    assert_eq!(
+        desk.arbiter.score_event(&other).answer,
+        EventVerdict::Conflict(first)
+    );
 }
 
 #[test]
@@ -56,12 +60,19 @@ fn an_event_is_remembered_for_its_horizon_across_restarts() {
             desk.score(taken_ms + later_ms, "bo", &format!("{later_ms}"), 1);
             desk.restart();
             let again = desk.score(taken_ms + later_ms, "ada", "1", 7);
-            assert_eq!(again, EventVerdict::Duplicate(taken), "{later_ms} ms after {taken_ms}");
+            assert_eq!(
+                again,
+                EventVerdict::Duplicate(taken),
+                "{later_ms} ms after {taken_ms}"
+            );
         }
         // At most a 24th of the horizon longer.
         desk.score(taken_ms + 2_500, "bo", "last", 1);
         let forgotten = desk.score(taken_ms + 2_501, "ada", "1", 8);
-        assert!(matches!(forgotten, EventVerdict::Accepted(_)), "{forgotten:?}");
+        assert!(
+            matches!(forgotten, EventVerdict::Accepted(_)),
+            "{forgotten:?}"
+        );
     }
 }
 
@@ -78,7 +89,11 @@ fn at_the_limit_new_events_are_refused_and_known_ones_answered() {
     let before = desk.records();
     assert_eq!(desk.score(2, "bo", "3", 1), EventVerdict::Overloaded);
     assert_eq!(desk.score(2, "ada", "1", 1), EventVerdict::Duplicate(first));
-    assert_eq!(desk.records(), before, "nothing changed, not even bo's number");
+    assert_eq!(
+        desk.records(),
+        before,
+        "nothing changed, not even bo's number"
+    );
     desk.arbiter.begin(at(2_600));
     desk.finish().expect("time has passed");
     sequence(desk.score(2_601, "bo", "3", 1));
@@ -90,7 +105,10 @@ fn a_closed_hunt_takes_no_events_but_knows_those_it_took() {
     let first = sequence(desk.score(0, "ada", "1", 1));
     let (hunt, closed_at) = (HUNT, at(10));
     desk.copy(10, &ControlRecord::HuntClosed { hunt, closed_at });
-    assert_eq!(desk.score(11, "ada", "1", 1), EventVerdict::Duplicate(first));
+    assert_eq!(
+        desk.score(11, "ada", "1", 1),
+        EventVerdict::Duplicate(first)
+    );
     assert_eq!(desk.score(11, "ada", "2", 1), EventVerdict::HuntClosed);
 }
 
@@ -108,11 +126,16 @@ fn a_decision_never_outgrows_a_batch() {
     desk.arbiter.begin(at(0));
     let fits = |verdict: &EventVerdict| matches!(verdict, EventVerdict::Accepted(_));
     let asked = BATCH_BYTES_MAX / PAYLOAD_BYTES_MAX + 10;
-    let verdicts: Vec<_> =
-        (0..asked).map(|index| desk.score_large(&index.to_string(), &payload)).collect();
+    let verdicts: Vec<_> = (0..asked)
+        .map(|index| desk.score_large(&index.to_string(), &payload))
+        .collect();
     let accepted = verdicts.iter().take_while(|verdict| fits(verdict)).count();
     assert!(accepted > asked / 3, "{accepted} of {asked}");
-    assert!(verdicts[accepted..].iter().all(|verdict| *verdict == EventVerdict::Overloaded));
+    assert!(
+        verdicts[accepted..]
+            .iter()
+            .all(|verdict| *verdict == EventVerdict::Overloaded)
+    );
     let batch = desk.finish().expect("events");
     assert!(batch.bytes().len() <= BATCH_BYTES_MAX);
     // The refused ones are taken by the next decision.

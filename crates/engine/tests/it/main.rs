@@ -1,12 +1,16 @@
 //! The engine against a second, naive writing of it, and its promises one by one.
 
 mod claims;
+mod commands;
 mod configs;
 mod control_sim;
 mod desk;
 mod events;
 mod naive;
 mod naive_hunts;
+mod replay;
+mod rounds;
 mod schedules;
 mod shard_sim;
+mod stream;
 mod world;

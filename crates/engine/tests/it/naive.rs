@@ -38,7 +38,9 @@ pub(crate) enum Written {
 impl Written {
     /// What a batch of the engine's holds, in the same words.
     pub(crate) fn of(batch: &Batch) -> Vec<Self> {
-        let records = batch.records().map(|item| item.expect("the engine's own records").1);
+        let records = batch
+            .records()
+            .map(|item| item.expect("the engine's own records").1);
         records.map(|record| Self::of_record(&record)).collect()
     }
 
@@ -137,7 +139,9 @@ impl Naive {
     /// Whether this state alone proves that nobody can win in the round any more.
     pub(crate) fn proves_expired(&self, (hunt, round): RoundKey) -> bool {
         let known = self.hunts.get(hunt).expect("an expired round's hunt");
-        let passed = known.schedule(round).is_some_and(|(_, closes)| closes <= self.time);
+        let passed = known
+            .schedule(round)
+            .is_some_and(|(_, closes)| closes <= self.time);
         known.closed.is_some() || passed || self.kept_expired.contains(&(hunt, round))
     }
 
@@ -167,7 +171,8 @@ impl Naive {
             });
             if let Some(last) = passed.max() {
                 let run = first..=last;
-                self.kept_expired.extend(run.map(|round| (hunt, RoundNumber::new(round))));
+                self.kept_expired
+                    .extend(run.map(|round| (hunt, RoundNumber::new(round))));
             }
         }
         self.hunts.fold(at, record);
@@ -201,7 +206,9 @@ impl Naive {
         if self.kept_expired.contains(&key) {
             return (Outcome::Expired, self.end());
         }
-        let unknown_tile = hunt.version(attempt.round).is_none_or(|version| tile >= version.tiles);
+        let unknown_tile = hunt
+            .version(attempt.round)
+            .is_none_or(|version| tile >= version.tiles);
         if unknown_tile {
             return at_once(Outcome::UnknownTile);
         }
@@ -303,7 +310,10 @@ impl Naive {
     }
 
     pub(crate) fn next_time_record(&self) -> Option<Micros> {
-        self.hunts.iter().filter_map(|(_, hunt)| hunt.next_time_record(self.time)).min()
+        self.hunts
+            .iter()
+            .filter_map(|(_, hunt)| hunt.next_time_record(self.time))
+            .min()
     }
 
     fn forget(&mut self) {
@@ -326,7 +336,8 @@ impl Naive {
         }
         while self.closed_claims() > self.limits.answers_max {
             let oldest = self.hunts.iter().filter_map(|(hunt, _)| {
-                self.oldest_closed(hunt).map(|(round, closes)| (closes, hunt, round))
+                self.oldest_closed(hunt)
+                    .map(|(round, closes)| (closes, hunt, round))
             });
             let (_, hunt, round) = oldest.min().expect("there are closed claims");
             self.claims.remove(&(hunt, round));
@@ -339,12 +350,17 @@ impl Naive {
 
     fn oldest_closed(&self, hunt: HuntNumber) -> Option<(RoundNumber, Micros)> {
         let rounds = self.claims.keys().filter(|key| key.0 == hunt);
-        let closed = rounds.map(|&key| (key.1, self.closes(key))).filter(|&(_, at)| at <= self.time);
+        let closed = rounds
+            .map(|&key| (key.1, self.closes(key)))
+            .filter(|&(_, at)| at <= self.time);
         closed.min()
     }
 
     fn closed_claims(&self) -> usize {
-        let closed = self.claims.iter().filter(|(key, _)| self.closes(**key) <= self.time);
+        let closed = self
+            .claims
+            .iter()
+            .filter(|(key, _)| self.closes(**key) <= self.time);
         closed.map(|(_, tiles)| tiles.len()).sum()
     }
 

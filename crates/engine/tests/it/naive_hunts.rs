@@ -86,7 +86,10 @@ impl Hunts {
             ControlRecord::HuntResumed { .. } => hunt.paused = false,
             ControlRecord::HuntClosed { closed_at, .. } => hunt.closed = Some(closed_at.get()),
             ControlRecord::RoundOpened(opened) => {
-                let times = (opened.schedule.opens_at.get(), opened.schedule.closes_at.get());
+                let times = (
+                    opened.schedule.opens_at.get(),
+                    opened.schedule.closes_at.get(),
+                );
                 let before = hunt.announced.insert(opened.round.get(), times);
                 assert_eq!(before, None, "a round is announced once");
             }
@@ -100,7 +103,9 @@ impl Hunts {
 impl Hunt {
     /// The version of a round: of all that were ever said to hold for it, the last one said.
     pub(crate) fn version(&self, round: RoundNumber) -> Option<&Version> {
-        self.versions.iter().rfind(|version| version.from_round <= round.get())
+        self.versions
+            .iter()
+            .rfind(|version| version.from_round <= round.get())
     }
 
     /// When a round opens and closes, if it ever is.
@@ -140,8 +145,14 @@ impl Hunt {
         if time < wakes {
             return Some(wakes);
         }
-        let open = self.announced.values().filter(|&&(_, closes)| closes > time);
+        let open = self
+            .announced
+            .values()
+            .filter(|&&(_, closes)| closes > time);
         let boundaries = open.flat_map(|&(opens, closes)| [opens, closes]);
-        boundaries.filter(|&boundary| boundary > time).chain([time + 100_000]).min()
+        boundaries
+            .filter(|&boundary| boundary > time)
+            .chain([time + 100_000])
+            .min()
     }
 }

@@ -144,15 +144,24 @@ fn command() -> impl Strategy<Value = CommandPick> {
 }
 
 fn limits() -> impl Strategy<Value = EngineLimits> {
-    (3..8_u32, 2..12_usize, 0..4_000_u64, 0..6_000_u64, 0..14_usize).prop_map(
-        |(players_max, events_max, event_horizon_ms, answer_ttl_ms, answers_max)| EngineLimits {
-            players_max,
-            events_max,
-            event_horizon_ms,
-            answer_ttl_ms,
-            answers_max,
-        },
+    (
+        3..8_u32,
+        2..12_usize,
+        0..4_000_u64,
+        0..6_000_u64,
+        0..14_usize,
     )
+        .prop_map(
+            |(players_max, events_max, event_horizon_ms, answer_ttl_ms, answers_max)| {
+                EngineLimits {
+                    players_max,
+                    events_max,
+                    event_horizon_ms,
+                    answer_ttl_ms,
+                    answers_max,
+                }
+            },
+        )
 }
 
 fn run(shards: u16, limits: EngineLimits, steps: &[Step]) {
@@ -220,12 +229,15 @@ fn picked(world: &World, pick: &AskPick) -> Ask {
         AskPick::Again { told, player } => {
             let count = world.told.finals.len().max(1);
             let Some(asked) = world.told.finals.keys().nth(told % count) else {
-                return picked(world, &AskPick::Event {
-                    hunt: 0,
-                    player: 0,
-                    event_id: 0,
-                    score: 0,
-                });
+                return picked(
+                    world,
+                    &AskPick::Event {
+                        hunt: 0,
+                        player: 0,
+                        event_id: 0,
+                        score: 0,
+                    },
+                );
             };
             let mut asked = asked.clone();
             if let Some(player) = player {
@@ -256,7 +268,7 @@ fn command_world(world: &mut World, pick: &CommandPick) {
             starts_ms,
             ends_ms,
         } => {
-            let hunt = HuntNumber::new(world.control.controller.catalog().hunts().len() as u32);
+            let hunt = world.control.next_hunt();
             Command::Create(NewHunt {
                 id: HuntId::new(&format!("hunt-{hunt}")).expect("a slug"),
                 starts_at: starts_ms.map(later),

@@ -4,9 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use huntcore_engine::{Arbiter, Decided, EngineLimits, EventVerdict, Term};
-use huntcore_model::{
-    Batch, ControlRecord, Epoch, Outcome, Sequence, ShardId, Tail, TimeMicros,
-};
+use huntcore_model::{Batch, ControlRecord, Epoch, Outcome, Sequence, ShardId, Tail, TimeMicros};
 
 use crate::naive::{Naive, RoundKey, Written, points};
 use crate::naive_hunts::Micros;
@@ -105,7 +103,10 @@ impl ShardSim {
             self.copied = at + 1;
             self.naive.copy(at as u64, entry);
             let at = Sequence::new(at as u64);
-            for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+            for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()]
+                .into_iter()
+                .flatten()
+            {
                 arbiter.copy_control(at, entry).expect("a good entry");
             }
         }
@@ -123,7 +124,10 @@ impl ShardSim {
 
     fn provide(&mut self, (hunt, round): RoundKey) {
         let values: Arc<[u32]> = (0..TILES).map(|tile| points(hunt, round, tile)).collect();
-        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             arbiter.provide_values(hunt, round, values.clone());
         }
     }
@@ -131,7 +135,9 @@ impl ShardSim {
     /// The log stores the next batches, and what waited for them is told.
     pub(crate) fn commit(&mut self, count: usize, told: &mut Told) {
         for _ in 0..count {
-            let Some((batch, naive)) = self.pending.pop_front() else { break };
+            let Some((batch, naive)) = self.pending.pop_front() else {
+                break;
+            };
             let batch = Batch::decode(batch.bytes().clone()).expect("what was written can be read");
             for item in batch.records() {
                 let (at, record) = item.expect("a good record");
@@ -166,7 +172,11 @@ impl ShardSim {
         self.twin = Some(self.folded(self.stored.iter()));
         self.begin_term();
         // The log does not hold values, so both get all of them anew.
-        let lacking = self.twin.as_ref().expect("just made").rounds_without_values();
+        let lacking = self
+            .twin
+            .as_ref()
+            .expect("just made")
+            .rounds_without_values();
         for round in lacking {
             self.naive.provide_values(round);
             self.provide(round);
@@ -175,7 +185,10 @@ impl ShardSim {
 
     /// A replay of all that was decided ends where the deciding arbiter is.
     pub(crate) fn check_replay(&self) {
-        let all = self.stored.iter().chain(self.pending.iter().map(|(batch, _)| batch));
+        let all = self
+            .stored
+            .iter()
+            .chain(self.pending.iter().map(|(batch, _)| batch));
         let again = self.folded(all);
         assert_eq!(again.tail(), self.arbiter.tail());
         assert_eq!(again.catalog(), self.arbiter.catalog());
@@ -185,7 +198,9 @@ impl ShardSim {
     fn folded<'a>(&self, batches: impl Iterator<Item = &'a Batch>) -> Arbiter {
         let mut arbiter = Arbiter::new(self.shard, self.limits, SECRET);
         for batch in batches {
-            arbiter.apply(batch).expect("what an arbiter wrote can be folded");
+            arbiter
+                .apply(batch)
+                .expect("what an arbiter wrote can be folded");
         }
         arbiter
     }
@@ -197,7 +212,10 @@ impl ShardSim {
             epoch: self.epoch,
             tail,
         };
-        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             arbiter.begin_term(term);
         }
     }
@@ -205,7 +223,10 @@ impl ShardSim {
     fn begin(&mut self, clock: Micros) {
         let now = clock.saturating_add_signed(self.offset_ms * 1_000);
         self.naive.begin(now);
-        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()].into_iter().flatten() {
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()]
+            .into_iter()
+            .flatten()
+        {
             arbiter.begin(TimeMicros::new(now));
         }
     }
@@ -244,9 +265,17 @@ impl ShardSim {
         mut ask: impl FnMut(&mut Arbiter) -> Decided<T>,
     ) -> Decided<T> {
         let expected = Decided { answer, needs };
-        assert_eq!(ask(&mut self.arbiter), expected, "the arbiter and the naive model differ");
+        assert_eq!(
+            ask(&mut self.arbiter),
+            expected,
+            "the arbiter and the naive model differ"
+        );
         if let Some(twin) = &mut self.twin {
-            assert_eq!(ask(twin), expected, "a replayed arbiter and the naive model differ");
+            assert_eq!(
+                ask(twin),
+                expected,
+                "a replayed arbiter and the naive model differ"
+            );
         }
         expected
     }
@@ -259,14 +288,24 @@ impl ShardSim {
         let written = self.naive.finish();
         assert_eq!(batch.as_ref().map(Written::of), written, "the log differs");
         if let Some(twin) = &mut self.twin {
-            assert_eq!(twin.finish(), batch, "a replayed arbiter writes other bytes");
+            assert_eq!(
+                twin.finish(),
+                batch,
+                "a replayed arbiter writes other bytes"
+            );
         }
         if let Some(batch) = batch {
             let header = batch.header();
             assert!(batch.follows(&before) && header.time >= before.time);
             assert_eq!((header.shard, header.epoch), (self.shard, self.epoch));
-            let stored = self.stored.last().map_or(Sequence::ZERO, |last| last.tail().sequence);
-            assert_eq!(header.durable, stored, "durable is what is known to be stored");
+            let stored = self
+                .stored
+                .last()
+                .map_or(Sequence::ZERO, |last| last.tail().sequence);
+            assert_eq!(
+                header.durable, stored,
+                "durable is what is known to be stored"
+            );
             assert_eq!(batch.tail().time.get(), self.naive.time);
             self.pending.push_back((batch, self.naive.clone()));
         }
@@ -275,14 +314,19 @@ impl ShardSim {
 
     fn release(&mut self, told: &mut Told) {
         let durable = Sequence::new(self.stored_naive.sequence);
-        let ready = self.waiting.extract_if(.., |waiting| waiting.needs <= durable);
+        let ready = self
+            .waiting
+            .extract_if(.., |waiting| waiting.needs <= durable);
         for Waiting { now, what, .. } in ready {
             match what {
                 What::Outcome(asked, outcome) => {
                     let round = (asked.hunt, asked.round);
                     if outcome == Outcome::Expired {
                         let proven = self.stored_naive.proves_expired(round);
-                        assert!(proven, "I2: {asked:?} was told expired, the log does not show it");
+                        assert!(
+                            proven,
+                            "I2: {asked:?} was told expired, the log does not show it"
+                        );
                     }
                     told.tell(&asked, outcome, !self.stored_naive.keeps_answers(round));
                 }

@@ -78,7 +78,10 @@ impl World {
             clock: START,
             map,
             control: ControlSim::new(),
-            shards: map.shards().map(|shard| ShardSim::new(shard, limits)).collect(),
+            shards: map
+                .shards()
+                .map(|shard| ShardSim::new(shard, limits))
+                .collect(),
             told: Told::default(),
         }
     }
@@ -111,14 +114,18 @@ impl World {
 
     /// The newest round of a hunt by the clock.
     pub(crate) fn newest_round(&self, hunt: HuntNumber) -> u64 {
-        self.control.naive.get(hunt).map_or(0, |known| known.newest(self.clock))
+        self.control
+            .naive
+            .get(hunt)
+            .map_or(0, |known| known.newest(self.clock))
     }
 
     /// Announces and publishes what is due.
     pub(crate) fn announce(&mut self) {
         let times = self.shards.iter().map(ShardSim::stored_time);
         let least = times.min().expect("at least one shard");
-        self.control.announce(self.clock, least, &mut self.told.revealed);
+        self.control
+            .announce(self.clock, least, &mut self.told.revealed);
     }
 
     /// Everything goes as it should for a while: what a running node does all the time.
@@ -138,7 +145,10 @@ impl World {
         self.control.commit(usize::MAX);
         for shard in 0..self.shards.len() {
             self.commit(shard, usize::MAX);
-            assert!(self.shards[shard].nobody_waits(), "all that is decided is stored and told");
+            assert!(
+                self.shards[shard].nobody_waits(),
+                "all that is decided is stored and told"
+            );
             self.shards[shard].check_replay();
         }
         self.control.check_replay();
@@ -163,7 +173,10 @@ impl Told {
         let before = self.claims.insert(key, (shard, sequence, claim.points));
         assert_eq!(before, None, "I1: {key:?} is claimed twice in the logs");
         let revealed = self.revealed.get(&claim.hunt);
-        assert!(revealed < Some(&claim.round), "{key:?} was won after its seed was known");
+        assert!(
+            revealed < Some(&claim.round),
+            "{key:?} was won after its seed was known"
+        );
     }
 
     /// Tells an outcome that has become durable; `forgotten` if the answers of its round are.
@@ -175,15 +188,33 @@ impl Told {
                 sequence,
                 points,
             } => {
-                let winner = self.winners.entry(key).or_insert_with(|| asked.player.clone());
-                assert_eq!(*winner, asked.player, "I1: two players were told that they won");
+                let winner = self
+                    .winners
+                    .entry(key)
+                    .or_insert_with(|| asked.player.clone());
+                assert_eq!(
+                    *winner, asked.player,
+                    "I1: two players were told that they won"
+                );
                 let stored = self.claims.get(&key);
-                assert_eq!(stored, Some(&(shard, sequence, points)), "I2: won is not stored");
+                assert_eq!(
+                    stored,
+                    Some(&(shard, sequence, points)),
+                    "I2: won is not stored"
+                );
             }
             Outcome::Taken { shard, sequence } => {
                 let stored = self.claims.get(&key).map(|claim| (claim.0, claim.1));
-                assert_eq!(stored, Some((shard, sequence)), "I2: the winner is not stored");
-                assert_ne!(self.winners.get(&key), Some(&asked.player), "the winner was told taken");
+                assert_eq!(
+                    stored,
+                    Some((shard, sequence)),
+                    "I2: the winner is not stored"
+                );
+                assert_ne!(
+                    self.winners.get(&key),
+                    Some(&asked.player),
+                    "the winner was told taken"
+                );
             }
             _ => {}
         }
@@ -209,7 +240,11 @@ impl Told {
         now: Micros,
         limits: &EngineLimits,
     ) {
-        let key = (event.hunt, event.player.to_owned(), event.event_id.to_owned());
+        let key = (
+            event.hunt,
+            event.player.to_owned(),
+            event.event_id.to_owned(),
+        );
         let before = self.events.get(&key);
         match verdict {
             EventVerdict::Accepted(sequence) => {
@@ -221,7 +256,11 @@ impl Told {
             }
             EventVerdict::Duplicate(sequence) | EventVerdict::Conflict(sequence) => {
                 let taken = before.map(|(sequence, _)| *sequence);
-                assert_eq!(taken.unwrap_or(sequence), sequence, "{key:?} is another record now");
+                assert_eq!(
+                    taken.unwrap_or(sequence),
+                    sequence,
+                    "{key:?} is another record now"
+                );
             }
             _ => {}
         }
