@@ -14,6 +14,7 @@ pub const PURE: &[&str] = &[
     "log",
     "map",
     "model",
+    "verify",
     "wire",
 ];
 

@@ -1,0 +1,11 @@
+//! Honest logs, written by the engine itself, verify; every single dishonesty is found and
+//! named.
+
+mod boards;
+mod claims;
+mod control;
+mod deployment;
+mod honest;
+mod logs;
+mod players;
+mod streams;
