@@ -9,12 +9,12 @@ use std::sync::Arc;
 use huntcore_log::{BatchReader, ReadError};
 use huntcore_model::{Epoch, Sequence, ShardId, Tail};
 
-use crate::Disk;
 use crate::error::OpenError;
-use crate::files::{parse_segment_name, read_format, stream_directory};
+use crate::files::{parse_segment_name, read_format, segment_path, stream_directory};
 use crate::reader::{Reader, Start, Until};
 use crate::recovery::{Damage, examine};
 use crate::state::State;
+use crate::{Access, Disk};
 
 /// A log's directory, to look into.
 pub struct Inspection {
@@ -45,6 +45,28 @@ pub struct StreamReport {
     pub torn: Option<Damage>,
 }
 
+/// What [`Inspection::list`] saw of one stream, without reading batches.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamListing {
+    /// Which stream.
+    pub shard: ShardId,
+    /// Its last term of ownership.
+    pub epoch: Epoch,
+    /// Oldest first.
+    pub segments: Vec<SegmentListing>,
+}
+
+/// One file of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentListing {
+    /// Which file.
+    pub file: PathBuf,
+    /// The sequence that it begins with.
+    pub first: Sequence,
+    /// Its length, preallocated space included.
+    pub bytes: u64,
+}
+
 impl Inspection {
     /// The same as [`crate::FileLog::inspect`], on a file system of one's own.
     pub fn open(disk: Arc<dyn Disk>, directory: &Path) -> Result<Self, OpenError> {
@@ -60,6 +82,42 @@ impl Inspection {
     #[must_use]
     pub fn shards(&self) -> &[ShardId] {
         &self.shards
+    }
+
+    /// What a stream's directory holds, by names and lengths alone.
+    pub fn list(&self, shard: ShardId) -> Result<StreamListing, OpenError> {
+        let directory = stream_directory(&self.directory, shard);
+        let state = State::read(&*self.disk, &directory, shard)?;
+        let names = self
+            .disk
+            .list(&directory)
+            .map_err(OpenError::io("list", &directory))?;
+        let mut firsts: Vec<Sequence> = names
+            .iter()
+            .filter_map(|name| parse_segment_name(name))
+            .filter(|&first| state.oldest <= first && Some(first) <= state.newest)
+            .collect();
+        firsts.sort_unstable();
+        let mut segments = Vec::new();
+        for first in firsts {
+            let file = segment_path(&directory, first);
+            let length = match self.disk.open(&file, Access::Read) {
+                Ok(open) => open.length().map_err(OpenError::io("read", &file))?,
+                // A server has trimmed it meanwhile.
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(OpenError::io("open", &file)(error)),
+            };
+            segments.push(SegmentListing {
+                file,
+                first,
+                bytes: length,
+            });
+        }
+        Ok(StreamListing {
+            shard,
+            epoch: state.epoch,
+            segments,
+        })
     }
 
     /// Reads and verifies a stream whole: checksums, chain, sequences, times, terms, and

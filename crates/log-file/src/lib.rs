@@ -38,7 +38,7 @@ mod writer;
 
 pub use disk::{Access, Disk, DiskFile, RealDisk};
 pub use error::OpenError;
-pub use inspect::{Inspection, StreamReport};
+pub use inspect::{Inspection, SegmentListing, StreamListing, StreamReport};
 pub use lock::{HeldLock, LockError};
 pub use log::{FileLog, FileLogOptions};
 pub use poison::Poison;

@@ -42,6 +42,12 @@ fn a_running_log_shows_what_is_complete() {
     log.trim(SHARD, sequence(30)).expect("trimmed");
     let inspection = FileLog::inspect(temporary.path()).expect("readable");
     let report = inspection.verify(SHARD).expect("sound");
+    let listing = inspection.list(SHARD).expect("readable");
+    assert_eq!(listing.epoch, report.epoch);
+    assert_eq!(listing.segments.len() as u64, report.segments);
+    assert_eq!(listing.segments[0].first, report.oldest);
+    let bytes: u64 = listing.segments.iter().map(|segment| segment.bytes).sum();
+    assert_eq!(bytes, report.bytes);
     assert!(report.oldest > sequence(0) && report.oldest <= sequence(30));
     let trimmed = inspection.read(SHARD, sequence(0)).err();
     assert!(
