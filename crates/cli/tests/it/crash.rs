@@ -81,7 +81,7 @@ async fn hold_through_kills(shards: u16) {
     note(&summary);
     let wins = locked(&ledger).winners().len();
     assert!(wins > 100, "too little load to prove anything: {summary}");
-    let verified = site.run(&["verify", "--config", "huntcore.toml", "--json"]);
+    let verified = site.run(&["verify", "--data", "data", "--json"]);
     assert!(
         verified.status.success(),
         "huntcore verify: {} {}",

@@ -5,6 +5,7 @@
 mod bad_input;
 mod crash;
 mod demo;
+mod documents;
 mod full_disk;
 mod restart;
 mod sockets;

@@ -178,7 +178,7 @@ async fn a_damaged_log_is_refused_with_file_and_offset_and_left_as_it_is() {
         "the evidence was changed"
     );
 
-    let checked = site.run(&["log", "verify", "--config", "huntcore.toml", "--json"]);
+    let checked = site.run(&["log", "verify", "--data", "data", "--json"]);
     assert!(
         !checked.status.success(),
         "log verify found nothing: {}",

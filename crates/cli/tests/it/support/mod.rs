@@ -14,7 +14,7 @@ pub(crate) use api::{
     signed,
 };
 pub(crate) use ledger::Ledger;
-pub(crate) use site::{Exit, Server, Site, repository};
+pub(crate) use site::{Exit, Server, Site, repository, run};
 pub(crate) use socket::{Frame, Opcode, Socket};
 
 /// How long anything that must happen may take before a test gives up. Nothing waits this long

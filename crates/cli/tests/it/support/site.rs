@@ -187,7 +187,7 @@ impl Site {
 
     /// Runs another command on this site's data, as a person would beside or after a server.
     pub(crate) fn run(&self, arguments: &[&str]) -> Exit {
-        huntcore(arguments, self.folder())
+        run(arguments, self.folder())
     }
 
     fn command(&self, stderr: File) -> Command {
@@ -287,7 +287,7 @@ impl Drop for Server {
 }
 
 /// Runs `huntcore` to its end in `folder`.
-pub(crate) fn huntcore(arguments: &[&str], folder: &Path) -> Exit {
+pub(crate) fn run(arguments: &[&str], folder: &Path) -> Exit {
     let mut command = Command::new(env!("CARGO_BIN_EXE_huntcore"));
     surroundings(&mut command, folder);
     let output = command
