@@ -267,6 +267,6 @@ fn soonest_start(now: TimeMicros) -> TimeMicros {
 
 /// How many tiles the rounds of a hunt have that are open at the same time.
 fn open_tiles(config: &HuntConfig) -> u64 {
-    let rounds = config.claim_window_ms / config.round_ms.max(1) + 1;
+    let rounds = (config.claim_window_ms / config.round_ms.max(1)).saturating_add(1);
     rounds.saturating_mul(u64::from(config.tiles))
 }

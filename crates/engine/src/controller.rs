@@ -7,7 +7,7 @@ use huntcore_model::{
     Batch, BatchBuilder, Catalog, ControlRecord, Epoch, Record, Sequence, ShardId, Tail, TimeMicros,
 };
 
-use crate::arbiter::Term;
+use crate::exchange::Term;
 use crate::fold::{ApplyError, check_order};
 
 /// Decides for the control stream.

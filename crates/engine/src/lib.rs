@@ -9,15 +9,17 @@ mod claims;
 mod commands;
 mod controller;
 mod events;
+mod exchange;
 mod fold;
 mod heartbeat;
 mod limits;
 mod players;
 mod rounds;
 
-pub use arbiter::{Arbiter, AttemptRef, Decided, EventRef, EventVerdict, Term};
+pub use arbiter::Arbiter;
 pub use commands::{CommandError, HUNTS_MAX, NewHunt, VERSIONS_MAX};
 pub use controller::Controller;
+pub use exchange::{AttemptRef, Decided, EventRef, EventVerdict, Term};
 pub use fold::ApplyError;
 pub use limits::EngineLimits;
 pub use rounds::{RoundDue, RoundFacts, SeedDue};

@@ -437,6 +437,71 @@ mod tests {
         );
     }
 
+    fn opened(round: u64, opens_ms: u64, window_ms: u64) -> ControlRecord {
+        ControlRecord::RoundOpened(RoundOpened {
+            hunt: HuntNumber::new(0),
+            round: RoundNumber::new(round),
+            config_version: 1,
+            map: Hash32::ZERO,
+            commitment: Hash32::ZERO,
+            layout: Hash32::ZERO,
+            tiles: 4,
+            schedule: RoundSchedule {
+                opens_at: at(opens_ms),
+                closes_at: at(opens_ms + window_ms),
+            },
+        })
+    }
+
+    #[test]
+    fn rounds_that_close_out_of_order_are_all_found() {
+        let mut catalog = catalog();
+        let windows_ms = [3_000, 3_000, 500, 500, 500];
+        for (round, window_ms) in (1_u64..).zip(windows_ms) {
+            let entry = opened(round, round * 1_000, window_ms);
+            catalog
+                .apply(Sequence::new(round), &entry)
+                .expect("known hunt");
+        }
+        let hunt = catalog.by_number(HuntNumber::new(0)).expect("created");
+        let numbers = |rounds: Vec<&Arc<RoundEntry>>| -> Vec<u64> {
+            rounds
+                .iter()
+                .map(|round| round.opened.round.get())
+                .collect()
+        };
+        for (now, closing, open) in [
+            (3_600, vec![1, 2, 4, 5], vec![1, 2]),
+            (4_000, vec![2, 4, 5], vec![2, 4]),
+            (4_999, vec![2, 5], vec![2]),
+            (5_499, vec![5], vec![5]),
+            (5_500, vec![], vec![]),
+        ] {
+            assert_eq!(
+                numbers(hunt.rounds_closing_after(at(now)).collect()),
+                closing
+            );
+            assert_eq!(numbers(hunt.open_rounds(at(now)).collect()), open);
+        }
+    }
+
+    #[test]
+    fn old_rounds_are_forgotten_but_open_ones_are_not() {
+        let mut catalog = catalog();
+        let rounds = ROUNDS_KEPT as u64 + 10;
+        for round in 1..=rounds {
+            let window_ms = if round <= 2 { 100 } else { 3_600_000 };
+            let entry = opened(round, round * 100, window_ms);
+            catalog
+                .apply(Sequence::new(round), &entry)
+                .expect("known hunt");
+        }
+        let hunt = catalog.by_number(HuntNumber::new(0)).expect("created");
+        assert_eq!(hunt.rounds().count() as u64, rounds - 2);
+        assert!(hunt.round(RoundNumber::new(2)).is_none());
+        assert!(hunt.round(RoundNumber::new(3)).is_some());
+    }
+
     #[test]
     fn an_entry_is_folded_once() {
         let mut catalog = catalog();

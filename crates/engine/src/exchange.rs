@@ -1,0 +1,76 @@
+//! What an arbiter is asked, and how it answers.
+
+use huntcore_model::{
+    Epoch, EventDigest, HuntNumber, RoundNumber, Sequence, Tail, TileIndex, TimeMicros,
+};
+
+/// A term of ownership: what the log said when the shard was acquired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Term {
+    /// The term's number, which goes into every batch.
+    pub epoch: Epoch,
+    /// Where the stream ends; must be where the arbiter's fold has got to.
+    pub tail: Tail,
+}
+
+/// An attempt, its player's id borrowed from wherever it arrived.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AttemptRef<'a> {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Which round.
+    pub round: RoundNumber,
+    /// Which of its tiles.
+    pub tile: TileIndex,
+    /// Who asks; within the limits of a player id.
+    pub player: &'a str,
+}
+
+/// A score event, its texts borrowed and within the limits of their kinds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventRef<'a> {
+    /// Which hunt.
+    pub hunt: HuntNumber,
+    /// Who scored.
+    pub player: &'a str,
+    /// With hunt and player, the event's identity.
+    pub event_id: &'a str,
+    /// What kind of thing scored.
+    pub event_type: &'a str,
+    /// How much.
+    pub score: i64,
+    /// The sender's own time.
+    pub sent_at: Option<TimeMicros>,
+    /// The sender's own JSON.
+    pub payload: &'a str,
+    /// Of all but the identity.
+    pub digest: EventDigest,
+}
+
+/// What became of a score event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventVerdict {
+    /// Taken now, as the record at this sequence.
+    Accepted(Sequence),
+    /// Taken before, as the record at this sequence; nothing changed.
+    Duplicate(Sequence),
+    /// The same identity was taken with another content, as the record at this sequence.
+    Conflict(Sequence),
+    /// The hunt does not exist.
+    UnknownHunt,
+    /// The hunt was closed.
+    HuntClosed,
+    /// A limit is reached; nothing changed.
+    Overloaded,
+    /// The log takes no more for lack of space; nothing changed.
+    StorageFull,
+}
+
+/// An answer and what must be durable before anybody hears it (I2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Decided<T> {
+    /// The answer.
+    pub answer: T,
+    /// It may be told when every sequence below this is durable.
+    pub needs: Sequence,
+}
