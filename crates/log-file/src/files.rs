@@ -40,6 +40,24 @@ fn parse_stream_name(name: &str) -> Option<ShardId> {
     (stream_name(shard) == name).then_some(shard)
 }
 
+/// Makes a directory and those above it that are not there, durably.
+pub(crate) fn make_directory(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
+    let missing: Vec<_> = path
+        .ancestors()
+        .take_while(|path| {
+            let listed = (!path.as_os_str().is_empty()).then(|| disk.list(path));
+            listed.is_some_and(|listed| {
+                listed.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+            })
+        })
+        .collect();
+    disk.create_directory(path)?;
+    missing
+        .into_iter()
+        .filter_map(Path::parent)
+        .try_for_each(|parent| disk.sync_directory(parent))
+}
+
 /// The name under which a small file is written before it takes its place.
 pub(crate) fn draft_path(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();

@@ -15,7 +15,9 @@ use huntcore_log::{
 use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
 
 use crate::error::{Failure, OpenError};
-use crate::files::{LOCK, check_is_log, read_format, stream_directory, write_format};
+use crate::files::{
+    LOCK, check_is_log, make_directory, read_format, stream_directory, write_format,
+};
 use crate::inspect::Inspection;
 use crate::lock::{HeldLock, LockError};
 use crate::poison::{OnPoison, Poison, PoisonCell};
@@ -83,8 +85,7 @@ impl FileLog {
         directory: &Path,
         options: FileLogOptions,
     ) -> Result<Self, OpenError> {
-        disk.create_directory(directory)
-            .map_err(OpenError::io("create", directory))?;
+        make_directory(&*disk, directory).map_err(OpenError::io("create", directory))?;
         // Before the lock file is made in somebody else's directory.
         check_is_log(&*disk, directory)?;
         let lock_path = directory.join(LOCK);

@@ -312,6 +312,21 @@ fn old_copies_are_refused_by_name() {
 }
 
 #[test]
+fn a_state_older_than_the_last_term_is_refused() {
+    let disk = SimDisk::default();
+    let log = open(&disk).expect("the log opens");
+    Owner::next(&log, SHARD).commit(1, 0);
+    let state = directory().join("shard-00000/state");
+    let old = disk.content(&state);
+    Owner::next(&log, SHARD).commit(1, 0);
+    drop(log);
+    disk.change(&state, |bytes| *bytes = old);
+    let error = open(&disk).err().expect("refused").to_string();
+    assert!(error.contains("batch is of epoch 2"), "{error}");
+    assert!(error.contains("state file"), "{error}");
+}
+
+#[test]
 fn files_of_others_and_missing_parts_are_refused_by_name() {
     let stream = directory().join("shard-00000");
     let stray = stream.join("notes.txt");

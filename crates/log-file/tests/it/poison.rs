@@ -115,7 +115,7 @@ fn a_term_that_cannot_be_synced_poisons_and_is_not_granted() {
     ] {
         let disk = SimDisk::default();
         let (log, alarms) = open_with_alarm(&disk);
-        Owner::next(&log, SHARD).commit(1, 0);
+        let mut written = vec![Owner::next(&log, SHARD).commit(1, 0)];
         disk.fail(path, kind);
         let refused = Owner::acquire(&log, SHARD, Epoch::new(7), 1).map(|_| ());
         assert!(
@@ -125,7 +125,18 @@ fn a_term_that_cannot_be_synced_poisons_and_is_not_granted() {
         alarms.recv().expect("an alarm");
         drop(log);
         let log = open(&disk).expect("a new start helps");
-        Owner::acquire(&log, SHARD, Epoch::new(7), 1).expect("repeated with its nonce");
+        let mut owner = Owner::acquire(&log, SHARD, Epoch::new(7), 1).expect("its own nonce");
+        written.push(owner.commit(1, 0));
+        // Whether or not the cache knew of the term before, it is durable now.
+        disk.die();
+        drop((owner, log));
+        let log = open(&disk.after_crash(0)).expect("the log opens");
+        assert_eq!(read(&log), written);
+        let again = Owner::acquire(&log, SHARD, Epoch::new(7), 2).map(|_| ());
+        assert!(
+            matches!(again, Err(AcquireError::Fenced { .. })),
+            "{again:?}"
+        );
     }
 }
 

@@ -56,6 +56,7 @@ struct Shared {
 struct Inner {
     files: Vec<Content>,
     directories: BTreeSet<PathBuf>,
+    durable_directories: BTreeSet<PathBuf>,
     /// As the running system sees them.
     names: BTreeMap<PathBuf, usize>,
     /// As a crash leaves them at least.
@@ -138,16 +139,30 @@ impl SimDisk {
             .collect();
         let mut names = inner.durable_names.clone();
         for changes in inner.pending_names.values() {
-            // A journal loses changes from its end.
-            let kept = random.up_to(changes.len());
-            for change in &changes[..kept] {
+            for change in random.some_of(changes) {
                 change.apply(&mut names);
             }
         }
+        let mut directories = inner.directories.clone();
+        directories.retain(|path| inner.durable_directories.contains(path) || random.yes());
+        let lost = |path: &Path| {
+            !path
+                .ancestors()
+                .skip(1)
+                .all(|above| directories.contains(above))
+        };
+        names.retain(|path, _| !lost(path));
+        let lost: Vec<_> = directories
+            .iter()
+            .filter(|path| lost(path))
+            .cloned()
+            .collect();
+        directories.retain(|path| !lost.contains(path));
         let disk = Self::default();
         *disk.inner() = Inner {
             files,
-            directories: inner.directories.clone(),
+            durable_directories: directories.clone(),
+            directories,
             durable_names: names.clone(),
             names,
             ..Inner::default()
@@ -253,7 +268,10 @@ impl Disk for SimDisk {
     fn create_directory(&self, path: &Path) -> io::Result<()> {
         let mut inner = self.inner();
         inner.operate()?;
-        inner.directories.insert(path.to_owned());
+        inner.durable_directories.insert(PathBuf::from("/"));
+        for path in path.ancestors() {
+            inner.directories.insert(path.to_owned());
+        }
         Ok(())
     }
 
@@ -324,6 +342,10 @@ impl Disk for SimDisk {
         if inner.strikes(path, FaultKind::SyncDirectory) {
             return Err(io::Error::other("injected: directory sync failed"));
         }
+        let inner = &mut *inner;
+        let inside = inner.directories.iter();
+        let inside = inside.filter(|inside| inside.parent() == Some(path));
+        inner.durable_directories.extend(inside.cloned());
         let changes = inner.pending_names.remove(path).unwrap_or_default();
         for change in changes {
             change.apply(&mut inner.durable_names);

@@ -1,4 +1,4 @@
-//! What a crash may take away: bytes by the sector, names from the last change back.
+//! What a crash may take away: bytes by the sector, names one by one.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -133,11 +133,15 @@ impl Random {
         }
     }
 
-    pub(crate) fn up_to(&mut self, count: usize) -> usize {
-        match self.choice {
-            0 => 0,
-            1 => count,
-            _ => usize::try_from(self.next() % (count as u64 + 1)).expect("at most the count"),
+    /// What survives of changes in order: as a journal keeps them, from the front, or any.
+    pub(crate) fn some_of<'c, T>(&mut self, changes: &'c [T]) -> Vec<&'c T> {
+        if self.choice.is_multiple_of(2) {
+            return changes.iter().filter(|_| self.yes()).collect();
         }
+        let count = match self.choice {
+            1 => changes.len(),
+            _ => usize::try_from(self.next() % (changes.len() as u64 + 1)).expect("a length"),
+        };
+        changes[..count].iter().collect()
     }
 }
