@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use huntcore_model::OutcomeKind;
 use huntcore_wire::{Problem, ProblemKind};
 
 use crate::rate::TooFast;
@@ -31,7 +32,19 @@ enum Challenge {
 
 impl Refusal {
     pub(crate) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
-        Problem::new(kind, detail).into()
+        let mut problem = Problem::new(kind, detail);
+        // Outcomes are of attempts; see `of_attempt`.
+        problem.outcome = None;
+        problem.into()
+    }
+
+    /// The same refusal as what came of an attempt.
+    pub(crate) fn of_attempt(mut self) -> (Self, OutcomeKind) {
+        let kind = self.problem.kind().and_then(ProblemKind::outcome);
+        // Whatever else is wrong with a request, as an attempt it was none.
+        let kind = kind.unwrap_or(OutcomeKind::Invalid);
+        self.problem.outcome = Some(kind);
+        (self, kind)
     }
 
     /// Nothing was shown.
@@ -63,12 +76,9 @@ impl Refusal {
     }
 
     pub(crate) fn too_fast(TooFast(wait): TooFast, detail: &str) -> Self {
-        let problem = Problem::new(ProblemKind::RateLimited, detail);
-        problem.retry_after_ms(whole_millis(wait)).into()
-    }
-
-    pub(crate) fn problem(&self) -> &Problem {
-        &self.problem
+        let mut refusal = Self::new(ProblemKind::RateLimited, detail);
+        refusal.problem.retry_after_ms = Some(whole_millis(wait));
+        refusal
     }
 }
 

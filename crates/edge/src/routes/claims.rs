@@ -42,7 +42,7 @@ pub(super) async fn claim(
     let (response, kind) = match decide(&app, &hunt, player.id, &headers, body).await {
         Ok(outcome) => (answer(&app, &outcome), outcome.kind()),
         Err(refusal) => {
-            let kind = refusal.problem().outcome.unwrap_or(OutcomeKind::Invalid);
+            let (refusal, kind) = refusal.of_attempt();
             (refusal.into_response(), kind)
         }
     };

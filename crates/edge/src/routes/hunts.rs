@@ -195,6 +195,8 @@ fn refused(error: &CommandError) -> Refusal {
         CommandError::Stopping => (ProblemKind::Unavailable, Some(1_000)),
     };
     let mut problem = Problem::new(kind, detail);
+    // Nothing was attempted on a tile.
+    problem.outcome = None;
     problem.retry_after_ms = retry_after_ms;
     problem.into()
 }

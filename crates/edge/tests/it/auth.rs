@@ -9,7 +9,9 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde_json::{Value, json};
 
 use crate::fake::Fake;
-use crate::world::{Answer, PLAYER_KEY, SERVICE_KEY, World, config, park, settings, token, token_with};
+use crate::world::{
+    Answer, PLAYER_KEY, SERVICE_KEY, World, config, park, settings, token, token_with,
+};
 
 const ATTEMPT: &str = r#"{"round":1,"tile":0}"#;
 
@@ -20,7 +22,7 @@ async fn refused(world: &World, token: &str, status: u16, name: &str) -> Value {
     assert!(!problem.to_string().contains(token), "the token is echoed");
     if status == 401 {
         let challenge = answer.header("www-authenticate").expect("a challenge");
-        assert!(challenge.starts_with("bearer"), "{challenge}");
+        assert!(challenge.starts_with("Bearer"), "{challenge}");
     }
     problem
 }
@@ -34,15 +36,29 @@ fn signed(algorithm: Algorithm, key: &[u8], claims: &Value) -> String {
 async fn a_claim_without_a_token_is_challenged() {
     let world = World::new().await;
     let headers = [("content-type", "application/json")];
-    let answer = world.send("POST", "/v1/hunts/park/claims", &headers, ATTEMPT).await;
+    let answer = world
+        .send("POST", "/v1/hunts/park/claims", &headers, ATTEMPT)
+        .await;
     answer.problem(401, "unauthorized");
-    assert_eq!(answer.header("www-authenticate"), Some("bearer realm=\"huntcore\""));
+    assert_eq!(
+        answer.header("www-authenticate"),
+        Some("Bearer realm=\"huntcore\"")
+    );
     for other in ["Basic YTpi", "Bearer", "Bearer "] {
-        let headers = [("authorization", other), ("content-type", "application/json")];
-        let answer = world.send("POST", "/v1/hunts/park/claims", &headers, ATTEMPT).await;
+        let headers = [
+            ("authorization", other),
+            ("content-type", "application/json"),
+        ];
+        let answer = world
+            .send("POST", "/v1/hunts/park/claims", &headers, ATTEMPT)
+            .await;
         answer.problem(401, "unauthorized");
     }
-    assert_eq!(world.counts.attempts().received, 0, "nobody's attempts are not counted");
+    assert_eq!(
+        world.counts.attempts().received,
+        0,
+        "nobody's attempts are not counted"
+    );
 }
 
 #[tokio::test]
@@ -72,7 +88,10 @@ async fn a_forged_or_stale_token_is_refused() {
     let mut altered = token("ada");
     altered.truncate(altered.len() - 2);
     refused(&world, &altered, 401, "unauthorized").await;
-    assert_eq!(world.claim_raw(&token("ada"), ATTEMPT).await.ok()["outcome"], "won");
+    assert_eq!(
+        world.claim_raw(&token("ada"), ATTEMPT).await.ok()["outcome"],
+        "won"
+    );
 }
 
 #[tokio::test]
@@ -153,16 +172,25 @@ async fn service_routes_take_the_service_key_and_nothing_else() {
         ("POST", "/v1/claims"),
         ("POST", "/v1/hunts/park/events"),
     ] {
-        world.send(method, path, &[], "").await.problem(401, "unauthorized");
+        world
+            .send(method, path, &[], "")
+            .await
+            .problem(401, "unauthorized");
         for wrong in [player.as_str(), &longer, &SERVICE_KEY[1..], "x"] {
             let bearer = format!("Bearer {wrong}");
             let headers = [("authorization", bearer.as_str())];
             let answer = world.send(method, path, &headers, "").await;
             let problem = answer.problem(401, "unauthorized");
-            assert!(!problem.to_string().contains(wrong) || wrong == "x", "{path}");
+            assert!(
+                !problem.to_string().contains(wrong) || wrong == "x",
+                "{path}"
+            );
         }
     }
-    world.serve("POST", "/v1/hunts/park/pause", &Value::Null).await.ok();
+    world
+        .serve("POST", "/v1/hunts/park/pause", &Value::Null)
+        .await
+        .ok();
 }
 
 #[tokio::test]
@@ -187,18 +215,37 @@ async fn a_guest_plays_under_a_name_that_nobody_else_has() {
     .await;
     let path = "/v1/hunts/park/guests";
     let json_body = [("content-type", "application/json")];
-    let named = world.send("POST", path, &json_body, r#"{"name":"ada"}"#).await;
+    let named = world
+        .send("POST", path, &json_body, r#"{"name":"ada"}"#)
+        .await;
     assert_eq!(named.status, 201);
     let named = named.ok();
-    assert!(named["player"].as_str().expect("an id").starts_with("ada~"), "{named}");
+    assert!(
+        named["player"].as_str().expect("an id").starts_with("ada~"),
+        "{named}"
+    );
     let token = named["token"].as_str().expect("a token");
     assert_eq!(world.claim_raw(token, ATTEMPT).await.ok()["outcome"], "won");
-    let again = world.send("POST", path, &json_body, r#"{"name":"ada"}"#).await.ok();
+    let again = world
+        .send("POST", path, &json_body, r#"{"name":"ada"}"#)
+        .await
+        .ok();
     assert_ne!(named["player"], again["player"]);
     let nameless = world.send("POST", path, &[], "").await.ok();
-    assert!(nameless["player"].as_str().expect("an id").starts_with("guest~"));
-    world.send("POST", path, &json_body, r#"{"name":7}"#).await.problem(422, "invalid");
-    world.send("POST", "/v1/hunts/beach/guests", &[], "").await.problem(404, "unknown-hunt");
+    assert!(
+        nameless["player"]
+            .as_str()
+            .expect("an id")
+            .starts_with("guest~")
+    );
+    world
+        .send("POST", path, &json_body, r#"{"name":7}"#)
+        .await
+        .problem(422, "invalid");
+    world
+        .send("POST", "/v1/hunts/beach/guests", &[], "")
+        .await
+        .problem(404, "unknown-hunt");
 }
 
 #[tokio::test]
@@ -240,7 +287,10 @@ async fn a_port_in_use_is_named() {
     let world = World::new().await;
     let error = bind_error(AuthConfig::On(settings()), &world.address.to_string());
     assert!(matches!(error, BindError::AddressInUse { address } if address == world.address));
-    assert!(error.to_string().contains("in use by another process"), "{error}");
+    assert!(
+        error.to_string().contains("in use by another process"),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -251,12 +301,22 @@ async fn with_authentication_off_only_this_machine_comes_in() {
     let ada = ("x-huntcore-player", "ada");
     let won = world.send("POST", path, &[json_body, ada], ATTEMPT).await;
     assert_eq!(won.ok()["outcome"], "won");
-    world.send("POST", path, &[json_body], ATTEMPT).await.problem(401, "unauthorized");
+    world
+        .send("POST", path, &[json_body], ATTEMPT)
+        .await
+        .problem(401, "unauthorized");
     // A page elsewhere, and a name elsewhere that leads here.
     let evil = ("origin", "https://evil.example");
-    world.send("POST", "/v1/hunts/park/pause", &[evil], "").await.problem(403, "forbidden");
-    let rebound = b"POST /v1/hunts/park/pause HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
+    world
+        .send("POST", "/v1/hunts/park/pause", &[evil], "")
+        .await
+        .problem(403, "forbidden");
+    let rebound =
+        b"POST /v1/hunts/park/pause HTTP/1.1\r\nhost: evil.example\r\nconnection: close\r\n\r\n";
     Answer::parse(&world.raw(rebound).await).problem(403, "forbidden");
     let own = format!("http://{}", world.address);
-    world.send("POST", "/v1/hunts/park/pause", &[("origin", &own)], "").await.ok();
+    world
+        .send("POST", "/v1/hunts/park/pause", &[("origin", &own)], "")
+        .await
+        .ok();
 }

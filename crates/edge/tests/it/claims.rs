@@ -31,7 +31,10 @@ async fn each_outcome_has_its_status() {
     let problem = early.problem(425, "not-yet-open");
     assert!(problem["opens_at"].is_string() && problem["retry_after_ms"].as_u64() > Some(0));
     assert!(early.header("retry-after").is_some());
-    world.serve("POST", "/v1/hunts/park/pause", &Value::Null).await.ok();
+    world
+        .serve("POST", "/v1/hunts/park/pause", &Value::Null)
+        .await
+        .ok();
     world.claim("ada", 1, 0).await.problem(409, "hunt-paused");
     for (refusal, name) in [
         (Outcome::Overloaded, "overloaded"),
@@ -54,10 +57,18 @@ async fn each_outcome_has_its_status() {
 async fn a_claim_on_no_hunt_is_counted_as_such() {
     let world = World::new().await;
     let bearer = format!("Bearer {}", token("ada"));
-    let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+    let headers = [
+        ("authorization", bearer.as_str()),
+        ("content-type", "application/json"),
+    ];
     for path in ["/v1/hunts/beach/claims", "/v1/hunts/B%20ach/claims"] {
-        let answer = world.send("POST", path, &headers, r#"{"round":1,"tile":0}"#).await;
-        assert_eq!(answer.problem(404, "unknown-hunt")["outcome"], "unknown-hunt");
+        let answer = world
+            .send("POST", path, &headers, r#"{"round":1,"tile":0}"#)
+            .await;
+        assert_eq!(
+            answer.problem(404, "unknown-hunt")["outcome"],
+            "unknown-hunt"
+        );
     }
     assert_eq!(world.reconciled().await.told(OutcomeKind::UnknownHunt), 2);
 }
@@ -67,13 +78,23 @@ async fn what_is_no_claim_is_told_where_and_counted_as_invalid() {
     let world = World::new().await;
     let ada = token("ada");
     for (body, status, name, wrong) in [
-        ("{\"round\":1,\n\"tile\":}", 400, "malformed", "line 2 column 8"),
+        (
+            "{\"round\":1,\n\"tile\":}",
+            400,
+            "malformed",
+            "line 2 column 8",
+        ),
         ("", 400, "malformed", "EOF"),
         (r#"{"round":1"#, 400, "malformed", "column 10"),
         (r#"{"round":"1","tile":0}"#, 422, "invalid", "expected u64"),
         (r#"{"round":1,"tile":-1}"#, 422, "invalid", "-1"),
         (r#"{"round":1}"#, 422, "invalid", "missing field `tile`"),
-        (r#"{"round":1,"tile":0,"player":"eve"}"#, 422, "invalid", "unknown field `player`"),
+        (
+            r#"{"round":1,"tile":0,"player":"eve"}"#,
+            422,
+            "invalid",
+            "unknown field `player`",
+        ),
         ("[]", 422, "invalid", ""),
         ("\"\u{0}\"", 400, "malformed", ""),
     ] {
@@ -82,7 +103,10 @@ async fn what_is_no_claim_is_told_where_and_counted_as_invalid() {
         assert!(detail.contains(wrong), "{body}: {detail}");
     }
     let attempts = world.reconciled().await;
-    assert_eq!((attempts.received, attempts.told(OutcomeKind::Invalid)), (9, 9));
+    assert_eq!(
+        (attempts.received, attempts.told(OutcomeKind::Invalid)),
+        (9, 9)
+    );
 }
 
 #[tokio::test]
@@ -99,16 +123,41 @@ async fn a_batch_answers_each_item_in_order() {
         item(0, "ada"),
     ]);
     let answer = world.serve("POST", "/v1/claims", &batch).await.ok();
-    let outcomes: Vec<_> = answer.as_array().expect("an array").iter().map(|item| &item["outcome"]).collect();
+    let outcomes: Vec<_> = answer
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|item| &item["outcome"])
+        .collect();
     assert_eq!(
         outcomes,
-        ["won", "taken", "invalid", "unknown-tile", "unknown-hunt", "invalid", "won"]
+        [
+            "won",
+            "taken",
+            "invalid",
+            "unknown-tile",
+            "unknown-hunt",
+            "invalid",
+            "won"
+        ]
     );
     assert_eq!(answer[0]["receipt"], answer[6]["receipt"]);
-    assert_eq!(answer[1]["winner_position"], answer[0]["receipt"]["position"]);
-    assert!(answer[2]["error"].as_str().expect("why").contains("missing field"), "{answer}");
+    assert_eq!(
+        answer[1]["winner_position"],
+        answer[0]["receipt"]["position"]
+    );
+    assert!(
+        answer[2]["error"]
+            .as_str()
+            .expect("why")
+            .contains("missing field"),
+        "{answer}"
+    );
     let attempts = world.reconciled().await;
-    assert_eq!((attempts.received, attempts.told(OutcomeKind::Invalid)), (7, 2));
+    assert_eq!(
+        (attempts.received, attempts.told(OutcomeKind::Invalid)),
+        (7, 2)
+    );
 }
 
 #[tokio::test]
@@ -119,17 +168,32 @@ async fn lines_are_answered_in_lines() {
     let answer = world.lines("/v1/claims", body).await;
     assert_eq!(answer.header("content-type"), Some("application/x-ndjson"));
     let text = String::from_utf8(answer.body).expect("UTF-8");
-    let outcomes: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
-    let outcomes: Vec<_> = outcomes.iter().map(|item| item["outcome"].as_str().expect("one")).collect();
+    let outcomes: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    let outcomes: Vec<_> = outcomes
+        .iter()
+        .map(|item| item["outcome"].as_str().expect("one"))
+        .collect();
     assert_eq!(outcomes, ["won", "invalid", "won"]);
 }
 
 #[tokio::test]
 async fn a_batch_that_is_none_or_too_long_is_refused_whole() {
     let world = World::new().await;
-    world.serve("POST", "/v1/claims", &json!({})).await.problem(422, "invalid");
-    world.lines("/v1/claims", &"{}\n".repeat(4_097)).await.problem(422, "invalid");
-    assert_eq!(world.serve("POST", "/v1/claims", &json!([])).await.ok(), json!([]));
+    world
+        .serve("POST", "/v1/claims", &json!({}))
+        .await
+        .problem(422, "invalid");
+    world
+        .lines("/v1/claims", &"{}\n".repeat(4_097))
+        .await
+        .problem(422, "invalid");
+    assert_eq!(
+        world.serve("POST", "/v1/claims", &json!([])).await.ok(),
+        json!([])
+    );
     assert_eq!(world.counts.attempts().received, 0);
 }
 
@@ -163,7 +227,10 @@ async fn an_attempt_that_takes_too_long_has_an_unknown_outcome() {
     })
     .await;
     world.fake.hold_claims(true);
-    world.claim("ada", 1, 0).await.problem(503, "outcome-unknown");
+    world
+        .claim("ada", 1, 0)
+        .await
+        .problem(503, "outcome-unknown");
     world.fake.hold_claims(false);
     assert_eq!(world.claim("ada", 1, 0).await.ok()["outcome"], "won");
 }
@@ -195,7 +262,10 @@ async fn one_connection_carries_many_requests() {
 #[tokio::test]
 async fn a_player_who_claims_too_often_is_slowed_down_alone() {
     let world = World::with(|config| {
-        config.limits.player_rate = Some(huntcore_edge::Rate { per_second: 1, burst: 2 });
+        config.limits.player_rate = Some(huntcore_edge::Rate {
+            per_second: 1,
+            burst: 2,
+        });
     })
     .await;
     world.claim("ada", 1, 0).await.ok();

@@ -39,7 +39,8 @@ pub(crate) struct World {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    pub(crate) head: String,
+    /// Names in lower case.
+    pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
@@ -129,7 +130,9 @@ impl World {
         let mut tcp = self.connect().await;
         tcp.write_all(bytes).await.expect("it reads");
         let mut answer = Vec::new();
-        within(tcp.read_to_end(&mut answer)).await.expect("it closes");
+        within(tcp.read_to_end(&mut answer))
+            .await
+            .expect("it closes");
         answer
     }
 
@@ -187,7 +190,8 @@ impl World {
             ("authorization", bearer.as_str()),
             ("content-type", "application/json"),
         ];
-        self.send("POST", "/v1/hunts/park/claims", &headers, body).await
+        self.send("POST", "/v1/hunts/park/claims", &headers, body)
+            .await
     }
 
     pub(crate) async fn event(&self, body: &Value) -> Answer {
@@ -209,10 +213,14 @@ impl World {
             .expect("allowed");
         if let Some(authorization) = authorization {
             let value = http::HeaderValue::try_from(authorization).expect("ASCII");
-            builder = builder.add_header(http::header::AUTHORIZATION, value).expect("allowed");
+            builder = builder
+                .add_header(http::header::AUTHORIZATION, value)
+                .expect("allowed");
         }
         let stream = self.connect().await;
-        let (socket, _) = within(builder.connect_on(stream)).await.expect("a handshake");
+        let (socket, _) = within(builder.connect_on(stream))
+            .await
+            .expect("a handshake");
         socket
     }
 
@@ -236,20 +244,27 @@ impl Answer {
         let text = String::from_utf8_lossy(bytes).into_owned();
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n");
         let end = end.unwrap_or_else(|| panic!("no whole head: {text:?}"));
-        let head = String::from_utf8_lossy(&bytes[..end]).to_ascii_lowercase();
+        let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let status = head.get(9..12).and_then(|status| status.parse().ok());
-        let chunked = head.contains("transfer-encoding: chunked");
-        let body = bytes[end + 4..].to_vec();
-        Self {
+        let headers = head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
+        let headers = headers.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()));
+        let mut answer = Self {
             status: status.unwrap_or_else(|| panic!("no status: {text:?}")),
-            head,
-            body: if chunked { unchunk(&body) } else { body },
+            headers: headers.collect(),
+            body: bytes[end + 4..].to_vec(),
+        };
+        if answer.header("transfer-encoding") == Some("chunked") {
+            answer.body = unchunk(&answer.body);
         }
+        answer
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        let prefix = format!("{name}: ");
-        self.head.lines().find_map(|line| line.strip_prefix(&prefix))
+        let found = self.headers.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn json(&self) -> Value {
@@ -260,9 +275,17 @@ impl Answer {
     /// Checks that it is a problem of that status and name, and gives it.
     pub(crate) fn problem(&self, status: u16, name: &str) -> Value {
         let problem = self.json();
-        assert_eq!(self.header("content-type"), Some("application/problem+json"), "{problem}");
+        assert_eq!(
+            self.header("content-type"),
+            Some("application/problem+json"),
+            "{problem}"
+        );
         let found = (self.status, problem["type"].as_str().unwrap_or_default());
-        assert_eq!(found, (status, format!("/problems/{name}").as_str()), "{problem}");
+        assert_eq!(
+            found,
+            (status, format!("/problems/{name}").as_str()),
+            "{problem}"
+        );
         assert_eq!(problem["status"], status, "{problem}");
         problem
     }
@@ -287,17 +310,25 @@ fn unchunk(mut body: &[u8]) -> Vec<u8> {
 }
 
 pub(crate) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(PATIENCE, future).await.expect("in time")
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("in time")
 }
 
 pub(crate) async fn say(socket: &mut Socket, message: &ClientMessage) {
-    socket.send(Message::text(message.to_json())).await.expect("it reads");
+    socket
+        .send(Message::text(message.to_json()))
+        .await
+        .expect("it reads");
 }
 
 /// The next message, whatever it is.
 pub(crate) async fn hear(socket: &mut Socket) -> ServerMessage {
     loop {
-        let message = within(socket.next()).await.expect("open").expect("well-formed");
+        let message = within(socket.next())
+            .await
+            .expect("open")
+            .expect("well-formed");
         if let Some(text) = message.as_text() {
             return ServerMessage::from_json(text).expect("a message");
         }
@@ -308,7 +339,10 @@ pub(crate) async fn hear(socket: &mut Socket) -> ServerMessage {
 /// The code and reason of the close that comes, whatever comes before it.
 pub(crate) async fn farewell(socket: &mut Socket) -> (u16, String) {
     loop {
-        let message = within(socket.next()).await.expect("a close frame").expect("well-formed");
+        let message = within(socket.next())
+            .await
+            .expect("a close frame")
+            .expect("well-formed");
         if let Some((code, reason)) = message.as_close() {
             return (code.into(), reason.to_owned());
         }
