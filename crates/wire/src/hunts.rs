@@ -1,7 +1,8 @@
 //! Hunts: creating, changing and showing them, and their cells.
 
 use huntcore_model::{
-    ConfigVersion, Hash32, HuntEntry, HuntId, HuntState, RoundNumber, TimeMicros, ValueWeight,
+    ConfigVersion, Hash32, HuntConfig, HuntEntry, HuntId, HuntState, RoundNumber, TimeMicros,
+    ValueWeight,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
@@ -196,9 +197,18 @@ pub struct HuntVersion {
     /// When that round opens.
     #[schema(value_type = schema::Timestamp)]
     pub from_time: Timestamp,
-    /// The name of all that goes into a map besides its seed.
+    /// The name of all that goes into a map besides its seed: this and what follows, with
+    /// the version's cells.
     #[schema(value_type = schema::Hash)]
     pub config_hash: Hash32,
+    /// The H3 resolution of its cells.
+    #[schema(maximum = 15, examples(12))]
+    pub resolution: u8,
+    /// Tiles of one map.
+    #[schema(examples(1024))]
+    pub tiles: u32,
+    /// What a tile may be worth, and how often.
+    pub values: Vec<ValueRow>,
 }
 
 /// Every hunt (`GET /v1/hunts`).
@@ -314,7 +324,7 @@ impl HuntSummary {
             cells: config.cells,
             config_version: latest.version,
             config_hash: config.config_hash,
-            values: config.values.iter().copied().map(ValueRow::from).collect(),
+            values: values(config),
             values_hidden: config.values_hidden,
             anchor: entry.anchors.first().copied().unwrap_or_default(),
             anchors: entry.anchors.clone(),
@@ -331,8 +341,15 @@ impl From<&ConfigVersion> for HuntVersion {
             from_round: version.from_round,
             from_time: version.from_time.into(),
             config_hash: version.config.config_hash,
+            resolution: version.config.resolution,
+            tiles: version.config.tiles,
+            values: values(&version.config),
         }
     }
+}
+
+fn values(config: &HuntConfig) -> Vec<ValueRow> {
+    config.values.iter().copied().map(ValueRow::from).collect()
 }
 
 /// Tells `null` (there, but empty) from a field left out.

@@ -419,8 +419,18 @@ impl ServerMessage {
                 .map(wrap)
                 .map_err(MessageError::Json)
         }
-        // Two passes over the text cost less than serde's buffering of a tagged enum.
-        let Kind { kind } = serde_json::from_str(text).map_err(MessageError::Json)?;
+        // Where the type comes first, one pass is enough; elsewhere two passes still cost less
+        // than serde's buffering of a tagged enum.
+        let kind = match text
+            .strip_prefix(r#"{"type":""#)
+            .and_then(|rest| rest.split_once('"'))
+        {
+            Some((kind, _)) if kind.bytes().all(|byte| byte.is_ascii_lowercase()) => kind.into(),
+            _ => {
+                let Kind { kind } = serde_json::from_str(text).map_err(MessageError::Json)?;
+                kind
+            }
+        };
         match &*kind {
             "subscribed" => read(text, Self::Subscribed),
             "round" => read(text, Self::Round),
