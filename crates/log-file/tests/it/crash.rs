@@ -110,7 +110,7 @@ fn a_crash_before_any_change_of_the_disk_is_recovered_from() {
         let disk = SimDisk::default();
         disk.die_after(operations);
         let told = work(&disk);
-        for choice in 0..6 {
+        for choice in 0..10 {
             let context = format!("crash at {operations}, choice {choice}");
             let disk = disk.after_crash(choice);
             let log = open(&disk).unwrap_or_else(|error| panic!("{context}: {error}"));
