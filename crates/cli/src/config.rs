@@ -233,16 +233,28 @@ impl ConfigFile {
 
     /// What the node is told; `data` is where a fairness key is kept if none is configured.
     pub(crate) fn node(&self, data: &Path) -> Result<NodeConfig, ConfigError> {
-        let fairness_key = match &self.auth.fairness_key {
-            Some(given) => {
-                let text = secret("auth.fairness_key", given)?;
-                keys::fairness(&text)
-                    .map_err(|reason| ConfigError::value("auth.fairness_key", reason))?
-            }
+        let fairness_key = match self.fairness_key()? {
+            Some(given) => given,
             None => keys::kept_fairness(data)
                 .map_err(|reason| ConfigError::value("auth.fairness_key", reason))?,
         };
         self.node_with(fairness_key)
+    }
+
+    /// The fairness key, if one is configured; otherwise one is kept in the data directory.
+    pub(crate) fn fairness_key(&self) -> Result<Option<FairnessKey>, ConfigError> {
+        let Some(given) = &self.auth.fairness_key else {
+            return Ok(None);
+        };
+        let text = secret("auth.fairness_key", given)?;
+        keys::fairness(&text)
+            .map(Some)
+            .map_err(|reason| ConfigError::value("auth.fairness_key", reason))
+    }
+
+    /// How long score events are remembered, if it is configured.
+    pub(crate) fn event_horizon_ms(&self) -> Option<u64> {
+        self.limits.event_horizon.map(DurationText::millis)
     }
 
     fn node_with(&self, fairness_key: FairnessKey) -> Result<NodeConfig, ConfigError> {
@@ -340,7 +352,8 @@ impl LimitsSection {
 }
 
 impl HuntSection {
-    fn request(&self) -> Result<HuntRequest, ConfigError> {
+    /// The hunt as the API takes it, its area read.
+    pub(crate) fn request(&self) -> Result<HuntRequest, ConfigError> {
         let key = || format!("hunt {}: area", self.id);
         let text = std::fs::read_to_string(&self.area).map_err(|error| {
             ConfigError::value(

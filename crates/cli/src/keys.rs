@@ -18,11 +18,15 @@ pub(crate) fn fairness(text: &str) -> Result<FairnessKey, String> {
 
 /// The fairness key kept in a data directory; made there the first time.
 pub(crate) fn kept_fairness(data: &Path) -> Result<FairnessKey, String> {
-    let path = data.join(FAIRNESS_FILE);
+    let text = kept(data, FAIRNESS_FILE)?;
+    fairness(&text).map_err(|reason| format!("{} {reason}", data.join(FAIRNESS_FILE).display()))
+}
+
+/// A key kept in a data directory under `name`; made there the first time.
+pub(crate) fn kept(data: &Path, name: &str) -> Result<String, String> {
+    let path = data.join(name);
     match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            return fairness(&text).map_err(|reason| format!("{} {reason}", path.display()));
-        }
+        Ok(text) => return Ok(text.trim().to_owned()),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
         Err(error) => return Err(format!("cannot read {}: {error}", path.display())),
     }
@@ -36,16 +40,16 @@ pub(crate) fn kept_fairness(data: &Path) -> Result<FairnessKey, String> {
             .mode(0o600)
             .open(&path)?;
         writeln!(file, "{text}")?;
-        // Rounds will be made by it: it must be as durable as they are.
+        // What it signs or seeds outlives this process: it must be as durable.
         file.sync_all()?;
         std::fs::File::open(data)?.sync_all()
     };
     make().map_err(|error| format!("cannot write {}: {error}", path.display()))?;
-    fairness(&text)
+    Ok(text)
 }
 
 /// 32 random bytes in hex.
-pub(crate) fn random_hex() -> Result<String, String> {
+fn random_hex() -> Result<String, String> {
     let mut bytes = [0_u8; 32];
     getrandom::fill(&mut bytes)
         .map_err(|error| format!("the system gave no randomness: {error}"))?;

@@ -30,6 +30,8 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(commands::bench::Bench),
+    Demo(commands::demo::Demo),
     Serve(commands::serve::Serve),
     Token(commands::token::Token),
 }
@@ -39,6 +41,8 @@ fn main() -> ExitCode {
     let output = Output::new(arguments.json);
     start_tracing(arguments.json);
     let done = match arguments.command {
+        Command::Bench(bench) => bench.run(output),
+        Command::Demo(demo) => demo.run(output),
         Command::Serve(serve) => serve.run(output),
         Command::Token(token) => token.run(output),
     };

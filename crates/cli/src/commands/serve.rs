@@ -1,12 +1,12 @@
 //! `huntcore serve`: the server, until it is told to stop.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
 use clap::{Args, ValueEnum};
-use huntcore_edge::{Backend, CommandError, Counts, Edge, HuntCommand};
+use huntcore_edge::{Backend, CommandError, Counts, Edge, EdgeConfig, HuntCommand};
 use huntcore_log::Log;
 use huntcore_log_file::FileLog;
 use huntcore_node::{Node, NodeConfig, SystemClock};
@@ -25,7 +25,7 @@ pub(crate) struct Serve {
     config: PathBuf,
     /// Listen here instead of where the configuration says; port 0 takes a free one.
     #[arg(long, value_name = "ADDRESS")]
-    listen: Option<std::net::SocketAddr>,
+    listen: Option<SocketAddr>,
     /// With `off` everybody may do everything; only on loopback addresses.
     #[arg(long, default_value = "on")]
     auth: AuthSwitch,
@@ -61,7 +61,7 @@ impl Serve {
 
 /// Everything that a server is made of, not running yet.
 pub(crate) struct Server {
-    edge: huntcore_edge::EdgeConfig,
+    edge: EdgeConfig,
     node: NodeConfig,
     hunts: Vec<HuntRequest>,
     log: Arc<dyn Log>,
@@ -75,6 +75,13 @@ pub(crate) struct Running {
     pub(crate) node: Arc<Node>,
 }
 
+impl Running {
+    /// Memory that the process holds.
+    pub(crate) fn memory_bytes(&self) -> u64 {
+        self.node.stats().memory_bytes
+    }
+}
+
 /// Why a server ended by itself, if it did.
 pub(crate) type EndedBy = Option<Arc<str>>;
 
@@ -84,22 +91,25 @@ impl Server {
         let LogHome::File(data) = config.log_home()?;
         let edge = config.edge(auth_off)?;
         let hunts = config.hunts()?;
-        // A port in use is found out before a long log is read.
-        drop(TcpListener::bind(edge.listen).map_err(|error| {
-            Failed::new(format!(
-                "cannot listen on {}: {error}; stop what listens there or set another `listen` \
-                 address",
-                edge.listen
-            ))
-        })?);
+        check_free(edge.listen)?;
         let log = open_log(&data)?;
         let node = config.node(&data)?;
-        Ok(Self {
+        Ok(Self::new(edge, node, hunts, log))
+    }
+
+    /// Puts a server together from its parts.
+    pub(crate) fn new(
+        edge: EdgeConfig,
+        node: NodeConfig,
+        hunts: Vec<HuntRequest>,
+        log: Arc<dyn Log>,
+    ) -> Self {
+        Self {
             edge,
             node,
             hunts,
             log,
-        })
+        }
     }
 
     /// Runs until `stop`, or until the node cannot go on; `ready` is told once it listens.
@@ -180,7 +190,20 @@ pub(crate) async fn stop_signal() {
     }
 }
 
-fn open_log(data: &Path) -> Result<Arc<dyn Log>, Failed> {
+/// Finds out whether an address is in use, before a long log is read.
+pub(crate) fn check_free(listen: SocketAddr) -> Result<(), Failed> {
+    let bound = TcpListener::bind(listen).map_err(|error| {
+        Failed::new(format!(
+            "cannot listen on {listen}: {error}; stop what listens there or set another `listen` \
+             address"
+        ))
+    })?;
+    drop(bound);
+    Ok(())
+}
+
+/// Opens a log in a directory, or makes one there.
+pub(crate) fn open_log(data: &Path) -> Result<Arc<dyn Log>, Failed> {
     Ok(Arc::new(FileLog::open(
         data,
         huntcore_log_file::FileLogOptions::default(),

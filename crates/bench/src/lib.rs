@@ -1,0 +1,13 @@
+//! Side-by-side benchmarks: huntcore and a peer in turn, in one run, on one machine.
+//!
+//! Absolute figures drift with the machine and the hour; the ratios of one run are what
+//! counts. Peers are real servers, started as child processes on loopback, with the same
+//! durability as huntcore: nothing is counted before it is on disk. Every load is bounded
+//! in count and time.
+
+mod claims;
+mod redis;
+mod report;
+
+pub use claims::{ClaimsBench, claims};
+pub use report::{BenchError, BenchReport, Ratio, Row};

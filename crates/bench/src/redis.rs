@@ -1,0 +1,175 @@
+//! Redis as a peer: a real server in a temporary folder, loaded by its own benchmark tool.
+
+use std::io::ErrorKind;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::report::{BenchError, Row, resident_bytes};
+
+const REDIS: &str = "redis";
+const READY_WITHIN: Duration = Duration::from_secs(20);
+const CLIENTS: u32 = 50;
+const PIPELINE: u32 = 32;
+/// Attempts in a first short run that finds out how many fill the time.
+const PROBE: u64 = 100_000;
+
+/// What a team would write: the tile goes to the first, and the stream gets the claim.
+const SCRIPT: &str = "if redis.call('SET',KEYS[1],ARGV[1],'NX','EX',21600) then \
+                      redis.call('XADD','claims','*','t',KEYS[1],'p',ARGV[1]) return 1 end return 0";
+
+/// Claims a second by a script, synced always; `Ok(Err)` says that Redis is not installed.
+pub(crate) fn claims(
+    case: &str,
+    winners: u32,
+    duration: Duration,
+) -> Result<Result<Row, String>, BenchError> {
+    let folder = tempfile::tempdir().map_err(|source| BenchError::Io {
+        what: "make a folder",
+        source,
+    })?;
+    let mut server = match Server::start(folder.path()) {
+        Ok(server) => server,
+        Err(StartFault::Missing) => {
+            return Ok(Err("redis-server is not installed: left out".to_owned()));
+        }
+        Err(StartFault::Failed(error)) => return Err(error),
+    };
+    let script = server.cli(&["script", "load", SCRIPT])?;
+    // Keys are drawn from a range so large, or so small, that the asked share is new.
+    let keys = |attempts: u64| (attempts * u64::from(winners) / 100).max(1);
+    let probe = server.load(script.trim(), PROBE, keys(PROBE))?;
+    server.cli(&["flushall"])?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a positive count of requests"
+    )]
+    let attempts = (probe.value * duration.as_secs_f64()) as u64;
+    let attempts = attempts.max(PROBE);
+    let mut row = server.load(script.trim(), attempts, keys(attempts))?;
+    row.case = case.to_owned();
+    row.rss_bytes = resident_bytes(&server.child.id().to_string());
+    Ok(Ok(row))
+}
+
+struct Server {
+    child: Child,
+    port: String,
+}
+
+enum StartFault {
+    Missing,
+    Failed(BenchError),
+}
+
+impl Server {
+    fn start(folder: &Path) -> Result<Self, StartFault> {
+        let io = |what| move |source| StartFault::Failed(BenchError::Io { what, source });
+        let free = TcpListener::bind("127.0.0.1:0").map_err(io("find a free port"))?;
+        let port = free
+            .local_addr()
+            .map_err(io("find a free port"))?
+            .port()
+            .to_string();
+        drop(free);
+        let child = Command::new("redis-server")
+            .args(["--port", &port, "--bind", "127.0.0.1", "--save", ""])
+            .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .args(["--maxmemory-policy", "noeviction"])
+            .arg("--dir")
+            .arg(folder)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        let child = match child {
+            Ok(child) => child,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Err(StartFault::Missing),
+            Err(source) => {
+                return Err(StartFault::Failed(BenchError::Io {
+                    what: "start redis",
+                    source,
+                }));
+            }
+        };
+        let mut server = Self { child, port };
+        let started = Instant::now();
+        while server.cli(&["ping"]).map_err(StartFault::Failed)?.trim() != "PONG" {
+            if started.elapsed() > READY_WITHIN {
+                let reason = "did not answer within 20 s".to_owned();
+                return Err(StartFault::Failed(BenchError::Peer {
+                    peer: REDIS,
+                    reason,
+                }));
+            }
+        }
+        Ok(server)
+    }
+
+    fn cli(&mut self, arguments: &[&str]) -> Result<String, BenchError> {
+        run(Command::new("redis-cli")
+            .args(["-p", &self.port])
+            .args(arguments))
+    }
+
+    fn load(&mut self, script: &str, attempts: u64, keys: u64) -> Result<Row, BenchError> {
+        let out = run(Command::new("redis-benchmark")
+            .args(["-p", &self.port, "--csv"])
+            .args(["-c", &CLIENTS.to_string(), "-P", &PIPELINE.to_string()])
+            .args(["-n", &attempts.to_string(), "-r", &keys.to_string()])
+            .args([
+                "evalsha",
+                script,
+                "1",
+                "tile:__rand_int__",
+                "player-0000000000042",
+            ]))?;
+        // "test","rps","avg_latency_ms","min_latency_ms","p50_latency_ms","p95_latency_ms","p99_latency_ms","max_latency_ms"
+        let last = out
+            .lines()
+            .rfind(|line| line.starts_with('"'))
+            .unwrap_or_default();
+        let fields: Vec<&str> = last
+            .rsplit(',')
+            .map(|field| field.trim_matches('"'))
+            .collect();
+        let field = |from_the_end: usize| fields.get(from_the_end).and_then(|f| f.parse().ok());
+        let (Some(value), p50_ms, p99_ms) = (field(6), field(3), field(1)) else {
+            let reason = format!("redis-benchmark answered {last:?}");
+            return Err(BenchError::Peer {
+                peer: REDIS,
+                reason,
+            });
+        };
+        Ok(Row {
+            case: String::new(),
+            system: REDIS,
+            value,
+            unit: "attempts/s",
+            p50_ms,
+            p99_ms,
+            rss_bytes: None,
+        })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It has nothing to keep; either way it is gone after the wait.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn run(command: &mut Command) -> Result<String, BenchError> {
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|source| BenchError::Io {
+            what: "run a tool of redis",
+            source,
+        })?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}

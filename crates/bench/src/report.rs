@@ -1,0 +1,113 @@
+//! What a benchmark found, in the one form that all have.
+
+use serde::Serialize;
+
+/// Name that huntcore's own rows bear.
+pub(crate) const HUNTCORE: &str = "huntcore";
+
+/// One benchmark's figures.
+#[derive(Clone, Debug, Serialize)]
+pub struct BenchReport {
+    /// Which benchmark.
+    pub bench: &'static str,
+    /// One for each case and system.
+    pub rows: Vec<Row>,
+    /// huntcore over each peer.
+    pub ratios: Vec<Ratio>,
+    /// What was left out, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+}
+
+/// What one system did in one case.
+#[derive(Clone, Debug, Serialize)]
+pub struct Row {
+    /// Which case.
+    pub case: String,
+    /// `huntcore` or the peer.
+    pub system: &'static str,
+    /// How much.
+    pub value: f64,
+    /// Of what.
+    pub unit: &'static str,
+    /// Half were done within this; `None` where it was not measured.
+    pub p50_ms: Option<f64>,
+    /// 99 of 100 were.
+    pub p99_ms: Option<f64>,
+    /// Memory that the system held at the end.
+    pub rss_bytes: Option<u64>,
+}
+
+/// huntcore over a peer, in the unit of the case.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ratio {
+    /// Which case.
+    pub case: String,
+    /// Which peer.
+    pub against: &'static str,
+    /// huntcore's value over the peer's.
+    pub ratio: f64,
+}
+
+impl BenchReport {
+    pub(crate) const fn new(bench: &'static str) -> Self {
+        Self {
+            bench,
+            rows: Vec::new(),
+            ratios: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Sets huntcore's row of `case` against a peer's.
+    pub(crate) fn compare(&mut self, case: &str, peer: &Row) {
+        let ours = self
+            .rows
+            .iter()
+            .find(|row| row.case == case && row.system == HUNTCORE);
+        if let Some(ours) = ours
+            && peer.value > 0.0
+        {
+            let ratio = Ratio {
+                case: case.to_owned(),
+                against: peer.system,
+                ratio: ours.value / peer.value,
+            };
+            self.ratios.push(ratio);
+        }
+    }
+}
+
+/// Why a benchmark gave no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// huntcore itself did not start or go on.
+    #[error("huntcore: {0}")]
+    Huntcore(String),
+    /// The peer is there but does not do what it should.
+    #[error("{peer}: {reason}")]
+    Peer {
+        /// Which one.
+        peer: &'static str,
+        /// What went wrong.
+        reason: String,
+    },
+    /// The system did not give what was asked for.
+    #[error("cannot {what}: {source}")]
+    Io {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+/// What the operating system says a process holds in memory.
+pub(crate) fn resident_bytes(process: &str) -> Option<u64> {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
+    Some(kib * 1_024)
+}

@@ -1,0 +1,94 @@
+//! `huntcore bench`: huntcore and its peers in turn, in one run.
+
+use clap::{Args, ValueEnum};
+use comfy_table::Table;
+use huntcore_bench::{BenchReport, ClaimsBench};
+
+use crate::output::{Failed, Output};
+
+/// Measure huntcore beside its peers on this machine.
+#[derive(Debug, Args)]
+pub(crate) struct Bench {
+    /// What to measure.
+    #[arg(default_value = "claims")]
+    name: Name,
+    /// Only this case.
+    #[arg(long)]
+    case: Option<String>,
+    /// How long each system runs in each case.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
+    seconds: u64,
+    /// Which peers run too.
+    #[arg(long, default_value = "all")]
+    peer: Peer,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Name {
+    /// Attempts on tiles a second, durable.
+    Claims,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Peer {
+    /// All that are installed.
+    All,
+    /// Redis with a script.
+    Redis,
+    /// None.
+    None,
+}
+
+impl Bench {
+    pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
+        let Name::Claims = self.name;
+        let report = huntcore_bench::claims(&ClaimsBench {
+            seconds: self.seconds,
+            case: self.case,
+            peers: self.peer != Peer::None,
+        })?;
+        if report.rows.is_empty() {
+            return Err(Failed::new("there is no such case"));
+        }
+        let json = serde_json::to_value(&report)?;
+        output.line(|| table(&report), || json);
+        Ok(())
+    }
+}
+
+fn table(report: &BenchReport) -> String {
+    let mut table = Table::new();
+    table.set_header([
+        "case",
+        "system",
+        "value",
+        "unit",
+        "p50 ms",
+        "p99 ms",
+        "memory MiB",
+    ]);
+    let optional = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
+    for row in &report.rows {
+        table.add_row([
+            row.case.clone(),
+            row.system.to_owned(),
+            format!("{:.0}", row.value),
+            row.unit.to_owned(),
+            optional(row.p50_ms),
+            optional(row.p99_ms),
+            row.rss_bytes
+                .map_or(String::new(), |bytes| (bytes >> 20).to_string()),
+        ]);
+    }
+    let mut text = table.to_string();
+    for ratio in &report.ratios {
+        text += &format!(
+            "\n{}: {:.1} times {}",
+            ratio.case, ratio.ratio, ratio.against
+        );
+    }
+    for note in &report.notes {
+        text += &format!("\n{note}");
+    }
+    text
+}
