@@ -148,6 +148,10 @@ pub struct HuntSummary {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Timestamp>)]
     pub ends_at: Option<Timestamp>,
+    /// When an operator closed it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Timestamp>)]
+    pub closed_at: Option<Timestamp>,
     /// From one round's opening to the next one's.
     #[schema(examples(1000))]
     pub round_ms: u64,
@@ -317,6 +321,7 @@ impl HuntSummary {
             created_at: entry.created_at.into(),
             starts_at: entry.starts_at.into(),
             ends_at: entry.ends_at.map(Timestamp::from),
+            closed_at: entry.closed_at.map(Timestamp::from),
             round_ms: config.round_ms,
             claim_window_ms: config.claim_window_ms,
             resolution: config.resolution,
@@ -403,6 +408,7 @@ mod tests {
                 created_at: Timestamp::default(),
                 starts_at: Timestamp::default(),
                 ends_at: None,
+                closed_at: None,
                 round_ms: 1_000,
                 claim_window_ms: 10_000,
                 resolution: 12,

@@ -10,10 +10,12 @@
 mod boards;
 mod bounded;
 mod claims;
+mod close;
 mod events;
 mod guests;
 mod hunts;
 mod live;
+mod live_json;
 mod live_state;
 mod problem;
 mod rounds;
@@ -30,6 +32,7 @@ pub use claims::{
     ANSWER_BYTES_MAX, BATCH_ITEMS_MAX, ClaimAnswer, ClaimFor, ClaimItem, ClaimRequest, Receipt,
     retry_after_ms,
 };
+pub use close::CloseCode;
 pub use events::{EVENTS_MAX, EventFault, EventRequest, EventsAnswer, RefusedEvent};
 pub use guests::{GuestAnswer, GuestRequest};
 pub use hunts::{
@@ -38,10 +41,11 @@ pub use hunts::{
 };
 pub use live::{
     BEARER_PROTOCOL_PREFIX, BoardMessage, CLAIM_ID_BYTES_MAX, ClaimMessage, ClientMessage,
-    CloseCode, DeltaMessage, ErrorMessage, LIVE_PROTOCOL, LiveClaim, LiveSeed, MessageError,
-    OutcomeMessage, RoundMessage, ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound,
-    SubscribeMessage, SubscribedMessage,
+    DeltaMessage, ErrorMessage, LIVE_PROTOCOL, LiveClaim, LiveSeed, OutcomeMessage, RoundMessage,
+    ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound, SubscribeMessage,
+    SubscribedMessage,
 };
+pub use live_json::MessageError;
 pub use live_state::{LiveRound, LiveState, LiveTile};
 pub use problem::{Problem, ProblemKind};
 pub use rounds::{MapView, RoundView, TileView};
