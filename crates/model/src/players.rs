@@ -15,10 +15,13 @@ impl PlayerTable {
     /// Takes note of a `player` record; the same record again changes nothing.
     pub fn apply(&mut self, record: &PlayerRecord<'_>) {
         let index = record.number.get() as usize;
-        if index >= self.players.len() {
-            self.players.resize(index + 1, None);
+        let player = record.id.and_then(|id| PlayerId::new(id).ok());
+        // No arbiter gives numbers out of turn; a forged one must not cost memory.
+        if index == self.players.len() {
+            self.players.push(player);
+        } else if let Some(known) = self.players.get_mut(index) {
+            *known = player;
         }
-        self.players[index] = record.id.and_then(|id| PlayerId::new(id).ok());
     }
 
     /// Who `number` is; `None` if it was never given out, or the player was erased.

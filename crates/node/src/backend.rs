@@ -73,10 +73,15 @@ impl Backend for Node {
         if self.storage_full.load(Ordering::Relaxed) {
             return std::future::ready(Err(CommandError::StorageFull)).boxed();
         }
+        let Ok(room) = self.commands.clone().try_acquire_owned() else {
+            let reason = "too many commands are on their way".to_owned();
+            return std::future::ready(Err(CommandError::Overloaded { reason })).boxed();
+        };
         let view = self.view();
         let maps = self.maps.clone();
         let control = self.control.clone();
         async move {
+            let _room = room;
             // Areas take their time to become cells: not on a thread that serves others.
             let prepared = tokio::task::spawn_blocking(move || {
                 let entry = |hunt| view.catalog.by_number(hunt).cloned();

@@ -4,6 +4,7 @@
 //! What is committed is passed to every shard, which copies it into its own log. A
 //! command is answered when all shards have committed their copy.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,6 +27,8 @@ use crate::shard::{ControlCopy, RoundPoints, ShardEvent, not_stored};
 
 /// How often the thread looks whether a seed may be published.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// A batch takes no further command once it has this many bytes; an area may have megabytes.
+const BATCH_BYTES_AIM: usize = 1 << 20;
 /// A seed chain's anchor is published this many rounds before the chain's first.
 const ANCHOR_ROUNDS_AHEAD: u64 = 600;
 
@@ -148,7 +151,7 @@ impl Control {
         let mut state = Running {
             shared: self,
             in_flight: None,
-            commands: Vec::new(),
+            commands: VecDeque::new(),
             waiting: Vec::new(),
             last_concerning,
             stopping: false,
@@ -167,7 +170,7 @@ type Reply = oneshot::Sender<Result<Applied, CommandFailure>>;
 struct Running {
     shared: Control,
     in_flight: Option<Batch>,
-    commands: Vec<(Command, Reply)>,
+    commands: VecDeque<(Command, Reply)>,
     waiting: Vec<(Applied, Reply)>,
     /// The end of what shards have to copy.
     last_concerning: Sequence,
@@ -193,6 +196,9 @@ impl Running {
 
     fn time_to_next(&self) -> Duration {
         let now = self.shared.clock.now();
+        if self.in_flight.is_none() && !self.commands.is_empty() {
+            return Duration::ZERO;
+        }
         let next = self.shared.controller.next_announcement();
         next.map_or(LOOK_EVERY, |due| {
             // A round that is due at once and was not announced waits for the log, not for us.
@@ -202,7 +208,7 @@ impl Running {
 
     fn take(&mut self, event: ControlEvent) -> Result<(), String> {
         match event {
-            ControlEvent::Command { command, reply } => self.commands.push((command, reply)),
+            ControlEvent::Command { command, reply } => self.commands.push_back((command, reply)),
             ControlEvent::Copied { shard, next } => {
                 let copied = &mut self.shared.copied[usize::from(shard.get())];
                 *copied = (*copied).max(next);
@@ -233,9 +239,10 @@ impl Running {
     fn decide(&mut self) -> Result<(), String> {
         let now = self.shared.clock.now();
         self.shared.controller.begin(now);
-        let commands = std::mem::take(&mut self.commands);
         let mut decided = Vec::new();
-        for (command, reply) in commands {
+        while self.shared.controller.batch_bytes() <= BATCH_BYTES_AIM
+            && let Some((command, reply)) = self.commands.pop_front()
+        {
             match apply(&mut self.shared.controller, &self.shared.maps, command) {
                 Ok(hunt) => decided.push((hunt, reply)),
                 // Whoever asked may have gone.

@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use huntcore_log::Log;
 use huntcore_model::{Sequence, ShardId};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 
 use crate::clock::Clock;
 use crate::config::NodeConfig;
@@ -23,6 +23,8 @@ use crate::recent::RecentBatches;
 use crate::recovery::{self, RecoveredShard, StartError};
 use crate::shard::{Shard, ShardEvent};
 
+/// Commands that may be on their way at one time; each may hold an area and its cells.
+const COMMANDS_MAX: usize = 32;
 /// How often the space left for the log is looked at.
 const SPACE_LOOK_EVERY: Duration = Duration::from_millis(500);
 
@@ -38,6 +40,8 @@ pub struct Node {
     pub(crate) recent: Arc<RecentBatches>,
     pub(crate) gauge: Arc<Gauge>,
     pub(crate) storage_full: Arc<AtomicBool>,
+    /// Room for commands that are on their way.
+    pub(crate) commands: Arc<Semaphore>,
     failure: Failure,
     deciders: Mutex<Vec<JoinHandle<()>>>,
     watchers: Mutex<Vec<JoinHandle<()>>>,
@@ -171,6 +175,7 @@ impl Node {
             recent,
             gauge,
             storage_full,
+            commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
             failure,
             deciders: Mutex::new(deciders),
             watchers: Mutex::new(watchers),
