@@ -3,6 +3,8 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
+# Cargo and npm use all cores themselves, and hold locks against each other.
+.NOTPARALLEL:
 
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HUNTCORE := $(TARGET)/release/huntcore
@@ -44,8 +46,9 @@ test-api: setup $(CONSOLE) ## Run schemathesis against a real server (part of te
 	cargo test --locked --package huntcore-cli --test it -- schemathesis --nocapture
 
 .PHONY: bench
-bench: build ## Measure start-up, memory and a demo of 1,000 players; prints one JSON object
-	scripts/bench $(HUNTCORE) $(ARGS)
+bench: build ## Measure start-up, memory, a demo of 1,000 players, then `huntcore bench` (ARGS="…")
+	scripts/bench $(HUNTCORE)
+	$(HUNTCORE) bench --json $(ARGS)
 
 .PHONY: lint
 lint: setup $(CONSOLE) ## Check format, clippy, licences and banned crates
