@@ -138,7 +138,7 @@ export function paintTiles(
   function paintGlow(tiles: readonly number[]): void {
     for (const tile of tiles) {
       const [x, y] = centre(tile);
-      const reach = grown(tile, Math.max(14, radius * 3.2));
+      const reach = grown(tile, Math.max(9, radius * 3.2));
       if (reach <= 0) continue;
       const glow = context.createRadialGradient(x, y, 0, x, y, reach);
       glow.addColorStop(0, palette.glow);
@@ -187,18 +187,21 @@ export function paintTiles(
   }
 
   function paintMine(tiles: readonly number[]): void {
+    // Where there is no room for a flag, size alone must tell it from the others.
+    const grow = radius < MARKS_FROM ? 1.8 : 1.3;
     const lift = radius < 3 ? 0 : Math.min(radius * 0.2, 5);
     if (lift > 0) {
-      outline(tiles, 1.3, lift * 0.5);
+      outline(tiles, grow, lift * 0.5);
       context.fillStyle = palette.mineSide;
       context.fill();
     }
-    outline(tiles, 1.3, -lift * 0.5);
+    outline(tiles, grow, -lift * 0.5);
     context.fillStyle = palette.mine;
     context.fill();
     context.strokeStyle = palette.mineInk;
-    context.lineWidth = Math.max(1, radius * 0.12);
+    context.lineWidth = radius < MARKS_FROM ? 0.7 : Math.max(1, radius * 0.12);
     context.stroke();
+    if (radius < MARKS_FROM) return;
     context.beginPath();
     for (const tile of tiles) flag(...centre(tile), radius * 1.3, lift);
     context.fillStyle = palette.mineInk;

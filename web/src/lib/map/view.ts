@@ -50,6 +50,8 @@ export class MapView {
   #insets: Insets = { top: 0, right: 0, bottom: 0, left: 0 };
   #geometry: CellGeometry | null = null;
   #look: TileLook | null = null;
+  /** The round before, on display until the wave has passed over it. */
+  #before: TileLook | null = null;
   #fitted: Camera = { scale: 1, x: 0, y: 0 };
   #camera: Camera = this.#fitted;
   #baseCamera: Camera = this.#fitted;
@@ -105,6 +107,7 @@ export class MapView {
     if (geometry === this.#geometry) return;
     this.#geometry = geometry;
     this.#look = null;
+    this.#before = null;
     this.#cursor = null;
     this.#hover = null;
     this.#effects.clear();
@@ -113,7 +116,9 @@ export class MapView {
 
   /** Another round: its tiles rise. */
   setRound(look: TileLook): void {
+    this.#before = this.#look;
     this.#look = look;
+    this.#hover = null;
     this.#tilesStale = true;
     this.#riseStartMs = performance.now();
     this.#request();
@@ -339,11 +344,25 @@ export class MapView {
     this.#tilesStale = false;
     const look = this.#look;
     if (look === null) return;
-    const risen = risingAtMs === null ? null : this.#wave(geometry, look, risingAtMs);
-    paintTiles(context, geometry, this.#camera, this.#size, this.#palette, look, risen);
+    const paint = (one: TileLook, risen: ((tile: number) => number) | null): void =>
+      paintTiles(context, geometry, this.#camera, this.#size, this.#palette, one, risen);
+    if (risingAtMs === null) {
+      this.#before = null;
+      paint(look, null);
+      return;
+    }
+    if (this.#before !== null) {
+      const passed = this.#wave(geometry, this.#before, risingAtMs);
+      paint(this.#before, (tile) => Math.min(1, Math.max(0, 1 - 2 * passed(tile))));
+    }
+    const passed = this.#wave(geometry, look, risingAtMs);
+    paint(look, (tile) => {
+      const progress = passed(tile);
+      return progress <= 0 ? 0 : progress >= 1 ? 1 : overshoot(progress);
+    });
   }
 
-  /** Tiles rise in a wave that runs out from the middle of the area. */
+  /** How far the wave, which runs out from the middle of the area, has passed over a tile. */
   #wave(geometry: CellGeometry, look: TileLook, nowMs: number): (tile: number) => number {
     const { box, centres } = geometry;
     const middleX = (box.left + box.right) / 2;
@@ -353,8 +372,7 @@ export class MapView {
     return (tile) => {
       const cell = look.cells[tile] as number;
       const away = Math.hypot((centres[cell * 2] as number) - middleX, (centres[cell * 2 + 1] as number) - middleY);
-      const progress = (elapsed - (away / reach) * WAVE_MS) / RISE_MS;
-      return progress <= 0 ? 0 : progress >= 1 ? 1 : overshoot(progress);
+      return (elapsed - (away / reach) * WAVE_MS) / RISE_MS;
     };
   }
 

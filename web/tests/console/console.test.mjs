@@ -1,0 +1,226 @@
+/** The console alone, against the mock: faults, keyboard, phone, and what must not happen. */
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
+import { launch } from '../browser.mjs';
+import { Console } from '../e2e/support.mjs';
+import { MockServer } from '../mock/server.mjs';
+
+describe('the console against the mock', { timeout: 300_000 }, () => {
+  let browser;
+  let mock;
+  let url;
+  let context;
+
+  before(async () => {
+    browser = await launch();
+  });
+  after(() => browser?.close());
+
+  beforeEach(async () => {
+    await begin({});
+  });
+  afterEach(async () => {
+    await context?.close();
+    await mock?.close();
+  });
+
+  async function begin(options) {
+    await mock?.close();
+    mock = new MockServer({ claimsPerSecond: 60, ...options });
+    url = await mock.listen();
+  }
+
+  async function open(path, options = {}) {
+    context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+    const page = await context.newPage();
+    const game = new Console(page);
+    await page.goto(`${url}/${path}`);
+    return { page, game };
+  }
+
+  it('opens the only hunt by itself', async () => {
+    const { page, game } = await open('');
+    await game.statusIs('live');
+    await page.waitForURL(/#\/play\/park$/);
+  });
+
+  it('says so where there is no such hunt', async () => {
+    const { page } = await open('#/play/nowhere');
+    await page.getByRole('heading', { name: /No hunt/ }).waitFor();
+  });
+
+  it('falls back to watching when its token is refused, and says so', async () => {
+    const { page, game } = await open('#/play/park');
+    await game.join('ada');
+    await control('cut?code=1008');
+    await page.getByTestId('join-name').waitFor();
+    await game.statusIs('live');
+    await page.waitForFunction(() => /session has ended/.test(document.querySelector('[data-testid="announcer"]').textContent));
+  });
+
+  it('takes a token from the address, and hides it at once', async () => {
+    const guest = await (await fetch(`${url}/v1/hunts/park/guests`, { method: 'POST', body: '{"name":"linked"}' })).json();
+    const { page } = await open(`#/play/park?token=${guest.token}`);
+    await page.getByTestId('my-row').waitFor();
+    assert.equal(await page.getByTestId('my-row').getAttribute('data-player'), guest.player);
+    assert.equal(new URL(page.url()).hash, '#/play/park');
+  });
+
+  it('stays the same player over a reload, with the history', async () => {
+    const { page, game } = await open('#/play/park');
+    const me = await game.join('ada');
+    await page.getByTestId('history-tab').click();
+    await game.openList();
+    const won = await game.win();
+    await page.reload();
+    await page.getByTestId('my-row').waitFor();
+    assert.equal(await page.getByTestId('my-row').getAttribute('data-player'), me);
+    await page.getByTestId('history-tab').click();
+    await game.row(won, 'won').waitFor();
+  });
+
+  it('asks for a token where guests are not allowed', async () => {
+    await begin({ guests: false });
+    const { page } = await open('#/play/park');
+    await page.getByTestId('join-button').click();
+    await page.getByTestId('join-token').waitFor();
+    assert.match(await page.getByRole('alert').first().innerText(), /token only/);
+  });
+
+  it('hides what the hunt hides', async () => {
+    await begin({ valuesHidden: true });
+    const { page, game } = await open('#/play/park');
+    await game.join('ada');
+    await game.openList();
+    assert.match(await game.freeTiles.first().innerText(), /\?/);
+    assert.equal(await page.getByLabel('Best first').isDisabled(), true);
+  });
+
+  for (const code of [1013, 4000, 1011]) {
+    it(`comes back after close code ${code}`, async () => {
+      const { game } = await open('#/play/park');
+      await game.join('ada');
+      await control(`cut?code=${code}`);
+      await game.statusIs('reconnecting');
+      await game.statusIs('live');
+      assert.equal(await game.status.getAttribute('data-resumed'), 'true');
+    });
+  }
+
+  it('says that the hunt is paused, and that it goes on', async () => {
+    const { page, game } = await open('#/play/park');
+    await game.statusIs('live');
+    await control('state?state=paused');
+    await page.getByText('The hunt is paused').first().waitFor();
+    await control('state?state=running');
+    await page.locator('.banner').waitFor({ state: 'detached' });
+  });
+
+  it('proves the maps that it saw', async () => {
+    await begin({ claimWindowMs: 2_000 });
+    const { page } = await open('#/play/park');
+    await page.waitForFunction(() => Number(document.querySelector('[data-testid="fair-seal"]')?.getAttribute('data-verified')) >= 2);
+  });
+
+  it('is played by keyboard alone', async () => {
+    const { page, game } = await open('#/play/park');
+    await game.statusIs('live');
+    await page.getByTestId('join-name').focus();
+    await page.keyboard.press('Enter');
+    await page.getByTestId('my-row').waitFor();
+    await game.statusIs('live');
+    await page.getByTestId('tile-list-toggle').focus();
+    await page.keyboard.press('Enter');
+    await game.freeTiles.first().waitFor();
+    // One stop in the tab order for the whole list; the arrows move within it.
+    await page.locator('[data-testid="tile-button-0"]').focus();
+    await page.keyboard.press('ArrowRight');
+    await page.keyboard.press('ArrowRight');
+    const focused = () => page.evaluate(() => document.activeElement.getAttribute('data-testid'));
+    assert.equal(await focused(), 'tile-button-2');
+    assert.equal(await page.locator('[data-testid^="tile-button-"][tabindex="0"]').count(), 1);
+    await page.keyboard.press('End');
+    assert.equal(await focused(), 'tile-button-119');
+    for (let tries = 0; tries < 40 && (await page.getByTestId('history-row').count()) === 0; tries += 1) {
+      await page.keyboard.press('ArrowLeft');
+      await page.keyboard.press('Enter');
+    }
+    assert.ok((await page.getByTestId('history-row').count()) > 0, 'Enter claims');
+    await page.waitForFunction(() => /Tile|tiles/.test(document.querySelector('[data-testid="announcer"]').textContent));
+  });
+
+  it('has a skip link first, and names for all that can be pressed', async () => {
+    const { page, game } = await open('#/play/park');
+    await game.mapIsDrawn();
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Skip to the tiles');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.evaluate(() => document.activeElement.id), 'tiles');
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll('button, a, input, select')]
+        .filter((element) => (element.getAttribute('aria-label') ?? element.textContent ?? '').trim() === '' && (element.labels?.length ?? 0) === 0)
+        .map((element) => element.outerHTML),
+    );
+    assert.deepEqual(nameless, []);
+    const table = page.getByRole('table');
+    assert.ok((await table.getByRole('row').count()) > 1);
+    assert.equal(await table.getByRole('columnheader').count(), 4);
+  });
+
+  for (const path of ['#/play/park', '#/watch/park', '#/stage/park']) {
+    it(`fits a phone: ${path}`, async () => {
+      const { page, game } = await open(path, { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true });
+      await game.statusIs('live');
+      if (!path.includes('watch')) await page.locator('canvas[data-ready="true"]').waitFor();
+      const wide = await page.evaluate(() => document.documentElement.scrollWidth);
+      assert.ok(wide <= 375, `${wide} pixels wide`);
+    });
+  }
+
+  it('is claimed by a tap on a phone', async () => {
+    const { page, game } = await open('#/play/park', { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true });
+    await game.join('thumb');
+    await game.mapIsDrawn();
+    const { x, y, width, height } = await page.getByTestId('map-canvas').boundingBox();
+    for (let tries = 0; tries < 20 && (await page.getByTestId('history-row').count()) === 0; tries += 1) {
+      await page.touchscreen.tap(x + width * (0.4 + 0.01 * tries), y + height * 0.55);
+    }
+    assert.ok((await page.getByTestId('history-row').count()) > 0, 'a tap claims');
+  });
+
+  it('stands still for those who ask for less motion', async () => {
+    const { page, game } = await open('#/play/park', { reducedMotion: 'reduce' });
+    await game.mapIsDrawn();
+    await page.getByTestId('board-row').nth(3).waitFor();
+    const moving = await page.evaluate(
+      () => document.getAnimations().filter((one) => one.playState === 'running' && one.effect.getTiming().duration > 50).length,
+    );
+    assert.equal(moving, 0);
+  });
+
+  it('turns light and dark', async () => {
+    const { page, game } = await open('#/play/park', { colorScheme: 'dark' });
+    await game.mapIsDrawn();
+    const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
+    assert.equal(await theme(), 'dark');
+    await page.getByTestId('theme-toggle').click();
+    assert.equal(await theme(), 'light');
+    await page.reload();
+    await game.mapIsDrawn();
+    assert.equal(await theme(), 'light');
+  });
+
+  it('needs nothing that a strict content security policy forbids', async () => {
+    const { page, game } = await open('#/play/park');
+    await game.mapIsDrawn();
+    await page.goto(`${url}/#/watch/park`);
+    await page.locator('.uplot canvas').first().waitFor();
+    await page.goto(`${url}/#/stage/park`);
+    await game.mapIsDrawn();
+    assert.deepEqual(game.faults, []);
+  });
+
+  async function control(what) {
+    await fetch(`${url}/mock/${what}`, { method: 'POST' });
+  }
+});
