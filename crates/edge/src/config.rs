@@ -81,7 +81,7 @@ pub struct Limits {
     pub slow_client_timeout: Duration,
     /// Between pings on a quiet socket; a socket silent for three of them is closed.
     pub ping_interval: Duration,
-    /// For a socket to say `subscribe` or anything else at first, and for closing handshakes.
+    /// For a socket's peer to take the last frame and to hang up.
     pub close_timeout: Duration,
     /// Each player's attempts; `None` for no limit.
     pub player_rate: Option<Rate>,
@@ -115,7 +115,7 @@ impl Default for Limits {
             merge_ticks_over: 2,
             slow_client_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(20),
-            close_timeout: Duration::from_secs(5),
+            close_timeout: Duration::from_secs(2),
             player_rate: Some(Rate {
                 per_second: 50,
                 burst: 100,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use huntcore_wire::CloseCode;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_websockets::{Error, Message, WebSocketStream};
@@ -42,23 +43,20 @@ impl Farewell {
     }
 }
 
-/// Says it, waits for the peer's own goodbye, and lets go; all for no longer than `timeout`.
+/// Says it, ends the writing side, and reads on until the peer does the same; all for no
+/// longer than `timeout`.
+///
+/// The peer's own close frame is not waited for: whoever gets ours and then the end of the
+/// stream knows all there is to know.
 pub(super) async fn close(
     mut socket: WebSocketStream<Rewound>,
     farewell: &Farewell,
     timeout: Duration,
 ) {
     let parting = async {
-        use futures_util::{SinkExt, StreamExt};
         // After some errors the library has said goodbye already, and refuses a second one.
         let _ = socket.start_send_unpin(farewell.message());
         socket.flush().await?;
-        while let Some(Ok(message)) = socket.next().await {
-            if message.is_close() {
-                break;
-            }
-        }
-        let _ = socket.flush().await;
         let mut stream = socket.into_inner();
         stream.shutdown().await?;
         let mut sink = [0; 1_024];

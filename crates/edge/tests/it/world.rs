@@ -259,6 +259,12 @@ impl Answer {
         if answer.header("transfer-encoding") == Some("chunked") {
             answer.body = unchunk(&answer.body);
         }
+        if let Some(length) = answer
+            .header("content-length")
+            .and_then(|text| text.parse().ok())
+        {
+            answer.body.truncate(length);
+        }
         answer
     }
 
