@@ -409,7 +409,6 @@ mod tests {
                 starts_at: Timestamp::default(),
                 ends_at: None,
                 closed_at: None,
-                closed_at: None,
                 round_ms: 1_000,
                 claim_window_ms: 10_000,
                 resolution: 12,
