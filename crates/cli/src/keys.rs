@@ -22,6 +22,18 @@ pub(crate) fn kept_fairness(data: &Path) -> Result<FairnessKey, String> {
     fairness(&text).map_err(|reason| format!("{} {reason}", data.join(FAIRNESS_FILE).display()))
 }
 
+/// The fairness key kept in a data directory; `None` if none was made there yet.
+pub(crate) fn read_fairness(data: &Path) -> Result<Option<FairnessKey>, String> {
+    let path = data.join(FAIRNESS_FILE);
+    match std::fs::read_to_string(&path) {
+        Ok(text) => fairness(&text)
+            .map(Some)
+            .map_err(|reason| format!("{} {reason}", path.display())),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(format!("cannot read {}: {error}", path.display())),
+    }
+}
+
 /// A key kept in a data directory under `name`; made there the first time.
 pub(crate) fn kept(data: &Path, name: &str) -> Result<String, String> {
     let path = data.join(name);

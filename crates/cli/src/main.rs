@@ -4,6 +4,8 @@ mod commands;
 mod config;
 mod keys;
 mod output;
+mod progress;
+mod show;
 
 use std::process::ExitCode;
 
@@ -30,6 +32,10 @@ struct Arguments {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Board(commands::board::Board),
+    Hunt(commands::hunt::Hunt),
+    Log(commands::log::Log),
+    Verify(commands::verify::Verify),
     Bench(commands::bench::Bench),
     Demo(commands::demo::Demo),
     Serve(commands::serve::Serve),
@@ -41,6 +47,10 @@ fn main() -> ExitCode {
     let output = Output::new(arguments.json);
     start_tracing(arguments.json);
     let done = match arguments.command {
+        Command::Board(board) => board.run(output),
+        Command::Hunt(hunt) => hunt.run(output),
+        Command::Log(log) => log.run(output),
+        Command::Verify(verify) => verify.run(output),
         Command::Bench(bench) => bench.run(output),
         Command::Demo(demo) => demo.run(output),
         Command::Serve(serve) => serve.run(output),

@@ -1,6 +1,12 @@
 //! One command, one file.
 
 pub(crate) mod bench;
+pub(crate) mod board;
+pub(crate) mod data;
 pub(crate) mod demo;
+pub(crate) mod hunt;
+pub(crate) mod log;
 pub(crate) mod serve;
+pub(crate) mod server;
 pub(crate) mod token;
+pub(crate) mod verify;

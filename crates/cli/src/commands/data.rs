@@ -1,0 +1,61 @@
+//! Which log a command looks into: the options that all of them share.
+
+use std::path::{Path, PathBuf};
+
+use clap::Args;
+use huntcore_log_file::{FileLog, Inspection};
+
+use crate::config::{ConfigFile, LogHome};
+use crate::output::Failed;
+
+const DEFAULT_CONFIG: &str = "huntcore.toml";
+
+/// A log's directory, given or taken from the configuration.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct DataPlace {
+    /// The log's directory. Without it, the one that the configuration names.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The server's configuration file; huntcore.toml if neither is given.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// A log, to look into; nothing is changed and no lock is needed.
+pub(crate) struct OpenedData {
+    pub(crate) directory: PathBuf,
+    pub(crate) inspection: Inspection,
+    /// The configuration, if one was given or needed.
+    pub(crate) config: Option<ConfigFile>,
+}
+
+impl DataPlace {
+    pub(crate) fn open(&self) -> Result<OpenedData, Failed> {
+        let config_path = match (&self.config, &self.data) {
+            (Some(path), _) => Some(path.as_path()),
+            (None, Some(_)) => None,
+            (None, None) => Some(Path::new(DEFAULT_CONFIG)),
+        };
+        let config = config_path.map(ConfigFile::read).transpose()?;
+        let directory = match (&self.data, &config) {
+            (Some(data), _) => data.clone(),
+            (None, Some(config)) => {
+                let LogHome::File(data) = config.log_home()?;
+                data
+            }
+            (None, None) => return Err(Failed::new("neither --data nor --config is given")),
+        };
+        let inspection = FileLog::inspect(&directory)?;
+        if inspection.shards().is_empty() {
+            let directory = directory.display();
+            return Err(Failed::new(format!(
+                "{directory} is empty: no log was begun there"
+            )));
+        }
+        Ok(OpenedData {
+            directory,
+            inspection,
+            config,
+        })
+    }
+}

@@ -1,0 +1,223 @@
+//! The whole log, read and judged by `huntcore-verify`.
+//!
+//! It is read twice: first as bytes, which finds damage with file and offset, then for what
+//! it means. Beside a running server it is judged up to where it was durable when the
+//! verification began.
+
+use std::collections::BTreeMap;
+
+use huntcore_engine::EngineLimits;
+use huntcore_log::stream_name;
+use huntcore_log_file::Inspection;
+use huntcore_map::FairnessKey;
+use huntcore_model::{Batch, Sequence, ShardId, ShardMap};
+use huntcore_verify::{End, Report, Settings, Verifier, by_time};
+use serde_json::{Value, json};
+
+use crate::commands::data::{DataPlace, OpenedData};
+use crate::keys;
+use crate::output::{Failed, Output};
+use crate::progress::Progress;
+use crate::show;
+
+/// People are shown so many faults; machines get all that the report lists.
+const FAULTS_SHOWN: usize = 50;
+
+/// What was found, and what it was found with.
+struct Verdict {
+    report: Report,
+    with_key: bool,
+    end: End,
+}
+
+pub(super) fn run(place: &DataPlace, output: Output) -> Result<(), Failed> {
+    let data = place.open()?;
+    let verdict = verify(&data, output)?;
+    output.line(|| text(&verdict), || object(&verdict));
+    match verdict.report.faults_total {
+        0 => Ok(()),
+        1 => Err(Failed::new("the log has a fault")),
+        faults => Err(Failed::new(format!("the log has {faults} faults"))),
+    }
+}
+
+fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
+    let inspection = &data.inspection;
+    let fairness_key = fairness_key(data)?;
+    let with_key = fairness_key.is_some();
+    let config = data.config.as_ref();
+    let horizon_ms = config.and_then(crate::config::ConfigFile::event_horizon_ms);
+    let mut verifier = Verifier::new(Settings {
+        shards: shards(inspection)?,
+        fairness_key,
+        event_horizon_ms: horizon_ms.unwrap_or(EngineLimits::default().event_horizon_ms),
+    });
+
+    let ends = read_bytes(inspection, &mut verifier, output)?;
+    let damaged = ends.values().any(Option::is_none);
+    let records = ends.values().flatten().map(|end| end.get()).sum();
+    let progress = Progress::new(output, "records", records);
+    let mut streams = Vec::new();
+    for (&shard, &end) in &ends {
+        // Damage was reported when it was found; up to there the stream is judged.
+        let batches = inspection.read(shard, Sequence::ZERO);
+        let batches = batches.into_iter().flatten().map_while(Result::ok);
+        let within = move |batch: &Batch| end.is_none_or(|end| batch.header().first_sequence < end);
+        streams.push(batches.take_while(within).map(Ok::<_, Failed>));
+    }
+    for batch in by_time(streams) {
+        let batch = batch?;
+        verifier.feed(&batch);
+        progress.advance(u64::from(batch.header().count));
+    }
+    progress.finish();
+    let end = if damaged || has_moved(inspection, &ends) {
+        End::OfReading
+    } else {
+        End::OfLog
+    };
+    Ok(Verdict {
+        report: verifier.finish(end),
+        with_key,
+        end,
+    })
+}
+
+/// Verifies each stream as bytes; where it ends, or nothing if it is damaged.
+fn read_bytes(
+    inspection: &Inspection,
+    verifier: &mut Verifier,
+    output: Output,
+) -> Result<BTreeMap<ShardId, Option<Sequence>>, Failed> {
+    let shards = inspection.shards();
+    let progress = Progress::new(output, "streams", shards.len() as u64);
+    let mut ends = BTreeMap::new();
+    for &shard in shards {
+        let end = match inspection.verify(shard) {
+            Ok(report) if report.oldest > Sequence::ZERO => {
+                return Err(Failed::new(format!(
+                    "{} begins at {}: what came before was trimmed, so only its bytes can be \
+                     checked, with `huntcore log verify`",
+                    stream_name(shard),
+                    report.oldest
+                )));
+            }
+            Ok(report) => Some(report.tail.sequence),
+            Err(error) => {
+                verifier.unreadable(shard, Failed::from(error).to_string());
+                None
+            }
+        };
+        ends.insert(shard, end);
+        progress.advance(1);
+    }
+    progress.finish();
+    Ok(ends)
+}
+
+/// Whether anything was written since.
+fn has_moved(inspection: &Inspection, ends: &BTreeMap<ShardId, Option<Sequence>>) -> bool {
+    ends.iter().any(|(&shard, &end)| {
+        let end = end.unwrap_or_default();
+        inspection
+            .read(shard, end)
+            .is_ok_and(|mut batches| batches.next().is_some())
+    })
+}
+
+fn shards(inspection: &Inspection) -> Result<ShardMap, Failed> {
+    let shards = inspection
+        .shards()
+        .iter()
+        .filter(|shard| !shard.is_control());
+    let numbers: Vec<u16> = shards.map(|shard| shard.get()).collect();
+    let count = u16::try_from(numbers.len())?;
+    if !(0..count).eq(numbers.iter().copied()) {
+        return Err(Failed::new(format!(
+            "the log's shards are {numbers:?}, expected all from 0 on: its first start was \
+             interrupted, or a stream is missing"
+        )));
+    }
+    Ok(ShardMap::new(count)?)
+}
+
+/// The configured key, or the one kept beside the log; none if it is not ours to read.
+fn fairness_key(data: &OpenedData) -> Result<Option<FairnessKey>, Failed> {
+    if let Some(config) = &data.config
+        && let Some(key) = config.fairness_key()?
+    {
+        return Ok(Some(key));
+    }
+    match keys::read_fairness(&data.directory) {
+        Ok(key) => Ok(key),
+        Err(reason) => {
+            tracing::warn!("going on without the fairness key: {reason}");
+            Ok(None)
+        }
+    }
+}
+
+fn text(verdict: &Verdict) -> String {
+    let report = &verdict.report;
+    let rows = [
+        ("streams", report.streams),
+        ("batches", report.batches),
+        ("records", report.records),
+        ("control entries", report.control_entries),
+        ("their copies", report.control_copies),
+        ("hunts", report.hunts),
+        ("rounds", report.rounds),
+        ("seeds verified", report.seeds_verified),
+        ("maps recomputed", report.maps_verified),
+        ("claims", report.claims),
+        ("their points verified", report.points_verified),
+        ("points pending a seed", report.points_pending),
+        ("score events", report.score_events),
+        ("players", report.players),
+        ("boards and windows", report.boards_compared),
+        ("faults", report.faults_total),
+    ];
+    let rows = rows.map(|(what, number)| [what.to_owned(), show::count(number)]);
+    let mut text = show::table(
+        ["checked", show::bytes(report.bytes).as_str()],
+        |column| column >= 1,
+        rows,
+    );
+    for fault in report.faults.iter().take(FAULTS_SHOWN) {
+        text += &format!("\n{}", show::foreign(&fault.to_string()));
+    }
+    let more = report.faults_total.saturating_sub(FAULTS_SHOWN as u64);
+    if more > 0 {
+        text += &format!("\nand {} more", show::count(more));
+    }
+    if verdict.end == End::OfReading {
+        text += "\nthe log goes on, or is damaged: its ends were not compared with each other";
+    }
+    if !verdict.with_key && report.points_pending > 0 {
+        text += "\nwithout the fairness key, rounds whose seed is not published stay unchecked";
+    }
+    if report.is_ok() {
+        text += "\n\nok";
+    }
+    text
+}
+
+fn object(verdict: &Verdict) -> Value {
+    let report = &verdict.report;
+    let mut object = json!({
+        "ok": report.is_ok(),
+        "with_fairness_key": verdict.with_key,
+        "ends_compared": verdict.end == End::OfLog,
+    });
+    let counts = serde_json::to_value(report).unwrap_or_default();
+    if let (Some(object), Value::Object(counts)) = (object.as_object_mut(), counts) {
+        object.extend(counts);
+    }
+    // Each fault says itself in words, too.
+    if let Some(faults) = object["faults"].as_array_mut() {
+        for (json, fault) in faults.iter_mut().zip(&report.faults) {
+            json["message"] = fault.to_string().into();
+        }
+    }
+    object
+}
