@@ -7,6 +7,7 @@ use http::request::Parts;
 use http::{HeaderMap, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use huntcore_wire::ProblemKind;
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
 
@@ -128,7 +129,7 @@ pub(crate) async fn read_body(
     }
 }
 
-/// Reads a JSON body of one kind.
+/// Reads a JSON object of one kind.
 pub(crate) async fn read_json<T: DeserializeOwned>(
     app: &App,
     headers: &HeaderMap,
@@ -137,11 +138,11 @@ pub(crate) async fn read_json<T: DeserializeOwned>(
 ) -> Result<T, Refusal> {
     Form::of(headers, &[Form::Json])?;
     let bytes = read_body(app, headers, body, bytes_max).await?;
-    parse_json(&bytes)
+    parse_object(&bytes)
 }
 
 /// 400 where the text is no JSON, 422 where it is, but not what is expected; both say where.
-pub(crate) fn parse_json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+pub(crate) fn parse_json<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
     serde_json::from_slice(bytes).map_err(|fault| {
         let kind = match fault.classify() {
             Category::Data => ProblemKind::Invalid,
@@ -149,6 +150,22 @@ pub(crate) fn parse_json<'a, T: serde::Deserialize<'a>>(bytes: &'a [u8]) -> Resu
         };
         Refusal::new(kind, fault.to_string())
     })
+}
+
+/// Like [`parse_json`], but for what is an object.
+pub(crate) fn parse_object<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Refusal> {
+    let parsed = parse_json(bytes)?;
+    match is_array(bytes) {
+        true => Err(Refusal::new(ProblemKind::Invalid, NOT_AN_OBJECT)),
+        false => Ok(parsed),
+    }
+}
+
+pub(crate) const NOT_AN_OBJECT: &str = "expected an object, found an array";
+
+/// Whether a JSON text is an array: serde would take one for an object, field by field.
+pub(crate) fn is_array(json: &[u8]) -> bool {
+    json.trim_ascii_start().first() == Some(&b'[')
 }
 
 /// The lines of an NDJSON body that hold something, each with its index among those.

@@ -26,6 +26,7 @@ use super::follower::Follower;
 use super::outbox::{Decided, Outbox};
 use super::rewound::Rewound;
 use crate::auth::Player;
+use crate::extract::{NOT_AN_OBJECT, is_array};
 use crate::problem::whole_millis;
 use crate::rate::TooFast;
 use crate::server::ConnectionHandle;
@@ -299,6 +300,9 @@ impl Socket {
         let Some(text) = message.as_text() else {
             return Flow::Continue(());
         };
+        if is_array(text.as_bytes()) {
+            return self.on_bad_message("", NOT_AN_OBJECT);
+        }
         match ClientMessage::from_json(text) {
             Ok(ClientMessage::Claim(claim)) => self.on_claim(claim, claims),
             Ok(ClientMessage::Subscribe(subscribe)) => {

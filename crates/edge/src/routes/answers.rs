@@ -30,7 +30,7 @@ pub(super) fn tagged(
     body: impl FnOnce() -> Bytes,
 ) -> Response {
     // Weak: the same entries may come compressed, or with a newer position beside them.
-    let tag = HeaderValue::try_from(format!("W/\"{tag}\"")).expect("tags are hex and hyphens");
+    let tag = weak(tag);
     let headers = [
         (header::ETAG, tag.clone()),
         (header::CACHE_CONTROL, caching),
@@ -39,6 +39,15 @@ pub(super) fn tagged(
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(header::CONTENT_TYPE, JSON)], body()).into_response()
+}
+
+/// Whether the client has what the tag stands for, so that no body need be made.
+pub(super) fn is_known(request: &HeaderMap, tag: &str) -> bool {
+    has(request, &weak(tag))
+}
+
+fn weak(tag: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("W/\"{tag}\"")).expect("tags are hex and hyphens")
 }
 
 /// Whether the client says that it has what the tag stands for (RFC 9110, 13.1.2).

@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::claims::{decide_all, telling};
 use crate::backend::View;
-use crate::extract::{Form, lines, parse_json, read_body};
+use crate::extract::{Form, NOT_AN_OBJECT, is_array, lines, parse_json, read_body};
 use crate::openapi::BulkProblems;
 use crate::problem::Refusal;
 use crate::state::App;
@@ -88,6 +88,9 @@ fn parse(form: Form, bytes: &[u8], view: &View) -> Result<Vec<Parsed>, Refusal> 
 fn parse_item(text: &[u8], view: &View) -> Parsed {
     let claim: ClaimFor =
         serde_json::from_slice(text).map_err(|fault| ClaimItem::invalid(fault.to_string()))?;
+    if is_array(text) {
+        return Err(ClaimItem::invalid(NOT_AN_OBJECT));
+    }
     match view.catalog.hunt(&claim.hunt) {
         Some(entry) => Ok(Attempt {
             hunt: entry.number,

@@ -16,7 +16,7 @@ use serde::Serialize;
 use super::answers;
 use super::hunts::parse_hunt;
 use crate::backend::EventOutcome;
-use crate::extract::{Form, Segments, lines, parse_json, read_body};
+use crate::extract::{Form, NOT_AN_OBJECT, Segments, is_array, lines, parse_object, read_body};
 use crate::openapi::BulkProblems;
 use crate::problem::Refusal;
 use crate::state::App;
@@ -74,7 +74,7 @@ fn parse(
     hunt: HuntNumber,
 ) -> Result<Vec<Result<ScoreEvent, Fault>>, Refusal> {
     if form == Form::Json {
-        let request: EventRequest = parse_json(bytes)?;
+        let request: EventRequest = parse_object(bytes)?;
         let event = request.into_event(hunt);
         let event = event.map_err(|fault| Refusal::new(ProblemKind::Invalid, fault.to_string()))?;
         return Ok(vec![Ok(event)]);
@@ -93,6 +93,9 @@ fn parse(
     let line = |text: &[u8]| {
         let request: EventRequest =
             serde_json::from_slice(text).map_err(|fault| invalid(fault.to_string()))?;
+        if is_array(text) {
+            return Err(invalid(NOT_AN_OBJECT.to_owned()));
+        }
         request
             .into_event(hunt)
             .map_err(|fault| invalid(fault.to_string()))

@@ -159,7 +159,7 @@ async fn what_is_no_http_is_a_problem() {
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
         b"GET /healthz HTTP/1.1\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nx",
     ] {
-        Answer::parse(&world.raw(nonsense).await).problem(400, "bad-request");
+        Answer::parse(&world.raw(nonsense).await).problem(400, "malformed");
     }
     world.get("/healthz").await.ok();
 }

@@ -96,6 +96,7 @@ async fn what_is_no_claim_is_told_where_and_counted_as_invalid() {
             "unknown field `player`",
         ),
         ("[]", 422, "invalid", ""),
+        ("[1,0]", 422, "invalid", "expected an object"),
         ("\"\u{0}\"", 400, "malformed", ""),
     ] {
         let problem = world.claim_raw(&ada, body).await.problem(status, name);
@@ -105,7 +106,7 @@ async fn what_is_no_claim_is_told_where_and_counted_as_invalid() {
     let attempts = world.reconciled().await;
     assert_eq!(
         (attempts.received, attempts.told(OutcomeKind::Invalid)),
-        (9, 9)
+        (10, 10)
     );
 }
 
@@ -119,7 +120,7 @@ async fn a_batch_answers_each_item_in_order() {
         {"hunt": "park"},
         item(99, "ada"),
         {"hunt": "beach", "round": 1, "tile": 0, "player": "ada"},
-        7,
+        ["park", 1, 0, "ada"],
         item(0, "ada"),
     ]);
     let answer = world.serve("POST", "/v1/claims", &batch).await.ok();

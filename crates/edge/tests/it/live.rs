@@ -286,6 +286,7 @@ async fn messages_that_are_none_are_told_and_in_the_end_too_many() {
     for (text, id, code) in [
         ("nonsense", None, "malformed"),
         ("[]", None, "malformed"),
+        (r#" ["claim","c1",1,1]"#, None, "malformed"),
         (r#"{"type":"dance","id":"d1"}"#, Some("d1"), "malformed"),
         (
             r#"{"type":"claim","id":"c1","round":1}"#,
