@@ -36,8 +36,8 @@ async fn a_claim_that_is_no_claim_is_refused_by_name() {
     let deep = "[".repeat(100_000);
     assert_problem(
         &claim_with(&server, deep, "application/json").await,
-        400,
-        "malformed",
+        422,
+        "invalid",
         "deep",
     );
     let long = format!(

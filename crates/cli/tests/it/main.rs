@@ -7,6 +7,7 @@ mod crash;
 mod demo;
 mod documents;
 mod full_disk;
+mod operators;
 mod restart;
 mod sockets;
 mod startup;
