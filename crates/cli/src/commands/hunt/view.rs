@@ -1,6 +1,6 @@
 //! Hunts as people read them.
 
-use huntcore_wire::{HuntStateName, HuntSummary, HuntView, Timestamp};
+use huntcore_wire::{DurationText, HuntStateName, HuntSummary, HuntView, Timestamp};
 
 use crate::show;
 
@@ -14,8 +14,8 @@ pub(super) fn all(hunts: &[HuntSummary]) -> String {
             state(hunt.state).to_owned(),
             hunt.starts_at.to_string(),
             end(hunt),
-            show::span(hunt.round_ms),
-            show::span(hunt.claim_window_ms),
+            DurationText::from_millis(hunt.round_ms).to_string(),
+            DurationText::from_millis(hunt.claim_window_ms).to_string(),
             show::count(u64::from(hunt.tiles)),
             show::count(u64::from(hunt.cells)),
             hunt.config_version.to_string(),
@@ -52,8 +52,14 @@ pub(super) fn one(view: &HuntView) -> String {
         ("created", hunt.created_at.to_string()),
         ("starts", hunt.starts_at.to_string()),
         ("ends", end(hunt)),
-        ("round", show::span(hunt.round_ms)),
-        ("claim window", show::span(hunt.claim_window_ms)),
+        (
+            "round",
+            DurationText::from_millis(hunt.round_ms).to_string(),
+        ),
+        (
+            "claim window",
+            DurationText::from_millis(hunt.claim_window_ms).to_string(),
+        ),
         ("resolution", hunt.resolution.to_string()),
         ("tiles", show::count(u64::from(hunt.tiles))),
         ("cells", show::count(u64::from(hunt.cells))),

@@ -79,7 +79,7 @@ impl Cat {
         };
         let from = Sequence::new(self.from);
         let mut streams = Vec::new();
-        for shard in shards {
+        for &shard in &shards {
             streams.push(data.inspection.read(shard, from)?);
         }
         let mut printer = Printer {
@@ -90,9 +90,18 @@ impl Cat {
         };
         match printer.print(by_time(streams)) {
             // Whoever read has read enough.
-            Err(CatError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-            done => Ok(done?),
+            Err(CatError::Write(error)) if error.kind() == io::ErrorKind::BrokenPipe => {
+                return Ok(());
+            }
+            printed => printed?,
         }
+        if printer.left > 0 {
+            // Reading ends at whatever is no batch; whether that is the end is another question.
+            for shard in shards {
+                data.inspection.verify(shard)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -33,8 +33,8 @@ pub(super) struct Fairness {
     /// How many of the last rounds.
     #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
     rounds: u64,
-    /// Note what the newest round shows now, wait until its seed is published, and check
-    /// that it was bound by what was shown.
+    /// Note what the open rounds show now, wait until their seeds are published, and check
+    /// that these were bound by what was shown.
     #[arg(long)]
     wait: bool,
 }
@@ -85,10 +85,13 @@ impl Fairness {
         let progress = Progress::new(output, "rounds", self.rounds);
         let mut rounds = last_rounds(client, &view, self.rounds, now(), &progress).await?;
         progress.finish();
-        if self.wait {
-            let newest = rounds.iter().rfind(|round| round.seed.is_none());
-            if let Some(number) = newest.map(|round| round.round) {
-                reveal(client, hunt, number).await?;
+        let pending = rounds.iter().filter(|round| round.seed.is_none());
+        let pending: Vec<RoundNumber> = pending.map(|round| round.round).collect();
+        if let Some(&newest) = pending.last()
+            && self.wait
+        {
+            reveal(client, hunt, newest).await?;
+            for number in pending {
                 rounds.extend(sighting(client, hunt, number).await?);
             }
         }

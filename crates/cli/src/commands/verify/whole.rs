@@ -178,11 +178,8 @@ fn text(verdict: &Verdict) -> String {
         ("faults", report.faults_total),
     ];
     let rows = rows.map(|(what, number)| [what.to_owned(), show::count(number)]);
-    let mut text = show::table(
-        ["checked", show::bytes(report.bytes).as_str()],
-        |column| column >= 1,
-        rows,
-    );
+    let table = show::table(["checked", "count"], |column| column == 1, rows);
+    let mut text = format!("{} of log\n{table}", show::bytes(report.bytes));
     for fault in report.faults.iter().take(FAULTS_SHOWN) {
         text += &format!("\n{}", show::foreign(&fault.to_string()));
     }
