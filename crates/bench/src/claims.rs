@@ -102,9 +102,9 @@ async fn open_rounds(node: &Node) -> Result<Vec<(HuntNumber, RoundNumber)>, Benc
     let failed = |error: &dyn std::fmt::Display| BenchError::Huntcore(error.to_string());
     let square = [
         [0.0, 0.0],
-        [0.48, 0.0],
-        [0.48, 0.48],
-        [0.0, 0.48],
+        [0.32, 0.0],
+        [0.32, 0.32],
+        [0.0, 0.32],
         [0.0, 0.0],
     ];
     let mut open = Vec::new();

@@ -82,7 +82,7 @@ impl BenchReport {
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// huntcore itself did not start or go on.
-    #[error("huntcore: {0}")]
+    #[error("the run ended early: {0}")]
     Huntcore(String),
     /// The peer is there but does not do what it should.
     #[error("{peer}: {reason}")]
