@@ -181,7 +181,7 @@ async fn a_client_that_never_reads_its_answer_is_cut_off() {
     let writing = tokio::spawn(async move { writer.write_all(&request).await });
     within(async {
         while world.counts.connections() > 0 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            tokio::task::yield_now().await;
         }
     })
     .await;
