@@ -58,9 +58,8 @@ async fn hold_through_kills(shards: u16) {
         settle(&api, &ledger).await;
 
         if life == KILLS {
-            watch
-                .until_it_shows(&server.url, &locked(&ledger).winners())
-                .await;
+            let winners = locked(&ledger).winners();
+            watch.until_it_shows(&server.url, &winners).await;
             let status = server.stop().await;
             assert!(
                 status.success(),
