@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -13,10 +14,11 @@ use huntcore_edge::{
 };
 use huntcore_map::FairnessKey;
 use huntcore_model::{HuntId, ShardMap};
-use huntcore_node::NodeConfig;
+use huntcore_node::{NodeConfig, check_hunt};
 use huntcore_wire::{DurationText, HuntRequest, Timestamp, ValueRow};
 use ipnet::IpNet;
 use serde::Deserialize;
+use toml::Spanned;
 
 use crate::keys;
 
@@ -28,7 +30,7 @@ pub(crate) struct ConfigFile {
     pub(crate) listen: SocketAddr,
     /// How many arbiters share the hunts' tiles; fixed when the log is first used.
     #[serde(default = "one")]
-    pub(crate) shards: u16,
+    pub(crate) shards: Spanned<u16>,
     pub(crate) log: LogSection,
     #[serde(default)]
     pub(crate) auth: AuthSection,
@@ -40,6 +42,34 @@ pub(crate) struct ConfigFile {
     pub(crate) live: LiveSection,
     #[serde(default)]
     pub(crate) hunt: Vec<HuntSection>,
+    /// Where it was read from, so that later faults can be placed in it.
+    #[serde(skip)]
+    source: Source,
+}
+
+/// A configuration's file and text.
+#[derive(Clone, Debug, Default)]
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// A fault at a place in the text.
+    fn fault(
+        &self,
+        place: &Range<usize>,
+        key: impl Into<String>,
+        reason: impl fmt::Display,
+    ) -> ConfigError {
+        let before = self.text.get(..place.start).unwrap_or_default();
+        ConfigError::Place {
+            path: self.path.clone(),
+            line: before.matches('\n').count() + 1,
+            key: key.into(),
+            reason: reason.to_string(),
+        }
+    }
 }
 
 /// `[log]`
@@ -130,11 +160,11 @@ pub(crate) struct LiveSection {
 pub(crate) struct HuntSection {
     pub(crate) id: HuntId,
     /// A `GeoJSON` file, found from the configuration file's folder.
-    pub(crate) area: PathBuf,
-    pub(crate) resolution: u8,
-    pub(crate) round: DurationText,
-    pub(crate) claim_window: DurationText,
-    pub(crate) tiles: u32,
+    pub(crate) area: Spanned<PathBuf>,
+    pub(crate) resolution: Spanned<u8>,
+    pub(crate) round: Spanned<DurationText>,
+    pub(crate) claim_window: Spanned<DurationText>,
+    pub(crate) tiles: Spanned<u32>,
     #[serde(default)]
     pub(crate) starts_at: Option<Timestamp>,
     #[serde(default)]
@@ -162,6 +192,13 @@ pub(crate) enum ConfigError {
     },
     #[error("{}: {reason}", path.display())]
     Toml { path: PathBuf, reason: String },
+    #[error("{}: line {line}: {key}: {reason}", path.display())]
+    Place {
+        path: PathBuf,
+        line: usize,
+        key: String,
+        reason: String,
+    },
     #[error("{key}: {reason}")]
     Value { key: String, reason: String },
 }
@@ -189,11 +226,16 @@ impl ConfigFile {
         })?;
         let folder = path.parent().unwrap_or(Path::new(""));
         for hunt in &mut config.hunt {
-            hunt.area = folder.join(&hunt.area);
+            let area = hunt.area.as_mut();
+            *area = folder.join(&*area);
         }
         if let Some(rest) = config.log.url.strip_prefix("file:") {
             config.log.url = format!("file:{}", folder.join(rest).display());
         }
+        config.source = Source {
+            path: path.to_owned(),
+            text,
+        };
         Ok(config)
     }
 
@@ -259,8 +301,8 @@ impl ConfigFile {
 
     fn node_with(&self, fairness_key: FairnessKey) -> Result<NodeConfig, ConfigError> {
         let mut config = NodeConfig::new(fairness_key);
-        config.shards =
-            ShardMap::new(self.shards).map_err(|error| ConfigError::value("shards", error))?;
+        config.shards = ShardMap::new(*self.shards.get_ref())
+            .map_err(|error| self.source.fault(&self.shards.span(), "shards", error))?;
         let limits = &self.limits;
         let kept = &mut config.limits;
         set(&mut kept.players_max, limits.players_max);
@@ -289,7 +331,27 @@ impl ConfigFile {
 
     /// The hunts to create.
     pub(crate) fn hunts(&self) -> Result<Vec<HuntRequest>, ConfigError> {
-        self.hunt.iter().map(HuntSection::request).collect()
+        self.hunt
+            .iter()
+            .map(|hunt| {
+                let area = || hunt.area.span();
+                let request = hunt.request().map_err(|error| {
+                    self.source
+                        .fault(&area(), format!("hunt {}: area", hunt.id), error)
+                })?;
+                check_hunt(&request).map_err(|fault| {
+                    let place = hunt.place_of(fault.field);
+                    let file = hunt.area.get_ref().display();
+                    let reason = match fault.field {
+                        "area" => format!("{file}: {fault}"),
+                        _ => fault.to_string(),
+                    };
+                    self.source
+                        .fault(&place, format!("hunt {}: {}", hunt.id, fault.field), reason)
+                })?;
+                Ok(request)
+            })
+            .collect()
     }
 }
 
@@ -353,30 +415,56 @@ impl LimitsSection {
 
 impl HuntSection {
     /// The hunt as the API takes it, its area read.
-    pub(crate) fn request(&self) -> Result<HuntRequest, ConfigError> {
-        let key = || format!("hunt {}: area", self.id);
-        let text = std::fs::read_to_string(&self.area).map_err(|error| {
-            ConfigError::value(
-                key(),
-                format_args!("cannot read {}: {error}", self.area.display()),
-            )
+    pub(crate) fn request(&self) -> Result<HuntRequest, AreaFileError> {
+        let path = self.area.get_ref();
+        let read = std::fs::read_to_string(path);
+        let text = read.map_err(|source| AreaFileError::Read {
+            path: path.clone(),
+            source,
         })?;
-        let area = serde_json::from_str(&text).map_err(|error| {
-            ConfigError::value(key(), format_args!("{}: {error}", self.area.display()))
+        let area = serde_json::from_str(&text).map_err(|source| AreaFileError::Json {
+            path: path.clone(),
+            source,
         })?;
         Ok(HuntRequest {
             id: self.id.clone(),
             area,
-            resolution: self.resolution,
-            round: self.round,
-            claim_window: self.claim_window,
-            tiles: self.tiles,
+            resolution: *self.resolution.get_ref(),
+            round: *self.round.get_ref(),
+            claim_window: *self.claim_window.get_ref(),
+            tiles: *self.tiles.get_ref(),
             starts_at: self.starts_at,
             ends_at: self.ends_at,
             values: self.values.clone(),
             values_hidden: self.values_hidden,
         })
     }
+
+    /// Where a field's value stands in the file; the area's for fields without a place.
+    fn place_of(&self, field: &str) -> Range<usize> {
+        match field {
+            "resolution" => self.resolution.span(),
+            "round" => self.round.span(),
+            "claim_window" => self.claim_window.span(),
+            "tiles" => self.tiles.span(),
+            _ => self.area.span(),
+        }
+    }
+}
+
+/// Why an area's file gives no area.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AreaFileError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{}: {source}", path.display())]
+    Json {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
 }
 
 /// A key's text: as it stands, or from the environment after `env:`.
@@ -433,8 +521,8 @@ fn default_listen() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 7070))
 }
 
-const fn one() -> u16 {
-    1
+fn one() -> Spanned<u16> {
+    Spanned::new(0..0, 1)
 }
 
 #[cfg(test)]

@@ -111,6 +111,8 @@ pub enum EventOutcome {
     UnknownHunt,
     /// The hunt takes no events any more.
     HuntClosed,
+    /// The hunt takes no events yet.
+    HuntNotBegun,
     /// A limit is reached; nothing was stored.
     Overloaded,
     /// The log takes no more for lack of space; nothing was stored.

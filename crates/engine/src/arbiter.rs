@@ -344,7 +344,10 @@ impl Arbiter {
         let Some(hunt) = self.catalog.by_number(event.hunt) else {
             return told_at_once(EventVerdict::UnknownHunt);
         };
-        let closed = hunt.closed_at.is_some();
+        // Outside a hunt's time its shards do not tell each other that time passes, so no
+        // window with such an event in it would ever be final.
+        let begun = hunt.starts_at <= self.now;
+        let over = hunt.closed_at.is_some() || hunt.ends_at.is_some_and(|end| end <= self.now);
         let key = EventKey::new(event.hunt, event.player, event.event_id);
         if let Some(seen) = self.events.get(&key) {
             let answer = if seen.digest == event.digest {
@@ -357,8 +360,11 @@ impl Arbiter {
                 needs: seen.sequence.advanced(1),
             };
         }
-        if closed {
+        if over {
             return told_at_once(EventVerdict::HuntClosed);
+        }
+        if !begun {
+            return told_at_once(EventVerdict::HuntNotBegun);
         }
         if self.storage_full {
             return told_at_once(EventVerdict::StorageFull);

@@ -58,8 +58,10 @@ pub enum EventVerdict {
     Conflict(Sequence),
     /// The hunt does not exist.
     UnknownHunt,
-    /// The hunt was closed.
+    /// The hunt has ended or was closed.
     HuntClosed,
+    /// The hunt has not started.
+    HuntNotBegun,
     /// A limit is reached; nothing changed.
     Overloaded,
     /// The log takes no more for lack of space; nothing changed.

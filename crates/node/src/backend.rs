@@ -180,6 +180,7 @@ fn event_outcome(answer: Result<EventVerdict, NoAnswer>, shard: ShardId) -> Even
         Ok(EventVerdict::Conflict(_)) => EventOutcome::Conflict,
         Ok(EventVerdict::UnknownHunt) => EventOutcome::UnknownHunt,
         Ok(EventVerdict::HuntClosed) => EventOutcome::HuntClosed,
+        Ok(EventVerdict::HuntNotBegun) => EventOutcome::HuntNotBegun,
         Ok(EventVerdict::Overloaded) | Err(NoAnswer::Overloaded) => EventOutcome::Overloaded,
         Ok(EventVerdict::StorageFull) => EventOutcome::StorageFull,
         Err(NoAnswer::Unknown) => EventOutcome::OutcomeUnknown,

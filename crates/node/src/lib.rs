@@ -24,3 +24,4 @@ pub use config::NodeConfig;
 pub use maps::MapError;
 pub use node::Node;
 pub use recovery::StartError;
+pub use rules::{HuntFault, check_hunt};

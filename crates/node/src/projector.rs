@@ -28,6 +28,8 @@ use crate::recovery::StartError;
 
 /// Entries of a board that is pushed to live sockets.
 const PUSHED_ENTRIES: usize = 100;
+/// How much of the log's end a restarted node can resume clients from.
+const RESUMABLE_MS: u64 = 25_000;
 /// The longest the thread sleeps.
 const IDLE: Duration = Duration::from_millis(100);
 
@@ -130,10 +132,18 @@ impl Projector {
             folded_since_tick: false,
             ticked_time: TimeMicros::ZERO,
         };
+        // Ticks are cut again over the log's last stretch, so that whoever was connected
+        // before the restart can resume instead of beginning anew.
+        let resumable_from = last_time(log, config.shards)?.minus_millis(RESUMABLE_MS);
         for batch in ByTime::new(log, config.shards)? {
             if !projector.apply(&batch?).map_err(StartError::Project)? {
                 // One shard stopped long before the others; they go on once it does.
                 break;
+            }
+            let time = projector.broadcast.time();
+            let since_tick = time.micros_since(projector.ticked_at);
+            if time >= resumable_from && since_tick >= projector.tick_micros {
+                projector.tick(time);
             }
         }
         projector.tick(projector.clock.now());
@@ -347,6 +357,13 @@ fn wire_name(name: BoardName) -> huntcore_wire::BoardName {
         BoardName::Best => huntcore_wire::BoardName::Best,
         BoardName::Second => huntcore_wire::BoardName::Second,
     }
+}
+
+/// The latest time in the log.
+fn last_time(log: &dyn Log, shards: ShardMap) -> Result<TimeMicros, ReadError> {
+    let times = shards.shards().map(|shard| Ok(log.tail(shard)?.tail.time));
+    let times: Vec<TimeMicros> = times.collect::<Result<_, ReadError>>()?;
+    Ok(times.into_iter().max().unwrap_or_default())
 }
 
 /// The batches of all streams, merged by their times, so that no projection sees one

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use huntcore_map::{Area, AreaError, ValueTable, ValueTableError};
+use huntcore_map::{
+    Area, AreaError, AreaFault, MapConfig, MapConfigError, ValueTable, ValueTableError,
+};
 use huntcore_model::{HuntEntry, ValueWeight};
 use huntcore_wire::{DurationText, HuntChange, HuntRequest, ValueRow};
 use serde_json::Value;
@@ -45,7 +47,48 @@ pub(crate) enum RulesError {
     )]
     Guessable { tiles: u32, bits: f64 },
     #[error(transparent)]
+    Tiles(#[from] MapConfigError),
+    #[error(transparent)]
     Map(#[from] MapError),
+}
+
+/// Why no hunt can be made of a request, and which of its fields is to blame.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct HuntFault {
+    /// The field's name in the request.
+    pub field: &'static str,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+/// Finds out whether a hunt can be made of a request. Computes the area's cells, which may
+/// take a while.
+pub fn check_hunt(request: &HuntRequest) -> Result<(), HuntFault> {
+    match of_request(request) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(HuntFault {
+            field: error.field(),
+            reason: error.to_string(),
+        }),
+    }
+}
+
+impl RulesError {
+    const fn field(&self) -> &'static str {
+        match self {
+            Self::Area(AreaError {
+                fault: AreaFault::Resolution { .. },
+                ..
+            }) => "resolution",
+            Self::Area(_) | Self::Map(_) => "area",
+            Self::Values(_) => "values",
+            Self::Round { .. } => "round",
+            Self::ClaimWindow { .. } | Self::RoundsOpen { .. } => "claim_window",
+            Self::Guessable { .. } => "values_hidden",
+            Self::Tiles(_) => "tiles",
+        }
+    }
 }
 
 /// The rules of a hunt to be created. Computes the area's cells, which may take a while.
@@ -64,6 +107,7 @@ pub(crate) fn of_request(request: &HuntRequest) -> Result<Rules, RulesError> {
 }
 
 fn checked(rules: Rules) -> Result<Rules, RulesError> {
+    MapConfig::new(1, rules.cells.clone(), rules.tiles, rules.values.clone())?;
     let bits = rules.values.guess_bits(rules.tiles);
     if rules.values_hidden && bits < HIDDEN_BITS_MIN {
         return Err(RulesError::Guessable {

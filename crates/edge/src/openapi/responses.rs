@@ -93,6 +93,7 @@ problem_sets! {
     BulkProblems: [ANY, BODY, COMMAND, &[
         ProblemKind::UnknownHunt,
         ProblemKind::HuntClosed,
+        ProblemKind::HuntState,
         ProblemKind::EventConflict,
     ]];
     /// Of asking for a guest's token.

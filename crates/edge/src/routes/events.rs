@@ -169,6 +169,7 @@ fn fault_of(outcome: EventOutcome) -> Fault {
         EventOutcome::Conflict => ProblemKind::EventConflict,
         EventOutcome::UnknownHunt => ProblemKind::UnknownHunt,
         EventOutcome::HuntClosed => ProblemKind::HuntClosed,
+        EventOutcome::HuntNotBegun => ProblemKind::HuntState,
         EventOutcome::Overloaded => ProblemKind::Overloaded,
         EventOutcome::StorageFull => ProblemKind::StorageFull,
         EventOutcome::Accepted { .. }

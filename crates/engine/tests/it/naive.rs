@@ -269,8 +269,11 @@ impl Naive {
             };
             return (verdict, Sequence::new(seen.sequence + 1));
         }
-        if hunt.closed.is_some() {
+        if hunt.closed.is_some() || hunt.ends.is_some_and(|end| end <= self.now) {
             return at_once(EventVerdict::HuntClosed);
+        }
+        if self.now < hunt.starts {
+            return at_once(EventVerdict::HuntNotBegun);
         }
         if self.events.len() >= self.limits.events_max {
             return at_once(EventVerdict::Overloaded);

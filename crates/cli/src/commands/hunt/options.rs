@@ -172,7 +172,8 @@ impl Create {
         let named = |hunt: &HuntSection| self.hunt.as_ref().is_none_or(|id| *id == hunt.id);
         let mut requests = Vec::new();
         for mut hunt in file.hunt.into_iter().filter(named) {
-            hunt.area = folder.join(&hunt.area);
+            let area = hunt.area.as_mut();
+            *area = folder.join(&*area);
             requests.push(hunt.request()?);
         }
         match (requests.is_empty(), &self.hunt) {
