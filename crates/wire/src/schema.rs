@@ -100,7 +100,7 @@ schema_of! {
         "How far each stream of the log has been seen. Opaque: hand it back, never look into it.",
         2,
         16_416,
-        "AQIAKv__Aww",
+        "AQA",
     )
     .pattern(Some("^[A-Za-z0-9_-]+$"))
 }
