@@ -63,7 +63,7 @@ pub(super) async fn page(
         .map(str::parse::<Cursor>)
         .transpose();
     let cursor = cursor.map_err(|fault| malformed(fault.to_string()))?;
-    let view = view_at(&app, query.at_least.as_ref()).await?;
+    let view = view_with(&app, hunt, name, query.window, query.at_least.as_ref()).await?;
     let board = find(&view, hunt, name, query.window)?;
     let page = board
         .page(cursor.as_ref(), limit)
@@ -116,7 +116,7 @@ pub(super) async fn standing(
         )
     };
     let player = PlayerId::new(&player).map_err(|_| absent())?;
-    let view = view_at(&app, query.at_least.as_ref()).await?;
+    let view = view_with(&app, hunt, name, query.window, query.at_least.as_ref()).await?;
     let board = find(&view, hunt, name, query.window)?;
     let standing = board.standing(&player).ok_or_else(absent)?;
     let neighbours = match around {
@@ -153,6 +153,21 @@ fn within(name: &str, found: u32, least: u32, most: u32) -> Result<usize, Refusa
     }
     let detail = format!("{name} is {found}, expected {least} to {most}");
     Err(Refusal::new(ProblemKind::Malformed, detail))
+}
+
+/// A view that covers the position asked for. A window that will never be there is refused
+/// before anything is waited for.
+async fn view_with(
+    app: &App,
+    hunt: HuntNumber,
+    name: BoardName,
+    window: Option<Timestamp>,
+    at_least: Option<&PositionText>,
+) -> Result<Arc<View>, Refusal> {
+    if window.is_some() {
+        find(&app.backend.view(), hunt, name, window)?;
+    }
+    view_at(app, at_least).await
 }
 
 /// A view that covers the position asked for, if one comes in time.

@@ -135,6 +135,23 @@ async fn a_reader_with_a_position_waits_for_it_and_no_longer_than_allowed() {
         .get(&format!("{path}/players/later?at_least={position}"))
         .await
         .problem(503, "projection-behind");
+    // What no wait can bring about is refused without one.
+    for (query, status, name) in [
+        ("best?window=2026-11-22T10:00:00Z", 404, "unknown-window"),
+        ("second?window=2026-11-22T10:00:00.5Z", 400, "malformed"),
+        (
+            "best/players/later?window=2026-11-22T10:00:00Z",
+            404,
+            "unknown-window",
+        ),
+    ] {
+        world
+            .get(&format!(
+                "/v1/hunts/park/boards/{query}&at_least={position}"
+            ))
+            .await
+            .problem(status, name);
+    }
 }
 
 #[tokio::test]
