@@ -57,7 +57,7 @@ pub struct Limits {
     /// From a request's first awaited byte to its last header. An idle kept-alive connection
     /// is closed after this time too.
     pub header_read_timeout: Duration,
-    /// Bytes of an ordinary request's body.
+    /// Bytes of a player's or guest's body; every connection may hold one.
     pub body_bytes_max: usize,
     /// Bytes of a service's body: batches, NDJSON, areas.
     pub bulk_body_bytes_max: usize,
@@ -71,13 +71,17 @@ pub struct Limits {
     pub at_least_wait: Duration,
     /// Bytes of one message from a live socket.
     pub message_bytes_max: usize,
-    /// Bytes written to a live socket and not yet taken by the kernel before no more are given.
+    /// Bytes that the kernel holds for a live socket; no more are given while some are left over.
     pub outgoing_bytes_max: usize,
     /// Attempts of one live socket that await their outcome; more wait in the peer's own buffers.
     pub socket_attempts_max: usize,
+    /// How long a client that resumes waits for this process to have seen what it has, before
+    /// it is sent a snapshot.
+    pub resume_wait: Duration,
     /// Missed ticks beyond which a slow socket gets them merged into one delta.
     pub merge_ticks_over: usize,
-    /// How long a live socket may take nothing before it is closed with 4000.
+    /// How long a live socket may take for what it was given before it is closed with 4000.
+    /// However slowly it reads on: until then it keeps a snapshot alive that others are past.
     pub slow_client_timeout: Duration,
     /// Between pings on a quiet socket; a socket silent for three of them is closed.
     pub ping_interval: Duration,
@@ -103,7 +107,7 @@ impl Default for Limits {
             header_bytes_max: 32 << 10,
             header_count_max: 64,
             header_read_timeout: Duration::from_secs(15),
-            body_bytes_max: 256 << 10,
+            body_bytes_max: 16 << 10,
             bulk_body_bytes_max: 8 << 20,
             body_read_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(10),
@@ -112,6 +116,7 @@ impl Default for Limits {
             message_bytes_max: 4 << 10,
             outgoing_bytes_max: 64 << 10,
             socket_attempts_max: 64,
+            resume_wait: Duration::from_secs(1),
             merge_ticks_over: 2,
             slow_client_timeout: Duration::from_secs(20),
             ping_interval: Duration::from_secs(20),

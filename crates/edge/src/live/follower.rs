@@ -4,6 +4,7 @@ use bytes::Bytes;
 use huntcore_broadcast::{Cursor, FeedVersion, Next, Start};
 use huntcore_model::{HuntId, HuntNumber, PlayerId, Position, TimeMicros};
 use huntcore_wire::{ServerMessage, SubscribedMessage};
+use tokio::time::Instant;
 
 use crate::backend::View;
 
@@ -21,9 +22,16 @@ enum Place {
     /// The socket has not asked for the feed.
     Outside,
     /// It has, and nothing has been sent.
-    AtTheDoor { resume: Option<Position> },
+    AtTheDoor { resume: Option<Resume> },
     /// It has been sent everything up to here.
     At(Cursor),
+}
+
+/// Where a client was before. The process that it was connected to may have been ahead of
+/// this one: going on at once would take its boards back (I6).
+struct Resume {
+    seen: Position,
+    wait_until: Instant,
 }
 
 impl Follower {
@@ -44,13 +52,33 @@ impl Follower {
         }
     }
 
-    /// Begins after `resume`, or with a snapshot; `false` if it has begun before.
-    pub(super) fn subscribe(&mut self, resume: Option<Position>) -> bool {
+    /// Begins after `resume`, once a view covers it, or with a snapshot; `false` if it has
+    /// begun before.
+    pub(super) fn subscribe(&mut self, resume: Option<Position>, wait_until: Instant) -> bool {
         let first = !self.is_subscribed();
         if first {
+            let resume = resume.map(|seen| Resume { seen, wait_until });
             self.place = Place::AtTheDoor { resume };
         }
         first
+    }
+
+    /// Until when it waits for a view that covers what the client has seen.
+    pub(super) const fn waits_until(&self) -> Option<Instant> {
+        match &self.place {
+            Place::AtTheDoor {
+                resume: Some(resume),
+            } => Some(resume.wait_until),
+            _ => None,
+        }
+    }
+
+    /// Begins with a snapshot after all: what the client has seen is of another log, or too
+    /// far ahead, and what it made of that must not stay.
+    pub(super) fn wait_no_longer(&mut self) {
+        if let Place::AtTheDoor { resume } = &mut self.place {
+            *resume = None;
+        }
     }
 
     pub(super) const fn is_subscribed(&self) -> bool {
@@ -65,8 +93,11 @@ impl Follower {
         };
         match &self.place {
             Place::Outside => Vec::new(),
+            Place::AtTheDoor {
+                resume: Some(resume),
+            } if !view.position.covers(&resume.seen) => Vec::new(),
             Place::AtTheDoor { resume } => {
-                let start = feed.start(resume.as_ref());
+                let start = feed.start(resume.as_ref().map(|resume| &resume.seen));
                 self.begin(feed, start, now)
             }
             Place::At(cursor) => match feed.next(cursor, self.merge_over) {

@@ -307,7 +307,8 @@ impl Socket {
             Ok(ClientMessage::Claim(claim)) => self.on_claim(claim, claims),
             Ok(ClientMessage::Subscribe(subscribe)) => {
                 let resume = subscribe.resume.and_then(|resume| resume.parse().ok());
-                if !self.follower.subscribe(resume) {
+                let wait_until = Instant::now() + self.shared.limits.resume_wait;
+                if !self.follower.subscribe(resume, wait_until) {
                     self.complain(None, ProblemKind::Invalid, "already subscribed");
                 }
                 Flow::Continue(())
@@ -407,8 +408,10 @@ impl Socket {
         let stalled = self
             .unsent_since
             .map(|since| since + limits.slow_client_timeout);
-        let nearest = self.expires_at.min(next_ping);
-        stalled.map_or(nearest, |stalled| stalled.min(nearest))
+        [stalled, self.follower.waits_until()]
+            .into_iter()
+            .flatten()
+            .fold(self.expires_at.min(next_ping), Instant::min)
     }
 
     fn on_timer(&mut self) -> Flow {
@@ -421,6 +424,13 @@ impl Socket {
         let slow = |since: Instant| now >= since + limits.slow_client_timeout;
         if self.unsent_since.is_some_and(slow) {
             return end(CloseCode::SlowClient, "slow client");
+        }
+        if self
+            .follower
+            .waits_until()
+            .is_some_and(|until| now >= until)
+        {
+            self.follower.wait_no_longer();
         }
         if now >= self.heard_at + limits.ping_interval * (self.silences + 1) {
             self.silences += 1;

@@ -3,8 +3,8 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt;
-use huntcore_edge::{AuthConfig, Rate};
-use huntcore_model::{OutcomeKind, RoundNumber, TileIndex};
+use huntcore_edge::{AuthConfig, Backend as _, Rate};
+use huntcore_model::{OutcomeKind, Position, RoundNumber, Sequence, ShardId, TileIndex};
 use huntcore_wire::{
     ClaimMessage, ClientMessage, LiveState, PositionText, ServerMessage, SubscribeMessage,
 };
@@ -277,6 +277,48 @@ async fn a_client_resumes_where_it_was_or_starts_anew() {
             _ => {}
         }
     }
+}
+
+#[tokio::test]
+async fn a_client_from_further_ahead_is_waited_for() {
+    let world = World::with(|config| config.limits.resume_wait = crate::world::PATIENCE).await;
+    world.fake.hold_views(true);
+    let won = world.claim("ada", 1, 0).await.ok();
+    let receipt = won["receipt"]["position"].as_str().expect("a position");
+    let mut ahead = world.fake.view().position.clone();
+    ahead.merge(&receipt.parse().expect("a position"));
+    let ahead = PositionText::from(&ahead);
+    let mut watcher = world.live(None).await;
+    subscribe(&mut watcher, Some(ahead.clone())).await;
+    // The answer to a second one shows that the first has been taken in, and not begun.
+    subscribe(&mut watcher, None).await;
+    assert!(matches!(hear(&mut watcher).await, ServerMessage::Error(_)));
+    world.fake.hold_views(false);
+    world.fake.advance(100);
+    let ServerMessage::Subscribed(subscribed) = hear(&mut watcher).await else {
+        panic!("not subscribed");
+    };
+    assert_eq!((subscribed.resumed, subscribed.resume), (true, ahead));
+}
+
+#[tokio::test]
+async fn a_client_of_another_log_starts_anew() {
+    let world = World::with(|config| {
+        config.limits.resume_wait = std::time::Duration::from_millis(20);
+    })
+    .await;
+    let mut elsewhere = Position::start();
+    elsewhere.advance(ShardId::new(0), Sequence::new(1 << 40));
+    let mut watcher = world.live(None).await;
+    subscribe(&mut watcher, Some((&elsewhere).into())).await;
+    let ServerMessage::Subscribed(subscribed) = hear(&mut watcher).await else {
+        panic!("not subscribed");
+    };
+    assert!(!subscribed.resumed);
+    assert!(matches!(
+        hear(&mut watcher).await,
+        ServerMessage::Snapshot(_)
+    ));
 }
 
 #[tokio::test]
