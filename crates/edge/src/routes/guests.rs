@@ -1,5 +1,6 @@
 //! Guests: a player token for whoever asks, where that is allowed.
 
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
 use axum::Extension;
@@ -50,7 +51,7 @@ pub(super) async fn welcome(
     }
     let peer = Peer::of(&headers, connection.peer, &app.config.trusted_proxies);
     let limited = |wait| Refusal::too_fast(wait, "too many guests from this address");
-    app.guests.check(&peer.address).map_err(limited)?;
+    app.guests.check(&rate_key(peer.address)).map_err(limited)?;
     let request = match headers.contains_key(header::CONTENT_TYPE) {
         true => {
             let limit = app.limits().body_bytes_max;
@@ -69,6 +70,29 @@ pub(super) async fn welcome(
     Ok(answers::json(StatusCode::CREATED, &answer))
 }
 
+/// Whose addresses count as one: a single IPv6 subscriber has 2^64 of them.
+fn rate_key(address: IpAddr) -> IpAddr {
+    match address {
+        IpAddr::V4(_) => address,
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
+/// Marks that turn the direction of what follows them or show as nothing: with them one name
+/// looks like another. Joiners stay, which scripts and emoji need.
+const fn is_invisible(character: char) -> bool {
+    matches!(
+        character,
+        '\u{ad}'
+            | '\u{61c}'
+            | '\u{200b}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{feff}'
+    )
+}
+
 /// The name, as far as it can be shown, and something that nobody can guess or take.
 fn player_id(name: Option<&str>) -> Result<PlayerId, Refusal> {
     let mut suffix = [0; SUFFIX_BYTES];
@@ -80,7 +104,7 @@ fn player_id(name: Option<&str>) -> Result<PlayerId, Refusal> {
     let shown = name
         .unwrap_or_default()
         .chars()
-        .filter(|character| !character.is_control());
+        .filter(|character| !character.is_control() && !is_invisible(*character));
     let mut id: String = shown
         .take(NAME_CHARS_MAX)
         .collect::<String>()
@@ -106,7 +130,16 @@ mod tests {
         assert!(id(None).starts_with("guest~"));
         assert!(id(Some("\u{0}\n ")).starts_with("guest~"));
         assert!(id(Some(" ada ")).starts_with("ada~"));
+        assert!(id(Some("\u{202e}a\u{200b}da\u{feff}")).starts_with("ada~"));
         assert_eq!(id(Some(&"🐙".repeat(40))).len(), 63);
         assert_ne!(id(Some("ada")), id(Some("ada")));
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let key = |text: &str| rate_key(text.parse().expect("an address"));
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 }
