@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderValue, header};
 use ipnet::IpNet;
 
 /// A web origin: `scheme://host[:port]`, lower case, default port left out.
@@ -58,6 +58,12 @@ impl OriginList {
                 .filter_map(|text| Origin::parse(text))
                 .collect(),
         }
+    }
+
+    /// Whether it is one of these, however it was spelt in the settings.
+    pub(crate) fn lists(&self, origin: &HeaderValue) -> bool {
+        let origin = origin.to_str().ok().and_then(Origin::parse);
+        origin.is_some_and(|origin| self.origins.contains(&origin))
     }
 
     /// Whether a request may come from the page that it says it comes from. Programs say
@@ -132,8 +138,6 @@ pub(crate) fn is_loopback_host(host: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
@@ -183,6 +187,9 @@ mod tests {
         ] {
             assert!(!list.admits(&from(stranger), host), "{stranger}");
         }
+        let spelt = OriginList::new(&["HTTPS://Game.example:443".to_owned()]);
+        assert!(spelt.lists(&HeaderValue::from_static("https://game.example")));
+        assert!(!spelt.lists(&HeaderValue::from_static("https://hunt.example")));
         assert!(OriginList::new(&["*".to_owned()]).admits(&from("null"), host));
     }
 

@@ -167,11 +167,10 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     let allowed = match origins {
         [] => return None,
         origins if origins.iter().any(|origin| origin == "*") => AllowOrigin::any(),
-        origins => AllowOrigin::list(
-            origins
-                .iter()
-                .filter_map(|origin| HeaderValue::try_from(origin.as_str()).ok()),
-        ),
+        origins => {
+            let list = OriginList::new(origins);
+            AllowOrigin::predicate(move |origin, _| list.lists(origin))
+        }
     };
     let layer = CorsLayer::new()
         .allow_origin(allowed)
