@@ -148,11 +148,14 @@ switch! {
 
 /// Does it, and shows the hunt as it is then.
 async fn command(app: &App, command: HuntCommand) -> Result<Response, Refusal> {
-    let Commanded { hunt, visible_from } = app
-        .backend
-        .command(command)
-        .await
-        .map_err(|error| refused(&error))?;
+    let commanding = app.backend.command(command);
+    // Cells are counted and every shard is asked; still nearer than the last resort's limit,
+    // whose answer could not say what this one does.
+    let longest = 2 * app.limits().request_timeout;
+    let commanded = tokio::time::timeout(longest, commanding).await;
+    // Done or not: nobody can tell, and the hunt will show.
+    let commanded = commanded.unwrap_or(Err(CommandError::OutcomeUnknown));
+    let Commanded { hunt, visible_from } = commanded.map_err(|error| refused(&error))?;
     let mut views = app.backend.views();
     app.backend.publish_now();
     let shown = async {
