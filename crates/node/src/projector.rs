@@ -160,19 +160,31 @@ impl Projector {
         stop: &Receiver<()>,
         failure: &Failure,
     ) {
-        // One more round after the stop, so that the last view shows all that was accepted.
+        // After the stop on to the end, so that the last view shows all that was accepted.
         let mut stopping = false;
-        while !stopping {
-            let timeout = self.time_to_next();
+        let mut has_more = false;
+        let mut asked = false;
+        while !stopping || has_more {
+            let timeout = if has_more {
+                Duration::ZERO
+            } else {
+                self.time_to_next()
+            };
             crossbeam_channel::select! {
                 recv(bell) -> _ => {}
                 recv(stop) -> _ => stopping = true,
                 default(timeout) => {}
             }
-            if let Err(reason) = self.fold() {
-                failure.report(&reason);
-                return;
-            }
+            // Before folding: who asks after this rang the bell for the next turn, whose
+            // version covers what they ask for.
+            asked |= views.asked.swap(false, Ordering::AcqRel);
+            has_more = match self.fold() {
+                Ok(has_more) => has_more,
+                Err(reason) => {
+                    failure.report(&reason);
+                    return;
+                }
+            };
             let now = self.clock.now();
             let tick_due =
                 now.micros_since(self.ticked_at) >= self.tick_micros || self.has_opened_a_round();
@@ -180,7 +192,6 @@ impl Projector {
             if tick_due {
                 self.tick(now);
             }
-            let asked = views.asked.swap(false, Ordering::AcqRel);
             let interval_over = now.micros_since(self.published_at) >= self.publish_interval_micros;
             let waiting = self.unpublished_since.is_some() && interval_over;
             if (tick_due && folded) || asked || waiting || stopping {
@@ -189,6 +200,8 @@ impl Projector {
                 self.published_at = now;
                 views.publish(self.view(), lag_micros);
             }
+            // What was asked for may be in what is not folded yet.
+            asked &= has_more;
         }
     }
 
@@ -205,26 +218,26 @@ impl Projector {
         tick.min(publication).min(IDLE)
     }
 
-    /// Folds whatever has been committed since the last time.
-    fn fold(&mut self) -> Result<(), String> {
+    /// Folds what has been committed since the last time, or as much of each stream as can
+    /// be done before ticks and versions are late. Says whether there is more.
+    fn fold(&mut self) -> Result<bool, String> {
+        let mut has_more = false;
         for index in 0..self.streams.len() {
             let shard = self.streams[index];
-            'stream: loop {
-                let batches = self
-                    .recent
-                    .read(shard, self.position.next(shard))
-                    .map_err(|error| format!("projections cannot read the log: {error}"))?;
-                if batches.is_empty() {
+            let batches = self
+                .recent
+                .read(shard, self.position.next(shard))
+                .map_err(|error| format!("projections cannot read the log: {error}"))?;
+            let mut is_held = false;
+            for batch in &batches {
+                is_held = !self.apply(batch)?;
+                if is_held {
                     break;
                 }
-                for batch in &batches {
-                    if !self.apply(batch)? {
-                        break 'stream;
-                    }
-                }
             }
+            has_more |= !is_held && self.position.next(shard) < self.recent.next(shard);
         }
-        Ok(())
+        Ok(has_more)
     }
 
     /// Folds one batch into every projection. `false`: not yet, other shards must catch up
@@ -253,9 +266,6 @@ impl Projector {
                 }
             }
         }
-        self.boards
-            .apply(batch)
-            .map_err(|error| place("boards", &error))?;
         self.broadcast
             .apply(batch)
             .map_err(|error| place("broadcast", &error))?;

@@ -13,8 +13,9 @@ use parking_lot::Mutex;
 
 /// Bytes kept for each stream.
 const KEPT_BYTES_MAX: usize = 32 << 20;
-/// Batches handed over in one go.
-const BATCHES_AT_ONCE: usize = 256;
+/// Batches handed over in one go take about as many bytes; one is handed over whatever it
+/// takes.
+const BYTES_AT_ONCE: usize = 1 << 20;
 
 /// The newest batches of every stream, and a bell that rings when one comes.
 pub(crate) struct RecentBatches {
@@ -85,6 +86,9 @@ impl RecentBatches {
     }
 
     /// Some batches from `from` on, in order; none if there are none yet.
+    ///
+    /// No more than a reader soon gets done with, so that it can turn to other streams, and
+    /// so that a far too slow one holds little of the log in memory (I8).
     pub(crate) fn read(&self, shard: ShardId, from: Sequence) -> Result<Vec<Batch>, ReadError> {
         let recent = self.stream(shard).lock();
         if recent.next <= from {
@@ -98,21 +102,30 @@ impl RecentBatches {
             let start = recent
                 .batches
                 .partition_point(|batch| batch.header().next_sequence() <= from);
-            return Ok(recent
-                .batches
-                .range(start..)
-                .take(BATCHES_AT_ONCE)
-                .cloned()
-                .collect());
+            return some(recent.batches.range(start..).cloned().map(Ok));
         }
         drop(recent);
-        self.log.read(shard, from)?.take(BATCHES_AT_ONCE).collect()
+        some(self.log.read(shard, from)?)
     }
 
     fn stream(&self, shard: ShardId) -> &Mutex<Recent> {
         let found = self.streams.iter().find(|(stream, _)| *stream == shard);
         &found.expect("every stream is set up at the start").1
     }
+}
+
+fn some(batches: impl Iterator<Item = Result<Batch, ReadError>>) -> Result<Vec<Batch>, ReadError> {
+    let mut bytes = 0;
+    let mut some = Vec::new();
+    for batch in batches {
+        let batch = batch?;
+        bytes += batch.bytes().len();
+        some.push(batch);
+        if bytes >= BYTES_AT_ONCE {
+            break;
+        }
+    }
+    Ok(some)
 }
 
 #[cfg(test)]
