@@ -136,6 +136,8 @@ pub(crate) struct Control {
     pub(crate) shards: Vec<ShardDoor>,
     /// For each shard the first control entry that it has not copied.
     pub(crate) copied: Vec<Sequence>,
+    /// The end of what shards have to copy, also of what some have missed.
+    pub(crate) last_concerning: Sequence,
     pub(crate) times: Arc<ShardTimes>,
     pub(crate) maps: Arc<Maps>,
     pub(crate) recent: Arc<RecentBatches>,
@@ -147,13 +149,11 @@ impl Control {
     /// Runs until told to stop, or until the log refuses to go on.
     pub(crate) fn run(self) {
         let failure = self.failure.clone();
-        let last_concerning = self.copied.iter().copied().max().unwrap_or_default();
         let mut state = Running {
             shared: self,
             in_flight: None,
             commands: VecDeque::new(),
             waiting: Vec::new(),
-            last_concerning,
             stopping: false,
         };
         while !(state.stopping && state.in_flight.is_none()) {
@@ -172,8 +172,6 @@ struct Running {
     in_flight: Option<Batch>,
     commands: VecDeque<(Command, Reply)>,
     waiting: Vec<(Applied, Reply)>,
-    /// The end of what shards have to copy.
-    last_concerning: Sequence,
     stopping: bool,
 }
 
@@ -256,11 +254,11 @@ impl Running {
                 return Err(format!("log takes no more batches: {refusal}"));
             }
             if let Some(last) = last_concerning(&batch) {
-                self.last_concerning = last.advanced(1);
+                self.shared.last_concerning = last.advanced(1);
             }
             self.in_flight = Some(batch);
         }
-        let control_next = self.last_concerning;
+        let control_next = self.shared.last_concerning;
         self.waiting.extend(
             decided
                 .into_iter()
@@ -296,13 +294,12 @@ impl Running {
         Ok(())
     }
 
-    /// Answers the commands that all shards have committed.
+    /// Answers the commands that all shards have committed; they copy only what is durable.
     fn answer(&mut self) {
         let everywhere = self.shared.copied.iter().copied().min().unwrap_or_default();
-        let durable = self.in_flight.is_none();
-        for (applied, reply) in self.waiting.extract_if(.., |(applied, _)| {
-            durable && applied.control_next <= everywhere
-        }) {
+        let is_everywhere =
+            |(applied, _): &mut (Applied, Reply)| applied.control_next <= everywhere;
+        for (applied, reply) in self.waiting.extract_if(.., is_everywhere) {
             drop(reply.send(Ok(applied)));
         }
     }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::hash::Hash;
 use std::sync::Arc;
 
-use huntcore_engine::RoundFacts;
+use huntcore_engine::{HUNTS_MAX, RoundFacts};
 use huntcore_map::{
     Area, AreaError, CellList, FairnessKey, MapConfig, MapConfigError, RoundMap, Seed, SeedChain,
     SeedPlace, ValueTable, ValueTableError,
@@ -13,9 +13,13 @@ use huntcore_map::{
 use huntcore_model::{ConfigVersion, Hash32, HuntEntry, HuntId, HuntNumber, RoundNumber};
 use parking_lot::Mutex;
 
-const CONFIGS_KEPT: usize = 64;
-const CHAINS_KEPT: usize = 64;
-const MAPS_KEPT: usize = 256;
+/// Cells of all configurations kept. By cells and not by count, so that hundreds of hunts
+/// may run at once, each of which needs its own again every round.
+const CELLS_KEPT: usize = 64 << 20;
+/// For each hunt that there may be, the chain of now and the next.
+const CHAINS_KEPT: usize = 2 * HUNTS_MAX;
+/// Tiles of all maps kept.
+const TILES_KEPT: usize = 16 << 20;
 
 /// Makes what a round is made of. Knows the fairness key; tells no seed but to whom it may.
 pub(crate) struct Maps {
@@ -60,6 +64,17 @@ pub enum MapError {
         /// A round whose map differs.
         round: RoundNumber,
     },
+    /// The key is not the one that made this hunt's seeds.
+    #[error(
+        "the fairness key is not the one that made hunt {hunt}: its seed chain {chain} has \
+         another anchor in the log; start with the key that the log was written with"
+    )]
+    WrongAnchor {
+        /// Which hunt.
+        hunt: HuntId,
+        /// The chain whose anchor differs.
+        chain: u64,
+    },
     /// A configuration or round that the log never introduced.
     #[error("hunt {hunt} has no round {round}")]
     NoRound {
@@ -74,15 +89,29 @@ impl Maps {
     pub(crate) fn new(key: FairnessKey) -> Self {
         Self {
             key,
-            configs: Mutex::new(Kept::new(CONFIGS_KEPT)),
+            configs: Mutex::new(Kept::new(CELLS_KEPT)),
             chains: Mutex::new(Kept::new(CHAINS_KEPT)),
-            maps: Mutex::new(Kept::new(MAPS_KEPT)),
+            maps: Mutex::new(Kept::new(TILES_KEPT)),
         }
     }
 
     /// seed(0) of a hunt's chain.
     pub(crate) fn anchor(&self, hunt: &HuntId, chain: u64) -> Hash32 {
         self.chain(hunt, chain).anchor()
+    }
+
+    /// Checks that the newest chain announced for a hunt is the one that this key makes.
+    pub(crate) fn check_anchor(&self, hunt: &HuntEntry) -> Result<(), MapError> {
+        let newest = hunt.anchors.iter().copied().zip(0..).last();
+        match newest {
+            Some((anchor, chain)) if self.anchor(&hunt.id, chain) != anchor => {
+                Err(MapError::WrongAnchor {
+                    hunt: hunt.id.clone(),
+                    chain,
+                })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A round's seed. Whoever asks sees to it that it may be known.
@@ -148,7 +177,8 @@ impl Maps {
         let config = self.config(hunt, version)?;
         let seed = self.seed(hunt, round)?;
         let map = Arc::new(RoundMap::generate(&hunt.id, round, &config, &seed));
-        self.maps.lock().insert(key, map.clone());
+        let tiles = map.tiles().len();
+        self.maps.lock().insert(key, map.clone(), tiles);
         Ok(map)
     }
 
@@ -164,7 +194,8 @@ impl Maps {
     /// Keeps cells that were computed for a new configuration.
     pub(crate) fn keep_config(&self, hunt: HuntNumber, config: MapConfig) {
         let key = (hunt, config.version());
-        self.configs.lock().insert(key, Arc::new(config));
+        let cells = config.cells().count() as usize;
+        self.configs.lock().insert(key, Arc::new(config), cells);
     }
 
     fn config(
@@ -188,8 +219,9 @@ impl Maps {
                 expected: logged.config_hash,
             });
         }
+        let cells = config.cells().count() as usize;
         let config = Arc::new(config);
-        self.configs.lock().insert(key, config.clone());
+        self.configs.lock().insert(key, config.clone(), cells);
         Ok(config)
     }
 
@@ -199,15 +231,17 @@ impl Maps {
             return chain;
         }
         let chain = Arc::new(SeedChain::derive(&self.key, hunt, key.1));
-        self.chains.lock().insert(key, chain.clone());
+        self.chains.lock().insert(key, chain.clone(), 1);
         chain
     }
 }
 
-/// At most so many values; the one added first goes first.
+/// Values of so much weight at most; the one added first goes first. The newest stays,
+/// whatever it weighs.
 struct Kept<K, V> {
     max: usize,
-    values: HashMap<K, V>,
+    weight: usize,
+    values: HashMap<K, (V, usize)>,
     order: VecDeque<K>,
 }
 
@@ -215,23 +249,28 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
     fn new(max: usize) -> Self {
         Self {
             max,
+            weight: 0,
             values: HashMap::new(),
             order: VecDeque::new(),
         }
     }
 
     fn get(&self, key: &K) -> Option<V> {
-        self.values.get(key).cloned()
+        self.values.get(key).map(|(value, _)| value.clone())
     }
 
-    fn insert(&mut self, key: K, value: V) {
-        if self.values.insert(key.clone(), value).is_none() {
-            self.order.push_back(key);
+    fn insert(&mut self, key: K, value: V, weight: usize) {
+        self.weight += weight;
+        match self.values.insert(key.clone(), (value, weight)) {
+            Some((_, before)) => self.weight -= before,
+            None => self.order.push_back(key),
         }
-        if self.order.len() > self.max
+        while self.weight > self.max
+            && self.order.len() > 1
             && let Some(oldest) = self.order.pop_front()
         {
-            self.values.remove(&oldest);
+            let dropped = self.values.remove(&oldest);
+            self.weight -= dropped.map_or(0, |(_, weight)| weight);
         }
     }
 }
@@ -242,13 +281,17 @@ mod tests {
 
     #[test]
     fn no_more_is_kept_than_allowed() {
-        let mut kept = Kept::new(2);
+        let mut kept = Kept::new(20);
         for key in [1, 2, 2, 3] {
-            kept.insert(key, key * 10);
+            kept.insert(key, key * 10, 10);
         }
         assert_eq!(
             (kept.get(&1), kept.get(&2), kept.get(&3)),
             (None, Some(20), Some(30))
         );
+        kept.insert(4, 40, 100);
+        assert_eq!((kept.get(&3), kept.get(&4)), (None, Some(40)));
+        kept.insert(5, 50, 20);
+        assert_eq!((kept.get(&4), kept.get(&5)), (None, Some(50)));
     }
 }

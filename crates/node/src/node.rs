@@ -88,6 +88,7 @@ impl Node {
             ShardId::CONTROL,
             recovered_control.controller.tail().sequence,
         );
+        recovery::check_key(&recovered_control.controller, &maps)?;
         let (recent, bell) = RecentBatches::new(ends.chain([control_end]), log.clone());
         let recent = Arc::new(recent);
         let times = recovered
@@ -105,6 +106,8 @@ impl Node {
             &maps,
             oldest_copied,
         )?;
+        let missed_end = missed.last().map(|copy| copy.at.advanced(1));
+        let last_concerning = copied.iter().copied().chain(missed_end).max();
         let doors: Vec<ShardDoor> = recovered.iter().map(|(_, door, _)| door.clone()).collect();
         for copy in missed {
             for door in &doors {
@@ -140,6 +143,7 @@ impl Node {
             events: control_events,
             shards: doors.clone(),
             copied,
+            last_concerning: last_concerning.unwrap_or_default(),
             times,
             maps: maps.clone(),
             recent: recent.clone(),

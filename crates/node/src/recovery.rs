@@ -1,9 +1,11 @@
 //! From the log to running state: streams are acquired, folded, and set on their way.
 
+use std::sync::Arc;
+
 use crossbeam_channel::Sender;
 use huntcore_engine::{ApplyError, Arbiter, Controller, EngineLimits, Term};
 use huntcore_log::{AcquireError, Completion, Log, LogWriter, ReadError};
-use huntcore_model::{Nonce, Sequence, ShardId, ShardMap};
+use huntcore_model::{HuntEntry, Nonce, Sequence, ShardId, ShardMap};
 
 use crate::maps::{MapError, Maps};
 use crate::shard::ControlCopy;
@@ -62,16 +64,16 @@ pub(crate) struct RecoveredControl {
 /// Refuses a log that was written with another number of shards.
 pub(crate) fn check_shards(log: &dyn Log, expected: ShardMap) -> Result<(), StartError> {
     let usage = log.usage()?;
-    // The control stream is acquired last: without it the log was never in use.
-    if !usage.streams.iter().any(|stream| stream.shard.is_control()) {
-        return Ok(());
-    }
     let found = usage
         .streams
         .iter()
         .filter(|stream| !stream.shard.is_control())
         .count();
-    if found == usize::from(expected.count()) {
+    // The control stream is acquired last: without it the log was never in use, and may lack
+    // streams, but not have more of them than it is to have from now on.
+    let was_in_use = usage.streams.iter().any(|stream| stream.shard.is_control());
+    let expected_count = usize::from(expected.count());
+    if found == expected_count || (!was_in_use && found < expected_count) {
         Ok(())
     } else {
         Err(StartError::Shards {
@@ -111,8 +113,23 @@ pub(crate) fn recover_control<E: Send + 'static>(
     Ok(RecoveredControl { controller, writer })
 }
 
+/// Finds out whether the fairness key is the right one, before anything is made with it: a
+/// seed published with another key would show honest rounds as forged.
+pub(crate) fn check_key(controller: &Controller, maps: &Maps) -> Result<(), MapError> {
+    let needs_seeds = |hunt: &&Arc<HuntEntry>| {
+        let waits = hunt.rounds().next_back();
+        hunt.closed_at.is_none() || waits.is_some_and(|last| last.seed.is_none())
+    };
+    // One key makes all chains, so one hunt that needs it tells.
+    let hunts = controller.catalog().hunts();
+    hunts
+        .filter(needs_seeds)
+        .last()
+        .map_or(Ok(()), |hunt| maps.check_anchor(hunt))
+}
+
 /// Hands a recovered shard what it needs to go on: the values of rounds that are still
-/// open. Finds out whether the fairness key is the right one.
+/// open.
 pub(crate) fn provide_values(arbiter: &mut Arbiter, maps: &Maps) -> Result<(), MapError> {
     for (hunt, round) in arbiter.rounds_without_values() {
         if let Some(entry) = arbiter.catalog().by_number(hunt).cloned() {

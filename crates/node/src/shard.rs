@@ -189,7 +189,8 @@ impl Running {
 
     fn time_to_next(&self, clock: &dyn Clock) -> Duration {
         let may_decide = self.in_flight.len() < IN_FLIGHT_MAX;
-        if may_decide && !(self.backlog.is_empty() && self.copies.is_empty()) {
+        let may_copy = !self.copies.is_empty() && !self.stopping;
+        if may_decide && (may_copy || !self.backlog.is_empty()) {
             return Duration::ZERO;
         }
         match self.arbiter.next_time_record() {
@@ -241,8 +242,11 @@ impl Running {
     }
 
     /// Decides what has come in, in one batch, if the log has room for one more.
+    ///
+    /// A shard that stops says no more that time passes: with a log that takes longer to
+    /// sync than the next time record takes to be due, it would never be done.
     fn decide(&mut self, clock: &dyn Clock) -> Result<(), String> {
-        while self.in_flight.len() < IN_FLIGHT_MAX {
+        while self.in_flight.len() < IN_FLIGHT_MAX && !(self.stopping && self.backlog.is_empty()) {
             self.arbiter.begin(clock.now());
             while let Some(copy) = self.copies.pop_front() {
                 self.copy(&copy)?;

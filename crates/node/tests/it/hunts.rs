@@ -1,14 +1,20 @@
 //! What a node does when nothing fails.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
 use huntcore_board::BoardName;
 use huntcore_edge::{Backend, CommandError, EventOutcome, HuntCommand};
+use huntcore_log::Log;
 use huntcore_model::{
-    EventId, EventType, Outcome, PlayerId, Position, ScoreEvent, ShardMap, TileIndex,
+    Epoch, EventId, EventType, Nonce, Outcome, PlayerId, Position, ScoreEvent, ShardId, ShardMap,
+    TileIndex, TimeMicros,
 };
-use huntcore_node::StartError;
+use huntcore_node::{Clock, Node, StartError, SystemClock};
 
 use crate::support::{
-    HUNT, attempt, config, create_park, fault_log, open_round, park, race, start, until_view,
+    HUNT, PATIENCE, attempt, config, create_park, fault_log, open_round, park, race, start,
+    until_view,
 };
 
 #[tokio::test(flavor = "multi_thread")]
@@ -256,9 +262,64 @@ async fn a_log_is_not_opened_with_another_number_of_shards_or_another_key() {
     );
     let mut other_key = config(3);
     other_key.fairness_key = huntcore_map::FairnessKey::new([8; 32]);
+    let error = start(other_key.clone(), &log).expect_err("another key");
+    assert!(error.to_string().contains("fairness key"), "{error}");
+    let node = start(config(3), &log).expect("still starts as it should");
+    let closed = node.command(HuntCommand::Close { hunt: HUNT }).await;
+    closed.expect("closed");
+    node.stop();
+    // No round can be claimed any more, but seeds are still to be published.
     let error = start(other_key, &log).expect_err("another key");
     assert!(error.to_string().contains("fairness key"), "{error}");
-    start(config(3), &log).expect("still starts as it should");
+}
+
+#[test]
+fn a_first_start_that_was_interrupted_is_repeated_with_no_fewer_shards() {
+    let log = fault_log();
+    for shard in [0, 1] {
+        let shard = ShardId::new(shard);
+        log.acquire(shard, Epoch::new(1), Nonce([1; 16]), Box::new(|_| {}))
+            .expect("a fresh log");
+    }
+    let error = start(config(1), &log).expect_err("fewer shards");
+    assert!(
+        matches!(error, StartError::Shards { found: 2, .. }),
+        "{error}"
+    );
+    start(config(3), &log).expect("the other streams are made");
+}
+
+/// Jumps ahead at every look, once told to.
+#[derive(Default)]
+struct Leaping {
+    clock: SystemClock,
+    leaps: AtomicBool,
+    ahead_millis: AtomicU64,
+}
+
+impl Clock for Leaping {
+    fn now(&self) -> TimeMicros {
+        let leap = if self.leaps.load(Ordering::Relaxed) {
+            200
+        } else {
+            0
+        };
+        let before = self.ahead_millis.fetch_add(leap, Ordering::Relaxed);
+        self.clock.now().plus_millis(before + leap)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_stops_though_its_log_takes_longer_than_from_one_time_record_to_the_next() {
+    let clock = Arc::new(Leaping::default());
+    let node = Node::start(config(1), fault_log(), clock.clone()).expect("starts");
+    create_park(&node).await;
+    clock.leaps.store(true, Ordering::Relaxed);
+    let stopped = tokio::task::spawn_blocking(move || node.stop());
+    tokio::time::timeout(PATIENCE, stopped)
+        .await
+        .expect("stops")
+        .expect("no panic");
 }
 
 #[test]

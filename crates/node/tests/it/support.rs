@@ -13,7 +13,7 @@ use huntcore_node::{Node, NodeConfig, StartError, SystemClock};
 use serde_json::json;
 
 /// How long anything that must happen may take before a test gives up.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) const HUNT: HuntNumber = HuntNumber::new(0);
 
