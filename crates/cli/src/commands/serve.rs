@@ -154,10 +154,13 @@ impl Server {
         let drained = edge.serve(shutdown).await;
         tracing::info!(unfinished = drained.unfinished, "stopped listening");
         // The threads finish what was accepted; joining them is not for a runtime's thread.
+        let failure = node.failure();
         tokio::task::spawn_blocking(move || node.stop())
             .await
             .map_err(|_| Failed::new("the stop was interrupted"))?;
-        Ok((stopped.await.ok().flatten(), counts))
+        // What was accepted last may not have been stored.
+        let failed_late = failure.borrow().clone();
+        Ok((stopped.await.ok().flatten().or(failed_late), counts))
     }
 }
 
@@ -221,6 +224,8 @@ async fn create(node: &Arc<Node>, request: HuntRequest) -> Result<(), Failed> {
             tracing::info!(hunt = %id, "exists and was changed since; left as it is");
             Ok(())
         }
+        // Answers are given and boards shown whether or not there is space.
+        Err(CommandError::StorageFull) if known => Ok(()),
         Err(error) => Err(Failed::new(format!("hunt {id}: {error}"))),
     }
 }
