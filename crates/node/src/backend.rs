@@ -70,7 +70,9 @@ impl Backend for Node {
     }
 
     fn command(&self, command: HuntCommand) -> BoxFuture<'static, Result<Commanded, CommandError>> {
-        if self.storage_full.load(Ordering::Relaxed) {
+        // Hunts can be stopped while there is little space; only what needs more of it waits.
+        let grows = matches!(command, HuntCommand::Create(_) | HuntCommand::Change { .. });
+        if grows && self.storage_full.load(Ordering::Relaxed) {
             return std::future::ready(Err(CommandError::StorageFull)).boxed();
         }
         let Ok(room) = self.commands.clone().try_acquire_owned() else {

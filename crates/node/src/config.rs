@@ -34,7 +34,7 @@ impl NodeConfig {
             fairness_key,
             limits: EngineLimits::default(),
             tick: Duration::from_millis(100),
-            board_interval: Duration::from_millis(250),
+            board_interval: Duration::from_millis(100),
             publish_interval: Duration::from_millis(20),
             free_bytes_min: 256 << 20,
         }

@@ -121,6 +121,12 @@ impl ShardTimes {
         self.0[usize::from(shard.get())].store(time.get(), Ordering::Release);
     }
 
+    /// The time that some shard's durable log has reached.
+    pub(crate) fn greatest(&self) -> TimeMicros {
+        let times = self.0.iter().map(|time| time.load(Ordering::Acquire));
+        TimeMicros::new(times.max().unwrap_or(0))
+    }
+
     /// The time that every shard's durable log has reached.
     pub(crate) fn least(&self) -> TimeMicros {
         let times = self.0.iter().map(|time| time.load(Ordering::Acquire));

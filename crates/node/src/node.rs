@@ -95,6 +95,9 @@ impl Node {
             .iter()
             .map(|(shard, ..)| shard.arbiter.tail().time);
         let times = Arc::new(ShardTimes::new(times));
+        // Whatever this machine's clock says, time has come this far.
+        let control_time = recovered_control.controller.tail().time;
+        clock.advance_to(times.greatest().max(control_time));
         let copied: Vec<Sequence> = recovered
             .iter()
             .map(|(shard, ..)| shard.arbiter.catalog().next())

@@ -6,7 +6,9 @@ use huntcore_edge::{Backend, CommandError, HuntCommand, Readiness};
 use huntcore_log::Fault;
 use huntcore_model::{Outcome, ShardId};
 
-use crate::support::{HUNT, attempt, config, create_park, fault_log, open_round, race, start};
+use crate::support::{
+    HUNT, attempt, config, create_park, fault_log, open_round, park, race, start,
+};
 
 const SHARD: ShardId = ShardId::new(0);
 
@@ -131,6 +133,9 @@ async fn with_little_space_left_answers_are_given_and_new_work_is_refused() {
         .await
         .expect("noticed");
     assert_eq!(node.claim(vec![attempt(round, 0, "ada")]).await, told);
-    let refused = node.command(HuntCommand::Pause { hunt: HUNT }).await;
+    let refused = node.command(park()).await;
     assert_eq!(refused.expect_err("no space"), CommandError::StorageFull);
+    node.command(HuntCommand::Pause { hunt: HUNT })
+        .await
+        .expect("a hunt can be stopped");
 }

@@ -307,6 +307,10 @@ impl Clock for Leaping {
         let before = self.ahead_millis.fetch_add(leap, Ordering::Relaxed);
         self.clock.now().plus_millis(before + leap)
     }
+
+    fn advance_to(&self, time: TimeMicros) {
+        self.clock.advance_to(time);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

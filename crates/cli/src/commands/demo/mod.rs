@@ -98,7 +98,7 @@ impl Demo {
         let mut report = report?;
         report.count_double_claims_in(&self.data)?;
         output.line(|| report.text(), || report.json());
-        Ok(())
+        report.verdict()
     }
 
     fn server(&self, hunt: &HuntId) -> Result<Server, Failed> {

@@ -138,6 +138,19 @@ impl Report {
         self.counts.is_reconciled() && agree && attempts == won + taken + refused + unanswered
     }
 
+    /// Whether the demo kept the promises that it is there to show.
+    pub(crate) fn verdict(&self) -> Result<(), Failed> {
+        match (self.double_claims(), self.is_reconciled()) {
+            (0, true) => Ok(()),
+            (0, false) => Err(Failed::new(
+                "attempts and what became of them do not add up (I10)",
+            )),
+            (claims, _) => Err(Failed::new(format!(
+                "{claims} tiles went to two players (I1)"
+            ))),
+        }
+    }
+
     fn per_second(&self, count: u64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "counts stay far below 2^53")]
         let count = count as f64;
