@@ -28,6 +28,9 @@ const PLAYERS: u32 = 10_000;
 const TILES: u32 = 500_000;
 const LATENCY_MICROS_MAX: u64 = 60_000_000;
 
+/// The names of [`claims`]' cases.
+pub const CLAIMS_CASES: [&str; 2] = [CASES[0].0, CASES[1].0];
+
 /// How to run [`claims`].
 #[derive(Clone, Debug)]
 pub struct ClaimsBench {

@@ -9,5 +9,5 @@ mod claims;
 mod redis;
 mod report;
 
-pub use claims::{ClaimsBench, claims};
+pub use claims::{CLAIMS_CASES, ClaimsBench, claims};
 pub use report::{BenchError, BenchReport, Ratio, Row};

@@ -48,7 +48,10 @@ impl Bench {
             peers: self.peer != Peer::None,
         })?;
         if report.rows.is_empty() {
-            return Err(Failed::new("there is no such case"));
+            let cases = huntcore_bench::CLAIMS_CASES.join(", ");
+            return Err(Failed::new(format!(
+                "there is no such case; there are {cases}"
+            )));
         }
         let json = serde_json::to_value(&report)?;
         output.line(|| table(&report), || json);
