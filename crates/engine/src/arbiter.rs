@@ -10,14 +10,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchBuilder, Catalog, CatalogError, ClaimRecord, ControlRecord, Epoch, HuntNumber,
-    Outcome, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord, Sequence, ShardId, Tail,
-    TimeMicros,
+    AttemptRef, Batch, BatchBuilder, Catalog, CatalogError, ClaimRecord, ControlRecord, Epoch,
+    HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord, Sequence, ShardId,
+    Tail, TimeMicros,
 };
 
 use crate::claims::{Claim, HuntClaims};
 use crate::events::{EventKey, EventSeen, Events};
-use crate::exchange::{AttemptRef, Decided, EventRef, EventVerdict, Term};
+use crate::exchange::{Decided, EventRef, EventVerdict, Term};
 use crate::heartbeat::next_time_record;
 use crate::limits::{BATCH_FULL_BYTES, EngineLimits};
 use crate::players::Players;

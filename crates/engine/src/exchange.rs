@@ -1,8 +1,6 @@
 //! What an arbiter is asked, and how it answers.
 
-use huntcore_model::{
-    Epoch, EventDigest, HuntNumber, RoundNumber, Sequence, Tail, TileIndex, TimeMicros,
-};
+use huntcore_model::{Epoch, EventDigest, HuntNumber, Sequence, Tail, TimeMicros};
 
 /// A term of ownership: what the log said when the shard was acquired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,19 +9,6 @@ pub struct Term {
     pub epoch: Epoch,
     /// Where the stream ends; must be where the arbiter's fold has got to.
     pub tail: Tail,
-}
-
-/// An attempt, its player's id borrowed from wherever it arrived.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AttemptRef<'a> {
-    /// Which hunt.
-    pub hunt: HuntNumber,
-    /// Which round.
-    pub round: RoundNumber,
-    /// Which of its tiles.
-    pub tile: TileIndex,
-    /// Who asks; within the limits of a player id.
-    pub player: &'a str,
 }
 
 /// A score event, its texts borrowed and within the limits of their kinds.

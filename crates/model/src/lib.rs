@@ -5,6 +5,7 @@
 //! word has one meaning everywhere. What the records *mean* (who wins, who ranks where) is
 //! decided elsewhere; this crate only fixes how they are named, limited and written.
 
+mod attempts;
 mod batch;
 mod catalog;
 mod codec;
@@ -18,6 +19,7 @@ mod record;
 mod slot;
 mod time;
 
+pub use attempts::{AttemptList, AttemptRef};
 pub use batch::{
     BATCH_BYTES_MAX, Batch, BatchBuilder, BatchError, BatchHeader, HEADER_BYTES, Tail,
 };
