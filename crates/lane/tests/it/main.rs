@@ -1,0 +1,3 @@
+//! Lanes from outside: askers on one side, shards' threads on the other.
+
+mod lanes;
