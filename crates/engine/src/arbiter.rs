@@ -10,9 +10,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    AttemptRef, Batch, BatchBuilder, Catalog, CatalogError, ClaimRecord, ControlRecord, Epoch,
-    HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord, Sequence, ShardId,
-    Tail, TimeMicros,
+    AttemptList, AttemptRef, Batch, BatchBuilder, Catalog, CatalogError, ClaimRecord,
+    ControlRecord, Epoch, HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt,
+    ScoreRecord, Sequence, ShardId, Tail, TimeMicros,
 };
 
 use crate::claims::{Claim, HuntClaims};
@@ -220,6 +220,21 @@ impl Arbiter {
             record: Box::new(record.clone()),
         });
         Ok(())
+    }
+
+    /// Decides attempts one after another and appends their outcomes, one each, in order.
+    ///
+    /// Returns what all of them need together: they may be told when every sequence below it
+    /// is durable.
+    pub fn decide(&mut self, attempts: &AttemptList, outcomes: &mut Vec<Outcome>) -> Sequence {
+        let mut needs = Sequence::ZERO;
+        outcomes.reserve(attempts.len());
+        for attempt in attempts.iter() {
+            let decided = self.attempt(&attempt);
+            needs = needs.max(decided.needs);
+            outcomes.push(decided.answer);
+        }
+        needs
     }
 
     /// Decides an attempt.
