@@ -9,6 +9,7 @@ use std::sync::Arc;
 use futures_util::future::BoxFuture;
 use huntcore_board::BoardsVersion;
 use huntcore_broadcast::FeedVersion;
+use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::{CellList, RoundMap};
 use huntcore_model::{
     Attempt, Catalog, Hash32, HuntId, HuntNumber, Outcome, Position, ScoreEvent, Sequence, ShardId,
@@ -35,6 +36,10 @@ pub trait Backend: Send + Sync + 'static {
     /// Asks for a version that holds everything committed so far, now instead of at the next
     /// tick. Returns at once; [`Self::views`] tells when it is there.
     fn publish_now(&self);
+
+    /// A way for attempts to the arbiters, for one asker: won and taken come back only once
+    /// durable (I2), and a refusal for want of room is an outcome too (I8).
+    fn lane(&self, options: LaneOptions) -> Lane;
 
     /// Decides attempts. Resolves once each has its outcome, in their order; won and taken
     /// only once durable (I2). A refusal for want of room is an outcome too (I8).

@@ -18,7 +18,7 @@ mod lane;
 mod port;
 mod submission;
 
-pub use bell::{Bell, BellWaiter};
+pub use bell::{Bell, Listen};
 pub use lane::{Lane, LaneOptions};
 pub use port::{Entrance, EntranceLimits, PendingBlock, ShardPort, exchange};
 pub use submission::{ATTEMPTS_MAX, Submission};

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 use crossbeam_utils::CachePadded;
 use huntcore_model::{AttemptList, Outcome, ShardId, ShardMap};
 
-use crate::bell::{Bell, BellWaiter};
+use crate::bell::{Bell, BellWaiter, Listen};
 use crate::block::Block;
 use crate::lane::{Lane, LaneOptions};
 
@@ -45,7 +45,6 @@ pub struct ShardPort {
     shard: ShardId,
     shared: Arc<Shared>,
     waiter: BellWaiter,
-    bell: Bell,
 }
 
 #[derive(Debug)]
@@ -84,16 +83,15 @@ pub fn exchange(shards: ShardMap, limits: EntranceLimits) -> (Entrance, Vec<Shar
             attempts_max: limits.attempts_max,
             closed: AtomicBool::new(false),
         });
-        let (bell, waiter) = Bell::new();
+        let waiter = BellWaiter::new();
         queues.push(Queue {
             shared: shared.clone(),
-            bell: bell.clone(),
+            bell: waiter.bell(),
         });
         ports.push(ShardPort {
             shard,
             shared,
             waiter,
-            bell,
         });
     }
     let entrance = Entrance {
@@ -166,16 +164,17 @@ impl ShardPort {
         self.shared.blocks.is_empty()
     }
 
-    /// Rings when a block comes in; others may ring it too.
+    /// An urgent bell, for whatever else the shard's thread waits for.
     #[must_use]
     pub fn bell(&self) -> Bell {
-        self.bell.clone()
+        self.waiter.urgent_bell()
     }
 
-    /// Sleeps until the bell rings or `timeout` has passed, unless a block waits or `has_work`
-    /// finds something else. May return early.
-    pub fn wait(&self, timeout: std::time::Duration, has_work: impl FnOnce() -> bool) {
-        self.waiter.wait(timeout, || !self.is_empty() || has_work());
+    /// Sleeps until something that it listens to happens or `timeout` has passed, unless
+    /// `has_work` finds something to do: whoever listens to all looks at [`Self::is_empty`]
+    /// too. May return early. Blocks that come in are not urgent.
+    pub fn wait(&self, timeout: Duration, listen: Listen, has_work: impl FnOnce() -> bool) {
+        self.waiter.wait(timeout, listen, has_work);
     }
 }
 

@@ -9,9 +9,10 @@ use huntcore_edge::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
 };
 use huntcore_engine::{CommandError as Refused, EventVerdict};
+use huntcore_lane::{ATTEMPTS_MAX, Lane, LaneOptions};
 use huntcore_map::CellList;
 use huntcore_model::{
-    Attempt, Hash32, HuntEntry, HuntNumber, Outcome, ScoreEvent, ShardId, TimeMicros,
+    Attempt, AttemptRef, Hash32, HuntEntry, HuntNumber, Outcome, ScoreEvent, ShardId, TimeMicros,
 };
 use huntcore_wire::Stats;
 use tokio::sync::{oneshot, watch};
@@ -40,16 +41,34 @@ impl Backend for Node {
         self.recent.ring();
     }
 
+    fn lane(&self, options: LaneOptions) -> Lane {
+        self.entrance.lane(options)
+    }
+
     fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>> {
-        let answers = self.doors.attempts(attempts);
+        let submissions = attempts.chunks(ATTEMPTS_MAX);
+        let mut lane = self.entrance.lane(LaneOptions {
+            submissions_max: submissions.len(),
+        });
+        for attempts in submissions {
+            let mut submission = lane.start().expect("one for each");
+            for attempt in attempts {
+                submission.push(AttemptRef {
+                    hunt: attempt.hunt,
+                    round: attempt.round,
+                    tile: attempt.tile,
+                    player: attempt.player.as_str(),
+                });
+            }
+            lane.submit(submission);
+        }
         async move {
-            let outcome = |answer: Result<Outcome, NoAnswer>| {
-                answer.unwrap_or_else(|why| match why {
-                    NoAnswer::Overloaded => Outcome::Overloaded,
-                    NoAnswer::Unknown => Outcome::OutcomeUnknown,
-                })
-            };
-            answers.await.into_iter().map(outcome).collect()
+            let mut outcomes = Vec::with_capacity(attempts.len());
+            while let Some(answered) = lane.answered().await {
+                outcomes.extend(answered.outcomes());
+                lane.recycle(answered);
+            }
+            outcomes
         }
         .boxed()
     }

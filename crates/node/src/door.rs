@@ -1,33 +1,31 @@
-//! The way from whoever asks to the shard that decides, and its limits (I8).
+//! The way of score events and notices to the shard that takes them, and its limits (I8).
+//! Attempts come by lanes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
 
 use crossbeam_channel::Sender;
 use huntcore_engine::EventVerdict;
-use huntcore_model::{Attempt, Outcome, ScoreEvent, ShardId, ShardMap, Slot};
+use huntcore_lane::Bell;
+use huntcore_log::CompletionSink;
+use huntcore_model::{ScoreEvent, ShardId, ShardMap, Slot};
 use tokio::sync::oneshot;
 
 use crate::shard::ShardEvent;
 
-/// Attempts and score events that may wait for one shard's decision.
+/// Score events that may wait for one shard's decision.
 const QUEUED_MAX: usize = 65_536;
 /// What one shard decides together at most; larger submissions are cut.
-pub(crate) const PART_MAX: usize = 4_096;
+const PART_MAX: usize = 4_096;
 
-/// Attempts or events of one submission that go to one shard, answered together.
-pub(crate) struct Part<T, A> {
-    pub(crate) items: Vec<T>,
-    pub(crate) arrived: Instant,
+/// Score events of one submission that go to one shard, answered together.
+pub(crate) struct EventsPart {
+    pub(crate) items: Vec<ScoreEvent>,
     /// Dropped unanswered if the decision's fate is unknown.
-    pub(crate) reply: oneshot::Sender<Vec<A>>,
+    pub(crate) reply: oneshot::Sender<Vec<EventVerdict>>,
     #[expect(dead_code, reason = "held until the part is answered")]
     pub(crate) permit: Permit,
 }
-
-pub(crate) type AttemptsPart = Part<Attempt, Outcome>;
-pub(crate) type EventsPart = Part<ScoreEvent, EventVerdict>;
 
 /// Room in a shard's queue; given back when dropped.
 pub(crate) struct Permit {
@@ -45,21 +43,30 @@ impl Drop for Permit {
 #[derive(Clone)]
 pub(crate) struct ShardDoor {
     events: Sender<ShardEvent>,
+    bell: Bell,
     queued: Arc<AtomicUsize>,
 }
 
 impl ShardDoor {
-    pub(crate) fn new(events: Sender<ShardEvent>) -> Self {
+    pub(crate) fn new(events: Sender<ShardEvent>, bell: Bell) -> Self {
         Self {
             events,
+            bell,
             queued: Arc::default(),
         }
+    }
+
+    /// Where the log tells the shard what became of its batches.
+    pub(crate) fn completions(&self) -> CompletionSink {
+        let door = self.clone();
+        Box::new(move |completion| door.tell(ShardEvent::Completed(completion)))
     }
 
     /// Tells the shard something that takes no room: there is little of it.
     pub(crate) fn tell(&self, event: ShardEvent) {
         // A shard that has gone needs to be told nothing.
         drop(self.events.send(event));
+        self.bell.ring();
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -108,22 +115,9 @@ impl Doors {
         &self.shards
     }
 
-    pub(crate) fn shard_of_attempt(&self, attempt: &Attempt) -> ShardId {
-        self.map
-            .shard_of(Slot::of_tile(attempt.hunt, attempt.round, attempt.tile))
-    }
-
     pub(crate) fn shard_of_event(&self, event: &ScoreEvent) -> ShardId {
         self.map
             .shard_of(Slot::of_player(event.hunt, &event.player))
-    }
-
-    /// Sends attempts to their shards; the answers come in the order of the attempts.
-    pub(crate) fn attempts(
-        &self,
-        attempts: Vec<Attempt>,
-    ) -> impl Future<Output = Vec<Result<Outcome, NoAnswer>>> + Send + use<> {
-        self.submit(attempts, Self::shard_of_attempt, ShardEvent::Attempts)
     }
 
     /// Sends score events to their shards; the answers come in the order of the events.
@@ -131,26 +125,17 @@ impl Doors {
         &self,
         events: Vec<ScoreEvent>,
     ) -> impl Future<Output = Vec<Result<EventVerdict, NoAnswer>>> + Send + use<> {
-        self.submit(events, Self::shard_of_event, ShardEvent::ScoreEvents)
-    }
-
-    fn submit<T, A: Copy + Send + 'static>(
-        &self,
-        items: Vec<T>,
-        shard_of: fn(&Self, &T) -> ShardId,
-        wrap: fn(Part<T, A>) -> ShardEvent,
-    ) -> impl Future<Output = Vec<Result<A, NoAnswer>>> + Send + use<T, A> {
-        let arrived = Instant::now();
-        let count = items.len();
-        let mut by_shard: Vec<(Vec<usize>, Vec<T>)> = self
+        let count = events.len();
+        let mut by_shard: Vec<(Vec<usize>, Vec<ScoreEvent>)> = self
             .shards
             .iter()
             .map(|_| (Vec::new(), Vec::new()))
             .collect();
-        for (index, item) in items.into_iter().enumerate() {
-            let (indices, part) = &mut by_shard[usize::from(shard_of(self, &item).get())];
+        for (index, event) in events.into_iter().enumerate() {
+            let shard = self.shard_of_event(&event);
+            let (indices, part) = &mut by_shard[usize::from(shard.get())];
             indices.push(index);
-            part.push(item);
+            part.push(event);
         }
         let mut waiting = Vec::new();
         let mut answers = vec![Err(NoAnswer::Overloaded); count];
@@ -165,9 +150,8 @@ impl Doors {
                     continue;
                 };
                 let (reply, answered) = oneshot::channel();
-                door.tell(wrap(Part {
+                door.tell(ShardEvent::ScoreEvents(EventsPart {
                     items: part,
-                    arrived,
                     reply,
                     permit,
                 }));

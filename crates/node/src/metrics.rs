@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 
 use huntcore_edge::Backend as _;
 use huntcore_log::LogUsage;
+use huntcore_model::ShardId;
 use huntcore_wire::{LogStats, ProjectionStats, Stats, Timestamp};
 
 use crate::node::Node;
@@ -100,13 +101,13 @@ pub(crate) fn render(node: &Node, out: &mut String) {
     page.head(
         "huntcore_queued",
         "gauge",
-        "Attempts and events that wait for a shard's decision.",
+        "Attempts and events that wait for a shard's decision or its being durable.",
     );
-    for (shard, door) in node.doors.shards().iter().enumerate() {
+    for (shard, door) in (0..).zip(node.doors.shards()) {
         page.line(
             "huntcore_queued",
             &format!("{{shard=\"{shard}\"}}"),
-            door.queued(),
+            door.queued() + node.entrance.waiting(ShardId::new(shard)),
         );
     }
     latency(node, &mut page);

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use huntcore_lane::{Entrance, EntranceLimits};
 use huntcore_log::Log;
 use huntcore_model::{Sequence, ShardId};
 use parking_lot::Mutex;
@@ -21,7 +22,7 @@ use crate::maps::Maps;
 use crate::projector::{Projector, Views};
 use crate::recent::RecentBatches;
 use crate::recovery::{self, RecoveredShard, StartError};
-use crate::shard::{Shard, ShardEvent};
+use crate::shard::{Inbox, Shard, ShardEvent};
 
 /// Commands that may be on their way at one time; each may hold an area and its cells.
 const COMMANDS_MAX: usize = 32;
@@ -33,6 +34,7 @@ pub struct Node {
     pub(crate) config: NodeConfig,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) log: Arc<dyn Log>,
+    pub(crate) entrance: Entrance,
     pub(crate) doors: Doors,
     pub(crate) control: Sender<ControlEvent>,
     pub(crate) maps: Arc<Maps>,
@@ -64,22 +66,27 @@ impl Node {
         let maps = Arc::new(Maps::new(config.fairness_key.clone()));
         let storage_full = Arc::new(AtomicBool::new(false));
 
+        let (entrance, ports) = huntcore_lane::exchange(config.shards, EntranceLimits::default());
         let mut recovered = Vec::new();
-        for shard in config.shards.shards() {
+        for port in ports {
             let (sender, events) = crossbeam_channel::unbounded();
+            let door = ShardDoor::new(sender, port.bell());
             let mut shard = recovery::recover_shard(
                 log.as_ref(),
-                shard,
+                port.shard(),
                 config.limits,
-                sender.clone(),
-                ShardEvent::Completed,
+                door.completions(),
             )?;
             recovery::provide_values(&mut shard.arbiter, &maps)?;
-            recovered.push((shard, ShardDoor::new(sender), events));
+            recovered.push((shard, door, Inbox { port, events }));
         }
         let (control, control_events) = crossbeam_channel::unbounded();
-        let recovered_control =
-            recovery::recover_control(log.as_ref(), control.clone(), ControlEvent::Completed)?;
+        let completions = {
+            let control = control.clone();
+            // Gone only when the control thread has ended.
+            move |completion| drop(control.send(ControlEvent::Completed(completion)))
+        };
+        let recovered_control = recovery::recover_control(log.as_ref(), Box::new(completions))?;
 
         let ends = recovered
             .iter()
@@ -123,13 +130,13 @@ impl Node {
         let views = Arc::new(views);
 
         let mut deciders = Vec::new();
-        for (recovered, _, events) in recovered {
+        for (recovered, _, inbox) in recovered {
             let RecoveredShard { arbiter, writer } = recovered;
             let name = huntcore_log::stream_name(arbiter.shard()).into_owned();
             let shard = Shard {
                 arbiter,
                 writer,
-                events,
+                inbox,
                 control: control.clone(),
                 recent: recent.clone(),
                 times: times.clone(),
@@ -172,6 +179,7 @@ impl Node {
         watchers.push(spawn("space".to_owned(), &failure, watching_space)?);
 
         Ok(Arc::new(Self {
+            entrance,
             doors: Doors::new(config.shards, doors),
             config,
             clock,

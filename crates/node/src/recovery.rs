@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crossbeam_channel::Sender;
 use huntcore_engine::{ApplyError, Arbiter, Controller, EngineLimits, Term};
-use huntcore_log::{AcquireError, Completion, Log, LogWriter, ReadError};
+use huntcore_log::{AcquireError, CompletionSink, Log, LogWriter, ReadError};
 use huntcore_model::{HuntEntry, Nonce, Sequence, ShardId, ShardMap};
 
 use crate::maps::{MapError, Maps};
@@ -83,14 +82,13 @@ pub(crate) fn check_shards(log: &dyn Log, expected: ShardMap) -> Result<(), Star
     }
 }
 
-pub(crate) fn recover_shard<E: Send + 'static>(
+pub(crate) fn recover_shard(
     log: &dyn Log,
     shard: ShardId,
     limits: EngineLimits,
-    events: Sender<E>,
-    wrap: fn(Completion) -> E,
+    completions: CompletionSink,
 ) -> Result<RecoveredShard, StartError> {
-    let (writer, term) = acquire(log, shard, events, wrap)?;
+    let (writer, term) = acquire(log, shard, completions)?;
     let mut arbiter = Arbiter::new(shard, limits, random()?);
     for batch in log.read(shard, Sequence::ZERO)? {
         arbiter.apply(&batch?)?;
@@ -99,12 +97,11 @@ pub(crate) fn recover_shard<E: Send + 'static>(
     Ok(RecoveredShard { arbiter, writer })
 }
 
-pub(crate) fn recover_control<E: Send + 'static>(
+pub(crate) fn recover_control(
     log: &dyn Log,
-    events: Sender<E>,
-    wrap: fn(Completion) -> E,
+    completions: CompletionSink,
 ) -> Result<RecoveredControl, StartError> {
-    let (writer, term) = acquire(log, ShardId::CONTROL, events, wrap)?;
+    let (writer, term) = acquire(log, ShardId::CONTROL, completions)?;
     let mut controller = Controller::new();
     for batch in log.read(ShardId::CONTROL, Sequence::ZERO)? {
         controller.apply(&batch?)?;
@@ -159,17 +156,12 @@ pub(crate) fn missed_copies(
     Ok(missed)
 }
 
-fn acquire<E: Send + 'static>(
+fn acquire(
     log: &dyn Log,
     shard: ShardId,
-    events: Sender<E>,
-    wrap: fn(Completion) -> E,
+    completions: CompletionSink,
 ) -> Result<(Box<dyn LogWriter>, Term), StartError> {
     let epoch = log.tail(shard)?.epoch.next();
-    let completions = Box::new(move |completion| {
-        // Gone only when the shard's thread has ended.
-        drop(events.send(wrap(completion)));
-    });
     let acquired = log.acquire(shard, epoch, Nonce(random()?), completions)?;
     Ok((
         acquired.writer,

@@ -8,19 +8,17 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use huntcore_engine::{Arbiter, AttemptRef, EventRef, EventVerdict};
+use crossbeam_channel::{Receiver, Sender, TryRecvError};
+use huntcore_engine::{Arbiter, EventRef, EventVerdict};
+use huntcore_lane::{Listen, PendingBlock, ShardPort};
 use huntcore_log::{CommitResult, Completion, LogWriter};
-use huntcore_model::{
-    Attempt, Batch, ControlRecord, HuntNumber, Outcome, RoundNumber, ScoreEvent, Sequence, ShardId,
-};
-use tokio::sync::oneshot;
+use huntcore_model::{Batch, ControlRecord, HuntNumber, RoundNumber, Sequence, ShardId};
 
 use crate::clock::Clock;
 use crate::control::{ControlEvent, ShardTimes};
-use crate::door::{AttemptsPart, EventsPart, PART_MAX};
+use crate::door::EventsPart;
 use crate::failure::Failure;
 use crate::gauge::Gauge;
 use crate::recent::RecentBatches;
@@ -32,10 +30,11 @@ const BATCH_BYTES_AIM: usize = 1 << 20;
 /// The longest a shard sleeps.
 const IDLE: Duration = Duration::from_secs(1);
 
-/// Everything that can happen to a shard.
+/// Notices taken in one turn, so that attempts get theirs.
+const EVENTS_AT_ONCE: usize = 4_096;
+
+/// Everything that can happen to a shard, besides attempts: those come by lanes.
 pub(crate) enum ShardEvent {
-    /// Players ask for tiles.
-    Attempts(AttemptsPart),
     /// Game servers report scores.
     ScoreEvents(EventsPart),
     /// The control stream has a committed entry.
@@ -63,11 +62,17 @@ pub(crate) struct RoundPoints {
     pub(crate) points: Arc<[u32]>,
 }
 
+/// Where everything comes in; the port's bell rings for both.
+pub(crate) struct Inbox {
+    pub(crate) port: ShardPort,
+    pub(crate) events: Receiver<ShardEvent>,
+}
+
 /// What a shard's thread is given.
 pub(crate) struct Shard {
     pub(crate) arbiter: Arbiter,
     pub(crate) writer: Box<dyn LogWriter>,
-    pub(crate) events: Receiver<ShardEvent>,
+    pub(crate) inbox: Inbox,
     pub(crate) control: Sender<ControlEvent>,
     pub(crate) recent: Arc<RecentBatches>,
     pub(crate) times: Arc<ShardTimes>,
@@ -83,7 +88,7 @@ impl Shard {
         let Self {
             arbiter,
             writer,
-            events,
+            inbox: Inbox { port, events },
             control,
             recent,
             times,
@@ -97,6 +102,7 @@ impl Shard {
         let mut state = Running {
             arbiter,
             writer,
+            port,
             control,
             copied,
             copies_in_flight: VecDeque::new(),
@@ -111,25 +117,14 @@ impl Shard {
             stopping: false,
         };
         while !(state.stopping && state.is_idle()) {
-            let timeout = state.time_to_next(clock.as_ref());
-            match events.recv_timeout(timeout) {
-                Ok(first) => {
-                    let rest = events.try_iter().take(PART_MAX);
-                    if let Err(reason) = std::iter::once(first)
-                        .chain(rest)
-                        .try_for_each(|event| state.take(event))
-                    {
-                        failure.report(&reason);
-                        return;
-                    }
-                }
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => state.stopping = true,
-            }
+            state.wait(clock.as_ref(), &events);
             state
                 .arbiter
                 .set_storage_full(storage_full.load(Ordering::Relaxed));
-            if let Err(reason) = state.decide(clock.as_ref()) {
+            let done = state
+                .take_all(&events)
+                .and_then(|()| state.decide(clock.as_ref()));
+            if let Err(reason) = done {
                 failure.report(&reason);
                 return;
             }
@@ -137,10 +132,11 @@ impl Shard {
     }
 }
 
-/// The loop's state. Dropping it leaves every waiting part unanswered.
+/// The loop's state. Dropped, it sends every waiting block back as `outcome-unknown`.
 struct Running {
     arbiter: Arbiter,
     writer: Box<dyn LogWriter>,
+    port: ShardPort,
     control: Sender<ControlEvent>,
     copied: Sequence,
     // Up to where copies are durable once the stream is.
@@ -149,17 +145,12 @@ struct Running {
     times: Arc<ShardTimes>,
     gauge: Arc<Gauge>,
     durable: Sequence,
-    backlog: VecDeque<Work>,
+    backlog: VecDeque<EventsPart>,
     copies: VecDeque<ControlCopy>,
     in_flight: VecDeque<Batch>,
     // In the order of decision.
     waiting: VecDeque<Waiting>,
     stopping: bool,
-}
-
-enum Work {
-    Attempts(AttemptsPart),
-    Events(EventsPart),
 }
 
 /// Answers and what they wait for.
@@ -169,42 +160,55 @@ struct Waiting {
 }
 
 enum Answers {
-    Attempts {
-        part: Settled<Attempt, Outcome>,
-    },
-    Events {
-        part: Settled<ScoreEvent, EventVerdict>,
-    },
-}
-
-struct Settled<T, A> {
-    part: crate::door::Part<T, A>,
-    answers: Vec<A>,
+    Attempts(PendingBlock),
+    Events(EventsPart, Vec<EventVerdict>),
 }
 
 impl Running {
     fn is_idle(&self) -> bool {
-        self.backlog.is_empty() && self.in_flight.is_empty() && self.waiting.is_empty()
+        let nothing_to_decide = self.backlog.is_empty() && self.port.is_empty();
+        nothing_to_decide && self.in_flight.is_empty() && self.waiting.is_empty()
     }
 
-    fn time_to_next(&self, clock: &dyn Clock) -> Duration {
+    /// Sleeps until there is something to do.
+    fn wait(&self, clock: &dyn Clock, events: &Receiver<ShardEvent>) {
         let may_decide = self.in_flight.len() < IN_FLIGHT_MAX;
-        let may_copy = !self.copies.is_empty() && !self.stopping;
-        if may_decide && (may_copy || !self.backlog.is_empty()) {
-            return Duration::ZERO;
+        let has_backlog = !self.backlog.is_empty() || (!self.copies.is_empty() && !self.stopping);
+        if may_decide && (has_backlog || !self.port.is_empty()) {
+            return;
         }
-        match self.arbiter.next_time_record() {
+        let timeout = match self.arbiter.next_time_record() {
             Some(due) if may_decide && !self.stopping => {
                 Duration::from_micros(due.micros_since(clock.now())).min(IDLE)
             }
             _ => IDLE,
+        };
+        let listen = if may_decide {
+            Listen::All
+        } else {
+            Listen::Urgent
+        };
+        let has_work = || !events.is_empty() || (may_decide && !self.port.is_empty());
+        self.port.wait(timeout, listen, has_work);
+    }
+
+    fn take_all(&mut self, events: &Receiver<ShardEvent>) -> Result<(), String> {
+        for _ in 0..EVENTS_AT_ONCE {
+            match events.try_recv() {
+                Ok(event) => self.take(event)?,
+                Err(TryRecvError::Empty) => break,
+                Err(TryRecvError::Disconnected) => {
+                    self.stopping = true;
+                    break;
+                }
+            }
         }
+        Ok(())
     }
 
     fn take(&mut self, event: ShardEvent) -> Result<(), String> {
         match event {
-            ShardEvent::Attempts(part) => self.backlog.push_back(Work::Attempts(part)),
-            ShardEvent::ScoreEvents(part) => self.backlog.push_back(Work::Events(part)),
+            ShardEvent::ScoreEvents(part) => self.backlog.push_back(part),
             ShardEvent::Control(copy) => self.copies.push_back(copy),
             ShardEvent::Completed(completion) => self.complete(&completion.result)?,
             ShardEvent::Stop => self.stopping = true,
@@ -246,7 +250,7 @@ impl Running {
     /// A shard that stops says no more that time passes: with a log that takes longer to
     /// sync than the next time record takes to be due, it would never be done.
     fn decide(&mut self, clock: &dyn Clock) -> Result<(), String> {
-        while self.in_flight.len() < IN_FLIGHT_MAX && !(self.stopping && self.backlog.is_empty()) {
+        while self.in_flight.len() < IN_FLIGHT_MAX && !(self.stopping && self.has_no_work()) {
             self.arbiter.begin(clock.now());
             while let Some(copy) = self.copies.pop_front() {
                 self.copy(&copy)?;
@@ -254,12 +258,7 @@ impl Running {
                     break;
                 }
             }
-            while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM
-                && let Some(work) = self.backlog.pop_front()
-            {
-                let settled = self.settle(work);
-                self.waiting.push_back(settled);
-            }
+            while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM && self.decide_some() {}
             let before = self.arbiter.tail();
             let copied_before = self.copied;
             self.copied = self.arbiter.catalog().next();
@@ -274,7 +273,7 @@ impl Running {
                     .push_back((batch.tail().sequence, self.copied));
             }
             self.in_flight.push_back(batch);
-            if self.backlog.is_empty() && self.copies.is_empty() {
+            if self.has_no_work() && self.copies.is_empty() {
                 break;
             }
         }
@@ -294,82 +293,79 @@ impl Running {
         Ok(())
     }
 
-    fn settle(&mut self, work: Work) -> Waiting {
+    fn has_no_work(&self) -> bool {
+        self.backlog.is_empty() && self.port.is_empty()
+    }
+
+    /// Decides the next block and the next part of each kind. `false`: there was none.
+    fn decide_some(&mut self) -> bool {
+        let block = self.port.pop().map(|mut block| {
+            let (attempts, outcomes) = block.parts_mut();
+            let needs = self.arbiter.decide(attempts, outcomes);
+            Waiting {
+                needs,
+                answers: Answers::Attempts(block),
+            }
+        });
+        let part = self.backlog.pop_front().map(|part| self.take_events(part));
+        let some = block.is_some() || part.is_some();
+        self.waiting.extend(block.into_iter().chain(part));
+        some
+    }
+
+    fn take_events(&mut self, part: EventsPart) -> Waiting {
         let mut needs = Sequence::ZERO;
-        let answers = match work {
-            Work::Attempts(part) => {
-                let decided = part.items.iter().map(|attempt| {
-                    let decided = self.arbiter.attempt(&AttemptRef {
-                        hunt: attempt.hunt,
-                        round: attempt.round,
-                        tile: attempt.tile,
-                        player: attempt.player.as_str(),
-                    });
-                    needs = needs.max(decided.needs);
-                    decided.answer
-                });
-                let answers = decided.collect();
-                Answers::Attempts {
-                    part: Settled { part, answers },
-                }
-            }
-            Work::Events(part) => {
-                let decided = part.items.iter().map(|event| {
-                    let decided = self.arbiter.score_event(&EventRef {
-                        hunt: event.hunt,
-                        player: event.player.as_str(),
-                        event_id: event.event_id.as_str(),
-                        event_type: event.event_type.as_str(),
-                        score: event.score,
-                        sent_at: event.sent_at,
-                        payload: &event.payload,
-                        digest: event.digest(),
-                    });
-                    needs = needs.max(decided.needs);
-                    decided.answer
-                });
-                let answers = decided.collect();
-                Answers::Events {
-                    part: Settled { part, answers },
-                }
-            }
-        };
-        Waiting { needs, answers }
+        let decided = part.items.iter().map(|event| {
+            let decided = self.arbiter.score_event(&EventRef {
+                hunt: event.hunt,
+                player: event.player.as_str(),
+                event_id: event.event_id.as_str(),
+                event_type: event.event_type.as_str(),
+                score: event.score,
+                sent_at: event.sent_at,
+                payload: &event.payload,
+                digest: event.digest(),
+            });
+            needs = needs.max(decided.needs);
+            decided.answer
+        });
+        let verdicts = decided.collect();
+        Waiting {
+            needs,
+            answers: Answers::Events(part, verdicts),
+        }
     }
 
     /// Tells what may be told. Parts wait in the order of decision: one that needs less
     /// than the part before it waits no longer than that part's batch.
     fn release(&mut self) {
-        while let Some(first) = self.waiting.front()
-            && first.needs <= self.durable
-            && let Some(ready) = self.waiting.pop_front()
+        if self.waiting.is_empty() {
+            return;
+        }
+        let now = Instant::now();
+        while let Some(ready) = self
+            .waiting
+            .pop_front_if(|first| first.needs <= self.durable)
         {
             match ready.answers {
-                Answers::Attempts {
-                    part: Settled { part, answers },
-                } => {
+                Answers::Attempts(block) => {
+                    let latency = now.duration_since(block.arrived());
                     self.gauge
-                        .record_latency(part.arrived.elapsed(), answers.len() as u64);
-                    answer(part.reply, answers);
+                        .record_latency(latency, block.attempts().len() as u64);
+                    block.answer();
                 }
-                Answers::Events {
-                    part: Settled { part, answers },
-                } => {
-                    let accepted = answers
+                Answers::Events(part, verdicts) => {
+                    let accepted = verdicts
                         .iter()
                         .filter(|verdict| matches!(verdict, EventVerdict::Accepted(_)))
                         .count();
                     self.gauge.count_events(accepted as u64);
-                    answer(part.reply, answers);
+                    // Whoever asked may have gone; the decision stands.
+                    drop(part.reply.send(verdicts));
                 }
             }
         }
     }
-}
-
-fn answer<A>(reply: oneshot::Sender<Vec<A>>, answers: Vec<A>) {
-    // Whoever asked may have gone; the decision stands.
-    drop(reply.send(answers));
 }
 
 /// Why a writer cannot go on, as an operator should read it.

@@ -2,8 +2,8 @@
 //! catalog, boards and broadcast behind it.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, MutexGuard, Weak};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use arc_swap::ArcSwap;
 use futures_util::FutureExt;
@@ -11,9 +11,13 @@ use futures_util::future::BoxFuture;
 use huntcore_edge::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
 };
+use huntcore_lane::{
+    Bell, Entrance, EntranceLimits, Lane, LaneOptions, Listen, PendingBlock, ShardPort,
+};
 use huntcore_map::CellList;
 use huntcore_model::{
-    Attempt, ControlRecord, Hash32, HuntNumber, Outcome, Record, ScoreEvent, TimeMicros,
+    Attempt, ControlRecord, Hash32, HuntNumber, Outcome, PlayerId, Record, ScoreEvent, ShardMap,
+    TimeMicros,
 };
 use huntcore_wire::Stats;
 use tokio::sync::{Notify, watch};
@@ -38,6 +42,48 @@ pub(crate) struct Fake {
     holds_claims: watch::Sender<bool>,
     /// Told of every attempt that arrives.
     pub(crate) arrived: Notify,
+    entrance: Entrance,
+    bell: Bell,
+}
+
+/// Decides what comes by lanes, on a thread of its own, for as long as the fake lives.
+fn serve(fake: &Weak<Fake>, port: &ShardPort) {
+    let mut decided: Vec<PendingBlock> = Vec::new();
+    while let Some(fake) = fake.upgrade() {
+        while let Some(mut block) = port.pop() {
+            let (attempts, outcomes) = block.parts_mut();
+            let now = fake.now();
+            let mut inner = fake.lock();
+            outcomes.extend(attempts.iter().map(|attempt| {
+                let player = PlayerId::new(attempt.player).expect("the edge checks");
+                let attempt = Attempt {
+                    hunt: attempt.hunt,
+                    round: attempt.round,
+                    tile: attempt.tile,
+                    player,
+                };
+                inner.claim(&attempt, now)
+            }));
+            fake.publish(inner);
+            decided.push(block);
+            fake.arrived.notify_waiters();
+            fake.arrived.notify_one();
+        }
+        let mut holds = fake.holds_claims.subscribe();
+        if !*holds.borrow_and_update() {
+            decided.drain(..).for_each(PendingBlock::answer);
+        }
+        drop(fake);
+        port.wait(Duration::from_secs(3_600), Listen::All, || {
+            !port.is_empty() || holds.has_changed().unwrap_or(true)
+        });
+    }
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        self.bell.ring();
+    }
 }
 
 impl Fake {
@@ -49,7 +95,12 @@ impl Fake {
         let start = TimeMicros::from_millis(since_epoch.as_secs() * 1_000);
         let mut inner = Inner::new();
         let view = inner.publish(start);
-        Arc::new(Self {
+        let (entrance, mut ports) = huntcore_lane::exchange(
+            ShardMap::new(1).expect("one shard"),
+            EntranceLimits::default(),
+        );
+        let port = ports.remove(0);
+        let fake = Arc::new(Self {
             inner: Mutex::new(inner),
             view: ArcSwap::from_pointee(view),
             versions: watch::Sender::new(0),
@@ -58,7 +109,12 @@ impl Fake {
             is_stuck: AtomicBool::new(false),
             holds_claims: watch::Sender::new(false),
             arrived: Notify::new(),
-        })
+            entrance,
+            bell: port.bell(),
+        });
+        let weak = Arc::downgrade(&fake);
+        std::thread::spawn(move || serve(&weak, &port));
+        fake
     }
 
     /// Moves the clock on, opens and announces what is due, and publishes.
@@ -86,6 +142,7 @@ impl Fake {
 
     pub(crate) fn hold_claims(&self, holds: bool) {
         self.holds_claims.send_replace(holds);
+        self.bell.ring();
     }
 
     /// Answers every attempt with `refusal` from now on.
@@ -127,6 +184,10 @@ impl Backend for Fake {
         let view = self.lock().publish(self.now());
         self.view.store(Arc::new(view));
         self.versions.send_modify(|version| *version += 1);
+    }
+
+    fn lane(&self, options: LaneOptions) -> Lane {
+        self.entrance.lane(options)
     }
 
     fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>> {

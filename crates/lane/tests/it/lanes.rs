@@ -5,7 +5,8 @@ use std::thread;
 use std::time::Duration;
 
 use huntcore_lane::{
-    ATTEMPTS_MAX, Entrance, EntranceLimits, Lane, LaneOptions, ShardPort, Submission, exchange,
+    ATTEMPTS_MAX, Entrance, EntranceLimits, Lane, LaneOptions, Listen, ShardPort, Submission,
+    exchange,
 };
 use huntcore_model::{
     AttemptRef, HuntNumber, Outcome, RoundNumber, Sequence, ShardId, ShardMap, TileIndex,
@@ -252,7 +253,9 @@ fn serve(ports: Vec<ShardPort>, stop: &Arc<AtomicBool>) -> Vec<thread::JoinHandl
             let mut count = 0;
             while !stop.load(Ordering::SeqCst) {
                 count += answer_all(&port);
-                port.wait(Duration::from_secs(3_600), || stop.load(Ordering::SeqCst));
+                port.wait(Duration::from_secs(3_600), Listen::All, || {
+                    !port.is_empty() || stop.load(Ordering::SeqCst)
+                });
             }
             count
         })
