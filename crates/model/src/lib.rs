@@ -17,6 +17,7 @@ mod players;
 mod position;
 mod record;
 mod slot;
+mod snapshot;
 mod time;
 
 pub use attempts::{AttemptList, AttemptRef};
@@ -40,4 +41,5 @@ pub use record::{
     ClaimRecord, EventDigest, PAYLOAD_BYTES_MAX, PlayerRecord, Record, Salt, ScoreRecord,
 };
 pub use slot::{SLOTS, ShardMap, ShardMapError, Slot};
+pub use snapshot::{SnapshotError, SnapshotReader, SnapshotWriter};
 pub use time::TimeMicros;
