@@ -3,6 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use huntcore_disk::{LoadError, StoreError, is_no_space};
+
 /// Why a directory is not opened as a log. Nothing in it was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -125,9 +127,22 @@ impl Failure {
     }
 }
 
-pub(crate) fn is_no_space(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full { what, file, source } => Self::of(what, &file, &source),
+            StoreError::Doubt { what, file, source } => Self::doubt(what, &file, &source),
+        }
+    }
+}
+
+impl From<LoadError> for OpenError {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::TooLong {
+                file, length_max, ..
+            } => Self::corrupt(&file, length_max, "file is too long"),
+            LoadError::Io { what, file, source } => Self::Io { what, file, source },
+        }
+    }
 }

@@ -1,13 +1,12 @@
 //! Names in the log's directory, small files that are replaced whole, and the format file.
 
-use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
+use huntcore_disk::{Disk, draft_path, read_file, replace_file};
 use huntcore_log::stream_name;
 use huntcore_model::{Sequence, ShardId};
 
 use crate::error::{Failure, OpenError};
-use crate::{Access, Disk, DiskFile};
 
 pub(crate) const LOCK: &str = "lock";
 const FORMAT: &str = "format";
@@ -40,125 +39,9 @@ fn parse_stream_name(name: &str) -> Option<ShardId> {
     (stream_name(shard) == name).then_some(shard)
 }
 
-/// Makes a directory and those above it that are not there, durably.
-pub(crate) fn make_directory(disk: &dyn Disk, path: &Path) -> std::io::Result<()> {
-    let missing: Vec<_> = path
-        .ancestors()
-        .take_while(|path| {
-            let listed = (!path.as_os_str().is_empty()).then(|| disk.list(path));
-            listed.is_some_and(|listed| {
-                listed.is_err_and(|error| error.kind() == std::io::ErrorKind::NotFound)
-            })
-        })
-        .collect();
-    disk.create_directory(path)?;
-    missing
-        .into_iter()
-        .filter_map(Path::parent)
-        .try_for_each(|parent| disk.sync_directory(parent))
-}
-
-/// The name under which a small file is written before it takes its place.
-pub(crate) fn draft_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".tmp");
-    PathBuf::from(name)
-}
-
-/// Puts `bytes` in place of a small file, durably: it holds either the old or the new.
-pub(crate) fn replace_file(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> Result<(), Failure> {
-    let draft = draft_path(path);
-    let file = disk
-        .open(&draft, Access::Create)
-        .map_err(|error| Failure::of("create", &draft, &error))?;
-    write_all_at(&*file, &[IoSlice::new(bytes)], 0)
-        .map_err(|failed| Failure::of("write", &draft, &failed.error))?;
-    file.sync_all()
-        .map_err(|error| Failure::doubt("sync", &draft, &error))?;
-    disk.rename(&draft, path)
-        .map_err(|error| Failure::of("rename", &draft, &error))?;
-    let directory = path.parent().expect("a file stands in a directory");
-    disk.sync_directory(directory)
-        .map_err(|error| Failure::doubt("sync", directory, &error))
-}
-
 /// Reads a small file whole; `None` if it does not exist.
-pub(crate) fn read_file(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
-    let file = match disk.open(path, Access::Read) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(OpenError::io("open", path)(error)),
-    };
-    let length = file.length().map_err(OpenError::io("read", path))?;
-    if length > SMALL_FILE_BYTES_MAX {
-        return Err(OpenError::corrupt(
-            path,
-            SMALL_FILE_BYTES_MAX,
-            "file is too long",
-        ));
-    }
-    let mut bytes = vec![0; usize::try_from(length).expect("a few bytes")];
-    let read = read_full_at(&*file, &mut bytes, 0).map_err(OpenError::io("read", path))?;
-    bytes.truncate(read);
-    Ok(Some(bytes))
-}
-
-/// A write that did not come to its end.
-pub(crate) struct ShortWrite {
-    /// How much was written before.
-    pub(crate) written: u64,
-    pub(crate) error: std::io::Error,
-}
-
-/// Writes everything, however often it takes.
-pub(crate) fn write_all_at(
-    file: &dyn DiskFile,
-    parts: &[IoSlice<'_>],
-    offset: u64,
-) -> Result<u64, ShortWrite> {
-    /// What the system takes at once.
-    const PARTS_MAX: usize = 512;
-    let mut written = 0;
-    for group in parts.chunks(PARTS_MAX) {
-        let mut group = group.to_vec();
-        let mut rest = group.as_mut_slice();
-        IoSlice::advance_slices(&mut rest, 0);
-        while !rest.is_empty() {
-            match file.write_at(rest, offset + written) {
-                Ok(0) => {
-                    return Err(ShortWrite {
-                        written,
-                        error: std::io::ErrorKind::WriteZero.into(),
-                    });
-                }
-                Ok(count) => {
-                    written += count as u64;
-                    IoSlice::advance_slices(&mut rest, count);
-                }
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(ShortWrite { written, error }),
-            }
-        }
-    }
-    Ok(written)
-}
-
-/// Fills `buffer`, or as much of it as there is up to the file's end.
-pub(crate) fn read_full_at(
-    file: &dyn DiskFile,
-    buffer: &mut [u8],
-    offset: u64,
-) -> std::io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match file.read_at(&mut buffer[filled..], offset + filled as u64) {
-            Ok(0) => break,
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
+pub(crate) fn load(disk: &dyn Disk, path: &Path) -> Result<Option<Vec<u8>>, OpenError> {
+    Ok(read_file(disk, path, SMALL_FILE_BYTES_MAX)?)
 }
 
 /// Refuses a directory that has files, but none of a log.
@@ -167,11 +50,11 @@ pub(crate) fn check_is_log(disk: &dyn Disk, directory: &Path) -> Result<(), Open
         .list(directory)
         .map_err(OpenError::io("list", directory))?;
     // Before the format file is there, the log leaves nothing else.
-    let draft = format!("{FORMAT}.tmp");
+    let draft = draft_path(Path::new(FORMAT));
     let is_log = names.iter().any(|name| name == FORMAT);
     match names
         .into_iter()
-        .find(|name| name != LOCK && *name != draft)
+        .find(|name| name != LOCK && Path::new(name) != draft)
     {
         Some(found) if !is_log => Err(OpenError::NotALog {
             directory: directory.to_owned(),
@@ -188,12 +71,12 @@ pub(crate) fn read_format(
 ) -> Result<Option<Vec<ShardId>>, OpenError> {
     let path = directory.join(FORMAT);
     loop {
-        let Some(bytes) = read_file(disk, &path)? else {
+        let Some(bytes) = load(disk, &path)? else {
             return check_is_log(disk, directory).map(|()| None);
         };
         match parse_format(disk, directory, &path, &bytes) {
             // Another process, beside which we only look, has made a stream meanwhile.
-            Err(_) if read_file(disk, &path)?.as_ref() != Some(&bytes) => {}
+            Err(_) if load(disk, &path)?.as_ref() != Some(&bytes) => {}
             result => return result.map(Some),
         }
     }
@@ -247,7 +130,11 @@ pub(crate) fn write_format(
         text.push_str(&stream_name(shard));
         text.push('\n');
     }
-    replace_file(disk, &directory.join(FORMAT), text.as_bytes())
+    Ok(replace_file(
+        disk,
+        &directory.join(FORMAT),
+        text.as_bytes(),
+    )?)
 }
 
 /// A stream's directory is made before it is listed, and holds no segment before that.

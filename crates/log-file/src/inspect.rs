@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use huntcore_disk::{Access, Disk};
 use huntcore_log::{BatchReader, ReadError};
 use huntcore_model::{Epoch, Sequence, ShardId, Tail};
 
@@ -14,7 +15,6 @@ use crate::files::{parse_segment_name, read_format, segment_path, stream_directo
 use crate::reader::{Reader, Start, Until};
 use crate::recovery::{Damage, examine};
 use crate::state::State;
-use crate::{Access, Disk};
 
 /// A log's directory, to look into.
 pub struct Inspection {

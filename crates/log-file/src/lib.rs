@@ -19,11 +19,9 @@
 //! It does not know what records mean, never deletes but what it is told to trim, and
 //! does not guess: a segment missing, renamed or swapped is refused, not repaired.
 
-mod disk;
 mod error;
 mod files;
 mod inspect;
-mod lock;
 mod log;
 mod poison;
 mod published;
@@ -36,10 +34,8 @@ mod trim;
 mod window;
 mod writer;
 
-pub use disk::{Access, Disk, DiskFile, RealDisk};
 pub use error::OpenError;
 pub use inspect::{Inspection, SegmentListing, StreamListing, StreamReport};
-pub use lock::{HeldLock, LockError};
 pub use log::{FileLog, FileLogOptions};
 pub use poison::Poison;
 pub use recovery::Damage;

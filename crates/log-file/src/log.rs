@@ -7,6 +7,7 @@ use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
+use huntcore_disk::{Disk, DiskFile, HeldLock, LockError, LockKind, RealDisk, make_directory};
 use huntcore_log::{
     AcquireError, Acquired, BatchReader, CompletionSink, InFlight, InFlightLimits, Log, LogUsage,
     LogWriter, ReadError, Refusal, StreamTail, StreamUsage, Ticket, TrimError, check_submission,
@@ -15,11 +16,8 @@ use huntcore_log::{
 use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
 
 use crate::error::{Failure, OpenError};
-use crate::files::{
-    LOCK, check_is_log, make_directory, read_format, stream_directory, write_format,
-};
+use crate::files::{LOCK, check_is_log, read_format, stream_directory, write_format};
 use crate::inspect::Inspection;
-use crate::lock::{HeldLock, LockError};
 use crate::poison::{OnPoison, Poison, PoisonCell};
 use crate::published::{Counters, Published, Stream};
 use crate::queue::{Closed, Command, Submission};
@@ -28,7 +26,6 @@ use crate::recovery::{examine, mend};
 use crate::segment::DATA_OFFSET;
 use crate::state::State;
 use crate::writer::StreamWriter;
-use crate::{Disk, DiskFile, RealDisk};
 
 /// How a file log behaves.
 pub struct FileLogOptions {
@@ -89,13 +86,15 @@ impl FileLog {
         // Before the lock file is made in somebody else's directory.
         check_is_log(&*disk, directory)?;
         let lock_path = directory.join(LOCK);
-        let lock = disk.lock(&lock_path).map_err(|error| match error {
-            LockError::Held { pid } => OpenError::InUse {
-                directory: directory.to_owned(),
-                pid,
-            },
-            LockError::Io(source) => OpenError::io("lock", &lock_path)(source),
-        })?;
+        let lock = disk
+            .lock(&lock_path, LockKind::Exclusive)
+            .map_err(|error| match error {
+                LockError::Held { pid } => OpenError::InUse {
+                    directory: directory.to_owned(),
+                    pid,
+                },
+                LockError::Io(source) => OpenError::io("lock", &lock_path)(source),
+            })?;
         let shards = match read_format(&*disk, directory)? {
             Some(shards) => shards,
             None => {

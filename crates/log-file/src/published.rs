@@ -6,10 +6,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use huntcore_disk::Disk;
 use huntcore_log::LatencyCounts;
 use huntcore_model::{Epoch, Sequence, ShardId, Tail};
 
-use crate::Disk;
 use crate::poison::PoisonCell;
 use crate::queue::Queue;
 

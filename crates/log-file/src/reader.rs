@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use huntcore_disk::{Access, Disk};
 use huntcore_log::ReadError;
 use huntcore_model::{Batch, Sequence, ShardId, Tail};
 
@@ -12,7 +13,6 @@ use crate::published::Stream;
 use crate::segment::{DATA_OFFSET, SegmentHeader};
 use crate::state::State;
 use crate::window::{Found, Window};
-use crate::{Access, Disk};
 
 /// How far a reader goes.
 pub(crate) enum Until {

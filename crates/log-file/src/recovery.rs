@@ -8,16 +8,16 @@
 use std::io::IoSlice;
 use std::path::{Path, PathBuf};
 
+use huntcore_disk::{Access, Disk, DiskFile, draft_path, write_all_at};
 use huntcore_log::stream_name;
 use huntcore_model::{Batch, Epoch, Sequence, ShardId, Tail};
 
 use crate::error::{Failure, OpenError};
-use crate::files::{draft_path, parse_segment_name, segment_path, write_all_at};
+use crate::files::{parse_segment_name, segment_path};
 use crate::published::Segment;
 use crate::segment::{DATA_OFFSET, SegmentHeader};
 use crate::state::State;
 use crate::window::{Found, Window};
-use crate::{Access, Disk, DiskFile};
 
 const WRITE_BYTES: usize = 1 << 20;
 

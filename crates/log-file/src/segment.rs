@@ -18,11 +18,11 @@
 use std::io::IoSlice;
 use std::path::Path;
 
+use huntcore_disk::{Access, Disk, DiskFile, is_no_space, write_all_at};
 use huntcore_model::{Hash32, Sequence, ShardId, Tail, TimeMicros};
 
-use crate::error::{Failure, is_no_space};
-use crate::files::{segment_path, write_all_at};
-use crate::{Access, Disk, DiskFile};
+use crate::error::Failure;
+use crate::files::segment_path;
 
 /// Where the first batch begins.
 pub(crate) const DATA_OFFSET: u64 = HEADER_LENGTH as u64;

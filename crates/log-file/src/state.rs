@@ -14,11 +14,11 @@
 
 use std::path::{Path, PathBuf};
 
+use huntcore_disk::{Disk, replace_file};
 use huntcore_model::{Epoch, Nonce, Sequence, ShardId};
 
-use crate::Disk;
 use crate::error::{Failure, OpenError};
-use crate::files::{read_file, replace_file};
+use crate::files::load;
 
 const MAGIC: [u8; 4] = *b"HCST";
 const VERSION: u16 = 1;
@@ -53,7 +53,7 @@ impl State {
         shard: ShardId,
     ) -> Result<Self, OpenError> {
         let path = Self::path(directory);
-        let Some(bytes) = read_file(disk, &path)? else {
+        let Some(bytes) = load(disk, &path)? else {
             return Err(OpenError::corrupt(&path, 0, "file is missing"));
         };
         Self::parse(&bytes, shard)
@@ -66,7 +66,11 @@ impl State {
         directory: &Path,
         shard: ShardId,
     ) -> Result<(), Failure> {
-        replace_file(disk, &Self::path(directory), &self.bytes(shard))
+        Ok(replace_file(
+            disk,
+            &Self::path(directory),
+            &self.bytes(shard),
+        )?)
     }
 
     fn bytes(&self, shard: ShardId) -> Vec<u8> {

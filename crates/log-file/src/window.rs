@@ -3,10 +3,8 @@
 use std::io;
 use std::ops::Range;
 
+use huntcore_disk::{DiskFile, read_full_at};
 use huntcore_model::{Batch, BatchError, BatchHeader, HEADER_BYTES, Sequence, ShardId};
-
-use crate::DiskFile;
-use crate::files::read_full_at;
 
 const READ_BYTES: usize = 256 << 10;
 

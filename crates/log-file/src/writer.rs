@@ -8,12 +8,12 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use huntcore_disk::{DiskFile, is_no_space, write_all_at};
 use huntcore_log::{AcquireError, CommitResult, Completion, CompletionSink, Gate, InFlight};
 use huntcore_model::{Batch, Epoch, Nonce, Sequence, Tail};
 
-use crate::DiskFile;
-use crate::error::{Failure, is_no_space};
-use crate::files::{segment_path, write_all_at};
+use crate::error::Failure;
+use crate::files::segment_path;
 use crate::poison::Poison;
 use crate::published::{Segment, Stream};
 use crate::queue::{CloseOnDrop, Command, Submission};

@@ -6,8 +6,8 @@ use huntcore_log::{CommitResult, Log};
 use huntcore_model::{Batch, Epoch, Sequence};
 use proptest::prelude::*;
 
-use crate::sim_disk::SimDisk;
 use crate::support::{SHARD, SimFixture, open, read};
+use huntcore_disk::simulated::SimulatedDisk;
 
 /// What a process had been told when its machine crashed.
 #[derive(Default)]
@@ -20,7 +20,7 @@ struct Told {
 
 /// Some of everything: new streams, several segments, several in flight, a second owner, a
 /// trim, a second start. Ends early when the disk dies.
-fn work(disk: &SimDisk) -> Told {
+fn work(disk: &SimulatedDisk) -> Told {
     let mut told = Told::default();
     for start in 1..3 {
         let Ok(log) = open(disk) else { return told };
@@ -107,7 +107,7 @@ fn check(log: &dyn Log, told: &Told, context: &str) -> Vec<Batch> {
 fn a_crash_before_any_change_of_the_disk_is_recovered_from() {
     let mut operations = 0;
     loop {
-        let disk = SimDisk::default();
+        let disk = SimulatedDisk::default();
         disk.die_after(operations);
         let told = work(&disk);
         for choice in 0..10 {
@@ -137,7 +137,7 @@ fn a_crash_before_any_change_of_the_disk_is_recovered_from() {
 #[test]
 fn a_crash_while_recovering_is_recovered_from() {
     // Three batches in flight on a disk that keeps some of their sectors.
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     let mut told = Told {

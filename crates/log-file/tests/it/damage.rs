@@ -8,13 +8,13 @@ use huntcore_log::suite::Owner;
 use huntcore_log_file::{FileLog, FileLogOptions, OpenError};
 use huntcore_model::{Batch, Sequence, ShardId};
 
-use crate::sim_disk::SimDisk;
 use crate::support::{SHARD, directory, open, read, segment, segments};
+use huntcore_disk::simulated::SimulatedDisk;
 
 /// A log whose first batches fill two segments and whose last two batches, in the third,
 /// nobody called durable yet.
-fn small_log(fillers: &[usize]) -> (SimDisk, Vec<Batch>) {
-    let disk = SimDisk::default();
+fn small_log(fillers: &[usize]) -> (SimulatedDisk, Vec<Batch>) {
+    let disk = SimulatedDisk::default();
     let log = small(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     let mut written: Vec<_> = fillers
@@ -38,7 +38,7 @@ fn small_log(fillers: &[usize]) -> (SimDisk, Vec<Batch>) {
     (disk, written)
 }
 
-fn small(disk: &SimDisk) -> Result<FileLog, OpenError> {
+fn small(disk: &SimulatedDisk) -> Result<FileLog, OpenError> {
     let options = FileLogOptions {
         segment_bytes: 8 << 10,
         ..FileLogOptions::default()
@@ -52,7 +52,7 @@ fn durable(written: &[Batch]) -> &[Batch] {
 }
 
 /// The offset in the last segment at which the batches of unknown durability begin.
-fn doubtful_offset(disk: &SimDisk, written: &[Batch]) -> (PathBuf, usize) {
+fn doubtful_offset(disk: &SimulatedDisk, written: &[Batch]) -> (PathBuf, usize) {
     let last = segments(disk).pop().expect("segments");
     let content = disk.content(&last);
     let doubtful = &written[written.len() - 2];
@@ -62,7 +62,7 @@ fn doubtful_offset(disk: &SimDisk, written: &[Batch]) -> (PathBuf, usize) {
     (last, offset.expect("the batch is in the last segment"))
 }
 
-fn snapshot(disk: &SimDisk) -> Vec<(PathBuf, Vec<u8>)> {
+fn snapshot(disk: &SimulatedDisk) -> Vec<(PathBuf, Vec<u8>)> {
     let files = disk.files().into_iter();
     files
         .map(|path| (path.clone(), disk.content(&path)))
@@ -183,8 +183,8 @@ fn a_lost_batch_that_a_later_one_calls_durable_is_corruption() {
 }
 
 /// A log of at least four segments.
-fn long_log() -> (SimDisk, Vec<PathBuf>) {
-    let disk = SimDisk::default();
+fn long_log() -> (SimulatedDisk, Vec<PathBuf>) {
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     for _ in 0..16 {
@@ -201,7 +201,7 @@ fn long_log() -> (SimDisk, Vec<PathBuf>) {
     (disk, paths)
 }
 
-fn check_refused(name: &str, expected_file: &Path, harm: impl FnOnce(&SimDisk, &[PathBuf])) {
+fn check_refused(name: &str, expected_file: &Path, harm: impl FnOnce(&SimulatedDisk, &[PathBuf])) {
     let (disk, paths) = long_log();
     harm(&disk, &paths);
     let before = snapshot(&disk);
@@ -313,7 +313,7 @@ fn old_copies_are_refused_by_name() {
 
 #[test]
 fn a_state_older_than_the_last_term_is_refused() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     Owner::next(&log, SHARD).commit(1, 0);
     let state = directory().join("shard-00000/state");
@@ -369,7 +369,7 @@ fn a_header_inside_a_record_is_not_taken_for_a_batch() {
     let (disk, written) = small_log(&[300, 300]);
     let (last, doubtful) = doubtful_offset(&disk, &written);
     let far = {
-        let other = SimDisk::default();
+        let other = SimulatedDisk::default();
         let log = small(&other).expect("the log opens");
         let mut owner = Owner::next(&log, SHARD);
         for _ in 0..40 {

@@ -9,8 +9,8 @@ use huntcore_log_file::{FileLog, Inspection};
 use huntcore_model::ShardId;
 use tempfile::TempDir;
 
-use crate::sim_disk::SimDisk;
 use crate::support::{SHARD, directory, open, options, read, segments, sequence};
+use huntcore_disk::simulated::SimulatedDisk;
 
 #[test]
 fn a_running_log_shows_what_is_complete() {
@@ -85,7 +85,7 @@ fn verifying_beside_a_busy_writer_never_finds_fault() {
 
 #[test]
 fn a_torn_end_is_reported_and_left_as_it_is() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     let written = [owner.commit(1, 100), owner.commit(1, 100)];

@@ -7,6 +7,5 @@ mod directory;
 mod inspect;
 mod poison;
 mod reading;
-mod sim_disk;
 mod space;
 mod support;

@@ -8,10 +8,10 @@ use huntcore_log::{AcquireError, CommitResult, Log, TrimError};
 use huntcore_log_file::{FileLog, FileLogOptions, Poison};
 use huntcore_model::{Epoch, ShardId};
 
-use crate::sim_disk::{FaultKind, SimDisk};
 use crate::support::{SHARD, directory, open, options, read, sequence};
+use huntcore_disk::simulated::{Fault, SimulatedDisk};
 
-fn open_with_alarm(disk: &SimDisk) -> (FileLog, Receiver<Poison>) {
+fn open_with_alarm(disk: &SimulatedDisk) -> (FileLog, Receiver<Poison>) {
     let (alarm, alarms) = channel();
     let alarm = Mutex::new(alarm);
     let options = FileLogOptions {
@@ -34,14 +34,14 @@ fn unknown(owner: &mut Owner) {
 
 #[test]
 fn a_failed_write_or_sync_ends_everything_until_the_next_start() {
-    for kind in [FaultKind::Write, FaultKind::SyncStored, FaultKind::SyncLost] {
-        let disk = SimDisk::default();
+    for kind in [Fault::Write, Fault::SyncStored, Fault::SyncLost] {
+        let disk = SimulatedDisk::default();
         let (log, alarms) = open_with_alarm(&disk);
         let mut owner = Owner::next(&log, SHARD);
         let mut other = Owner::next(&log, ShardId::new(1));
         let mut written = vec![owner.commit(1, 0), owner.commit(2, 100)];
         other.commit(1, 0);
-        disk.fail("shard-00000", kind);
+        disk.fail("shard-00000", kind.clone());
         let in_flight = owner.batch(1, 50);
         owner.submit(&in_flight).expect("room");
         let result = owner.wait().result;
@@ -70,7 +70,7 @@ fn a_failed_write_or_sync_ends_everything_until_the_next_start() {
         drop((owner, other, log));
 
         let log = open(&disk).expect("a new start helps");
-        if kind != FaultKind::Write {
+        if kind != Fault::Write {
             written.push(in_flight);
         }
         assert_eq!(read(&log), written, "{kind:?}");
@@ -85,15 +85,15 @@ fn a_failed_write_or_sync_ends_everything_until_the_next_start() {
 #[test]
 fn a_segment_that_cannot_be_synced_poisons() {
     for (path, kind) in [
-        (".log", FaultKind::SyncAll),
-        ("state.tmp", FaultKind::SyncAll),
-        ("shard-00000", FaultKind::SyncDirectory),
+        (".log", Fault::SyncAll),
+        ("state.tmp", Fault::SyncAll),
+        ("shard-00000", Fault::SyncDirectory),
     ] {
-        let disk = SimDisk::default();
+        let disk = SimulatedDisk::default();
         let (log, alarms) = open_with_alarm(&disk);
         let mut owner = Owner::next(&log, SHARD);
         let mut written = vec![owner.commit(1, 12_000)];
-        disk.fail(path, kind);
+        disk.fail(path, kind.clone());
         let next = owner.batch(1, 3_000);
         owner.submit(&next).expect("room");
         let result = owner.wait().result;
@@ -110,13 +110,13 @@ fn a_segment_that_cannot_be_synced_poisons() {
 #[test]
 fn a_term_that_cannot_be_synced_poisons_and_is_not_granted() {
     for (path, kind) in [
-        ("state.tmp", FaultKind::SyncAll),
-        ("shard-00000", FaultKind::SyncDirectory),
+        ("state.tmp", Fault::SyncAll),
+        ("shard-00000", Fault::SyncDirectory),
     ] {
-        let disk = SimDisk::default();
+        let disk = SimulatedDisk::default();
         let (log, alarms) = open_with_alarm(&disk);
         let mut written = vec![Owner::next(&log, SHARD).commit(1, 0)];
-        disk.fail(path, kind);
+        disk.fail(path, kind.clone());
         let refused = Owner::acquire(&log, SHARD, Epoch::new(7), 1).map(|_| ());
         assert!(
             matches!(refused, Err(AcquireError::Poisoned { .. })),
@@ -143,14 +143,14 @@ fn a_term_that_cannot_be_synced_poisons_and_is_not_granted() {
 #[test]
 fn a_new_stream_that_cannot_be_made_poisons_and_leaves_a_sound_log() {
     for (path, kind) in [
-        ("shard-00001/state.tmp", FaultKind::SyncAll),
-        ("shard-00001", FaultKind::SyncDirectory),
-        ("format.tmp", FaultKind::SyncAll),
+        ("shard-00001/state.tmp", Fault::SyncAll),
+        ("shard-00001", Fault::SyncDirectory),
+        ("format.tmp", Fault::SyncAll),
     ] {
-        let disk = SimDisk::default();
+        let disk = SimulatedDisk::default();
         let (log, alarms) = open_with_alarm(&disk);
         let written = vec![Owner::next(&log, SHARD).commit(1, 0)];
-        disk.fail(path, kind);
+        disk.fail(path, kind.clone());
         let refused = Owner::acquire(&log, ShardId::new(1), Epoch::new(1), 1).map(|_| ());
         assert!(
             matches!(refused, Err(AcquireError::Poisoned { .. })),

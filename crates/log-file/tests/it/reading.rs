@@ -3,12 +3,12 @@
 use huntcore_log::suite::Owner;
 use huntcore_log::{Log, ReadError};
 
-use crate::sim_disk::SimDisk;
 use crate::support::{SHARD, open, options, read, segments, sequence};
+use huntcore_disk::simulated::SimulatedDisk;
 
 #[test]
 fn a_reader_near_the_end_reads_little_of_a_long_segment() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let options = huntcore_log_file::FileLogOptions {
         segment_bytes: 8 << 20,
         ..options()
@@ -37,7 +37,7 @@ fn a_reader_near_the_end_reads_little_of_a_long_segment() {
 
 #[test]
 fn a_reader_ends_where_the_log_was_durable_when_it_began() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     let mut written: Vec<_> = (0..9).map(|_| owner.commit(1, 3_000)).collect();
@@ -52,7 +52,7 @@ fn a_reader_ends_where_the_log_was_durable_when_it_began() {
 
 #[test]
 fn a_reader_that_a_trim_overtakes_is_told() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     for _ in 0..16 {
@@ -73,7 +73,7 @@ fn a_reader_that_a_trim_overtakes_is_told() {
 
 #[test]
 fn damage_under_a_reader_is_told_with_its_place() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     let first = owner.commit(1, 1_000);

@@ -9,19 +9,19 @@ use huntcore_log_file::{FileLog, FileLogOptions};
 use huntcore_model::{Epoch, ShardId};
 use tempfile::TempDir;
 
-use crate::sim_disk::{FaultKind, SimDisk};
 use crate::support::{SHARD, open, read, segment};
+use huntcore_disk::simulated::{Fault, SimulatedDisk};
 
 #[test]
 fn a_write_that_finds_no_space_leaves_nothing_behind() {
     for written_bytes in [0, 1, 700, 4_000] {
-        let disk = SimDisk::default();
+        let disk = SimulatedDisk::default();
         let log = open(&disk).expect("the log opens");
         let mut owner = Owner::next(&log, SHARD);
         let epoch = owner.epoch;
         let mut written = vec![owner.commit(1, 100)];
         let end = 4_096 + written[0].bytes().len();
-        disk.fail("shard-00000", FaultKind::WriteFull(written_bytes));
+        disk.fail("shard-00000", Fault::WriteFull(written_bytes));
         let first = owner.batch(1, 5_000);
         owner.submit(&first).expect("room in flight");
         let result = owner.wait().result;
@@ -47,22 +47,22 @@ fn a_write_that_finds_no_space_leaves_nothing_behind() {
 #[test]
 fn a_segment_that_finds_no_space_leaves_nothing_behind() {
     for (path, kind) in [
-        (".log", FaultKind::CreateFull),
-        (".log", FaultKind::Allocate),
-        (".log", FaultKind::WriteFull(0)),
-        (".log", FaultKind::WriteFull(100)),
-        ("state.tmp", FaultKind::CreateFull),
-        ("state.tmp", FaultKind::WriteFull(10)),
+        (".log", Fault::CreateFull),
+        (".log", Fault::Allocate),
+        (".log", Fault::WriteFull(0)),
+        (".log", Fault::WriteFull(100)),
+        ("state.tmp", Fault::CreateFull),
+        ("state.tmp", Fault::WriteFull(10)),
     ] {
         for removable in [true, false] {
-            let disk = SimDisk::default();
+            let disk = SimulatedDisk::default();
             let log = open(&disk).expect("the log opens");
             let mut owner = Owner::next(&log, SHARD);
             let epoch = owner.epoch;
             let mut written = vec![owner.commit(1, 12_000)];
-            disk.fail(path, kind);
+            disk.fail(path, kind.clone());
             if !removable {
-                disk.fail(".log", FaultKind::Remove);
+                disk.fail(".log", Fault::Remove);
             }
             for _ in 0..2 {
                 let next = owner.batch(1, 3_000);
@@ -87,7 +87,7 @@ fn a_segment_that_finds_no_space_leaves_nothing_behind() {
 
 #[test]
 fn what_fits_of_a_group_is_stored_and_the_rest_is_full() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     let mut written = vec![owner.commit(1, 1_000)];
@@ -115,17 +115,17 @@ fn what_fits_of_a_group_is_stored_and_the_rest_is_full() {
 
 #[test]
 fn no_space_for_a_term_changes_nothing() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
-    disk.fail("shard-00000/state.tmp", FaultKind::WriteFull(3));
+    disk.fail("shard-00000/state.tmp", Fault::WriteFull(3));
     let refused = Owner::acquire(&log, SHARD, Epoch::new(5), 1).map(|_| ());
     assert!(
         matches!(refused, Err(AcquireError::Full { .. })),
         "{refused:?}"
     );
     owner.commit(1, 0);
-    disk.fail("format.tmp", FaultKind::CreateFull);
+    disk.fail("format.tmp", Fault::CreateFull);
     let other = ShardId::new(1);
     let refused = Owner::acquire(&log, other, Epoch::new(1), 1).map(|_| ());
     assert!(
@@ -139,14 +139,14 @@ fn no_space_for_a_term_changes_nothing() {
 
 #[test]
 fn a_trim_that_cannot_remove_files_is_repeated() {
-    let disk = SimDisk::default();
+    let disk = SimulatedDisk::default();
     let log = open(&disk).expect("the log opens");
     let mut owner = Owner::next(&log, SHARD);
     for _ in 0..12 {
         owner.commit(1, 3_000);
     }
     let count = crate::support::segments(&disk).len();
-    disk.fail(".log", FaultKind::Remove);
+    disk.fail(".log", Fault::Remove);
     let end = owner.tail.sequence;
     log.trim(SHARD, end).expect_err("one file is left");
     log.trim(SHARD, end).expect("nothing is left");

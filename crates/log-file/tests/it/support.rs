@@ -9,7 +9,7 @@ use huntcore_log_file::{FileLog, FileLogOptions, OpenError};
 use huntcore_model::{Batch, Sequence, ShardId};
 use tempfile::TempDir;
 
-use crate::sim_disk::{FaultKind, SimDisk};
+use huntcore_disk::simulated::{Fault, SimulatedDisk};
 
 /// Small enough that a test fills several.
 pub(crate) const SEGMENT_BYTES: u64 = 16 << 10;
@@ -27,7 +27,7 @@ pub(crate) fn options() -> FileLogOptions {
     }
 }
 
-pub(crate) fn open(disk: &SimDisk) -> Result<FileLog, OpenError> {
+pub(crate) fn open(disk: &SimulatedDisk) -> Result<FileLog, OpenError> {
     FileLog::open_on(Arc::new(disk.clone()), directory(), options())
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn segment(first: u64) -> PathBuf {
     directory().join(format!("shard-00000/{first:020}.log"))
 }
 
-pub(crate) fn segments(disk: &SimDisk) -> Vec<PathBuf> {
+pub(crate) fn segments(disk: &SimulatedDisk) -> Vec<PathBuf> {
     let mut paths = disk.files();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "log"));
     paths
@@ -57,13 +57,13 @@ pub(crate) fn sequence(value: u64) -> Sequence {
 
 /// The suite's hands on a log on a simulated disk.
 pub(crate) struct SimFixture {
-    pub(crate) disk: SimDisk,
+    pub(crate) disk: SimulatedDisk,
 }
 
 impl SimFixture {
     pub(crate) fn new() -> Self {
         Self {
-            disk: SimDisk::default(),
+            disk: SimulatedDisk::default(),
         }
     }
 }
@@ -95,9 +95,9 @@ impl Fixture for SimFixture {
 
     fn doubt_next(&mut self, shard: ShardId, stored: bool) -> bool {
         let kind = if stored {
-            FaultKind::SyncStored
+            Fault::SyncStored
         } else {
-            FaultKind::Write
+            Fault::Write
         };
         self.disk.fail(&huntcore_log::stream_name(shard), kind);
         true
