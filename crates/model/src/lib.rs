@@ -7,6 +7,7 @@
 
 mod attempts;
 mod batch;
+mod batch_builder;
 mod catalog;
 mod codec;
 mod control;
@@ -21,9 +22,8 @@ mod snapshot;
 mod time;
 
 pub use attempts::{AttemptList, AttemptRef};
-pub use batch::{
-    BATCH_BYTES_MAX, Batch, BatchBuilder, BatchError, BatchHeader, HEADER_BYTES, Tail,
-};
+pub use batch::{BATCH_BYTES_MAX, Batch, BatchError, BatchHeader, HEADER_BYTES, Tail};
+pub use batch_builder::BatchBuilder;
 pub use catalog::{Catalog, CatalogError, HuntEntry, HuntState, ROUNDS_KEPT, RoundEntry};
 pub use codec::CodecError;
 pub use control::{

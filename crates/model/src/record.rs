@@ -81,6 +81,15 @@ pub struct ClaimRecord {
     pub points: u32,
 }
 
+impl ClaimRecord {
+    /// What all claims on one round start with: at most 16 bytes.
+    pub(crate) fn write_start(hunt: HuntNumber, round: RoundNumber, body: &mut Vec<u8>) {
+        body.push(TAG_CLAIM);
+        write_number(body, u64::from(hunt.get()));
+        write_number(body, round.get());
+    }
+}
+
 /// A score event as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ScoreRecord<'a> {
@@ -144,9 +153,7 @@ impl Record<'_> {
                 write_limited(personal, id.as_bytes(), PlayerId::BYTES_MAX, "player id");
             }
             Self::Claim(claim) => {
-                body.push(TAG_CLAIM);
-                write_number(body, u64::from(claim.hunt.get()));
-                write_number(body, claim.round.get());
+                ClaimRecord::write_start(claim.hunt, claim.round, body);
                 write_number(body, u64::from(claim.tile.get()));
                 write_number(body, u64::from(claim.player.get()));
                 write_number(body, u64::from(claim.points));
