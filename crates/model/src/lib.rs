@@ -36,7 +36,7 @@ pub use ids::{
 };
 pub use outcome::{Attempt, Outcome, OutcomeKind, SCORE_MAGNITUDE_MAX, ScoreEvent};
 pub use players::PlayerTable;
-pub use position::{Position, PositionError};
+pub use position::{Position, PositionAfter, PositionError};
 pub use record::{
     ClaimRecord, EventDigest, PAYLOAD_BYTES_MAX, PlayerRecord, Record, Salt, ScoreRecord,
 };

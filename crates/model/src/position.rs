@@ -6,7 +6,7 @@ use std::str::FromStr;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-use crate::codec::{Reader, write_number};
+use crate::codec::{Reader, encode_number, write_number};
 use crate::{Sequence, ShardId, ShardMap};
 
 const FORMAT: u8 = 1;
@@ -19,6 +19,14 @@ const FORMAT: u8 = 1;
 pub struct Position {
     // Sorted by stream; sequences above zero only, so that equal positions are equal values.
     streams: Vec<(ShardId, Sequence)>,
+}
+
+/// The position just after one record, in its binary form and without an allocation: what
+/// every receipt holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PositionAfter {
+    bytes: [u8; Self::BYTES_MAX],
+    length: usize,
 }
 
 /// Why a text is not a position.
@@ -43,6 +51,49 @@ impl Position {
         let mut position = Self::start();
         position.advance(shard, sequence.advanced(1));
         position
+    }
+
+    /// The binary form, whose base64url is the text.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![FORMAT];
+        write_number(&mut bytes, self.streams.len() as u64);
+        for &(shard, next) in &self.streams {
+            write_number(&mut bytes, u64::from(shard.get()));
+            write_number(&mut bytes, next.get());
+        }
+        bytes
+    }
+
+    /// Reads the binary form.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, PositionError> {
+        let fail = |reason| PositionError { reason };
+        let mut reader = Reader::new(bytes);
+        if reader.byte("format").map_err(|_| fail("empty"))? != FORMAT {
+            return Err(fail("unknown format"));
+        }
+        let cut = |_| fail("cut short");
+        let count = reader.number("count").map_err(cut)?;
+        if count > u64::from(ShardMap::SHARDS_MAX) + 1 {
+            return Err(fail("too many streams"));
+        }
+        let mut position = Self::start();
+        let mut last: Option<ShardId> = None;
+        for _ in 0..count {
+            let shard = reader.number("shard").map_err(cut)?;
+            let shard = ShardId::new(u16::try_from(shard).map_err(|_| fail("no such stream"))?);
+            let next = reader.number("sequence").map_err(cut)?;
+            if last.is_some_and(|last| last >= shard) || next == 0 {
+                return Err(fail("streams out of order"));
+            }
+            last = Some(shard);
+            position.streams.push((shard, Sequence::new(next)));
+        }
+        if reader.is_at_end() {
+            Ok(position)
+        } else {
+            Err(fail("trailing bytes"))
+        }
     }
 
     /// The first sequence of `shard` that has not been seen.
@@ -96,15 +147,43 @@ impl Position {
     }
 }
 
+impl PositionAfter {
+    const BYTES_MAX: usize = 15;
+    const CHARACTERS_MAX: usize = Self::BYTES_MAX.div_ceil(3) * 4;
+
+    /// Just after the record at `sequence` of one stream.
+    #[must_use]
+    pub fn new(shard: ShardId, sequence: Sequence) -> Self {
+        let mut bytes = [0; Self::BYTES_MAX];
+        bytes[..2].copy_from_slice(&[FORMAT, 1]);
+        let mut length = 2;
+        for number in [u64::from(shard.get()), sequence.advanced(1).get()] {
+            let (encoded, count) = encode_number(number);
+            bytes[length..length + count].copy_from_slice(&encoded[..count]);
+            length += count;
+        }
+        Self { bytes, length }
+    }
+
+    /// The binary form.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+
+    /// Gives the text to `use_text`.
+    pub fn with_text<T>(&self, use_text: impl FnOnce(&[u8]) -> T) -> T {
+        let mut text = [0; Self::CHARACTERS_MAX];
+        let length = URL_SAFE_NO_PAD
+            .encode_slice(self.as_bytes(), &mut text)
+            .expect("the text has room for the longest position");
+        use_text(&text[..length])
+    }
+}
+
 impl fmt::Display for Position {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut bytes = vec![FORMAT];
-        write_number(&mut bytes, self.streams.len() as u64);
-        for &(shard, next) in &self.streams {
-            write_number(&mut bytes, u64::from(shard.get()));
-            write_number(&mut bytes, next.get());
-        }
-        formatter.write_str(&URL_SAFE_NO_PAD.encode(bytes))
+        formatter.write_str(&URL_SAFE_NO_PAD.encode(self.to_bytes()))
     }
 }
 
@@ -120,32 +199,7 @@ impl FromStr for Position {
         let bytes = URL_SAFE_NO_PAD
             .decode(text)
             .map_err(|_| fail("not base64url"))?;
-        let mut reader = Reader::new(&bytes);
-        if reader.byte("format").map_err(|_| fail("empty"))? != FORMAT {
-            return Err(fail("unknown format"));
-        }
-        let cut = |_| fail("cut short");
-        let count = reader.number("count").map_err(cut)?;
-        if count > u64::from(ShardMap::SHARDS_MAX) + 1 {
-            return Err(fail("too many streams"));
-        }
-        let mut position = Self::start();
-        let mut last: Option<ShardId> = None;
-        for _ in 0..count {
-            let shard = reader.number("shard").map_err(cut)?;
-            let shard = ShardId::new(u16::try_from(shard).map_err(|_| fail("no such stream"))?);
-            let next = reader.number("sequence").map_err(cut)?;
-            if last.is_some_and(|last| last >= shard) || next == 0 {
-                return Err(fail("streams out of order"));
-            }
-            last = Some(shard);
-            position.streams.push((shard, Sequence::new(next)));
-        }
-        if reader.is_at_end() {
-            Ok(position)
-        } else {
-            Err(fail("trailing bytes"))
-        }
+        Self::from_bytes(&bytes)
     }
 }
 
@@ -177,6 +231,23 @@ mod tests {
             merged.merge(&right);
             prop_assert!(merged.covers(&left) && merged.covers(&right));
             prop_assert_eq!(left.covers(&merged), left == merged);
+        }
+
+        #[test]
+        fn a_position_survives_its_bytes(position in any_position()) {
+            prop_assert_eq!(Position::from_bytes(&position.to_bytes()), Ok(position));
+        }
+
+        #[test]
+        fn just_after_a_record_reads_the_same_either_way(
+            shard in any::<u16>(),
+            sequence in 0..u64::MAX,
+        ) {
+            let (shard, sequence) = (ShardId::new(shard), Sequence::new(sequence));
+            let (short, long) = (PositionAfter::new(shard, sequence), Position::after(shard, sequence));
+            prop_assert_eq!(short.as_bytes(), long.to_bytes());
+            let text = short.with_text(|text| String::from_utf8_lossy(text).into_owned());
+            prop_assert_eq!(text, long.to_string());
         }
 
         #[test]
