@@ -17,6 +17,7 @@ mod hunts;
 mod live;
 mod live_json;
 mod live_state;
+mod live_text;
 mod problem;
 mod rounds;
 pub mod schema;
@@ -47,6 +48,7 @@ pub use live::{
 };
 pub use live_json::MessageError;
 pub use live_state::{LiveRound, LiveState, LiveTile};
+pub use live_text::{ClaimText, OutcomeText};
 pub use problem::{Problem, ProblemKind};
 pub use rounds::{MapView, RoundView, TileView};
 pub use stats::{LogStats, ProjectionStats, Stats};
