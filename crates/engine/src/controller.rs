@@ -35,7 +35,7 @@ impl Controller {
             epoch: Epoch::default(),
             tail: Tail::default(),
             durable: Sequence::ZERO,
-            catalog: Catalog::new(),
+            catalog: Catalog::for_controller(),
             now: TimeMicros::ZERO,
             batch: BatchBuilder::new(),
         }

@@ -132,14 +132,8 @@ impl Controller {
     #[must_use]
     pub fn seeds_due(&self, shards_time: TimeMicros) -> Vec<SeedDue> {
         let due = self.catalog.hunts().flat_map(|entry| {
-            let waiting = entry
-                .rounds()
-                .rev()
-                .take_while(|round| round.seed.is_none());
-            let published = entry.rounds().count() - waiting.count();
             entry
-                .rounds()
-                .skip(published)
+                .rounds_without_seed()
                 .take_while(|round| round.opened.schedule.closes_at <= shards_time)
                 .map(|round| SeedDue {
                     hunt: entry.number,

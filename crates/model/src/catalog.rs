@@ -4,23 +4,44 @@
 //! Arbiters, the controller and every reader fold the same entries, so all see the same
 //! hunts. The catalog knows no clock: what holds *now* is asked with a time.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{
-    ConfigVersion, ControlRecord, Hash32, HuntCreated, HuntId, HuntNumber, RoundNumber,
-    RoundOpened, RoundSchedule, Sequence, TimeMicros,
-};
+use crate::hunt::RoundQuota;
+use crate::{ControlRecord, HuntEntry, HuntId, HuntNumber, Sequence, TimeMicros};
 
 /// Rounds that a catalog remembers for each hunt: six hours of one-second rounds. Those that
 /// are still open stay in any case.
 pub const ROUNDS_KEPT: usize = 21_600;
 
-/// All hunts, as of one entry of the control stream. Cheap to clone.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// Rounds that a reader's catalog remembers for all hunts together, about 200 bytes each:
+/// with more than 20 hunts each gets its share.
+pub const ROUNDS_KEPT_TOTAL: usize = 20 * ROUNDS_KEPT;
+
+/// A hunt's share of [`ROUNDS_KEPT_TOTAL`] is not less.
+const ROUNDS_KEPT_MIN: usize = 64;
+
+/// All hunts, as of one entry of the control stream.
+///
+/// A clone shares everything with its original; writing to one of the two copies only what
+/// the entry changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Catalog {
-    hunts: Vec<Arc<HuntEntry>>,
-    next: Sequence,
+    pub(crate) hunts: Arc<Vec<Arc<HuntEntry>>>,
+    pub(crate) by_id: Arc<BTreeMap<HuntId, HuntNumber>>,
+    pub(crate) next: Sequence,
+    pub(crate) keeps: Keeps,
+}
+
+/// Which rounds a catalog remembers besides those that are open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keeps {
+    /// As many as anybody may ask for.
+    Past,
+    /// Those whose seeds have to be published.
+    Unpublished,
+    /// None.
+    Open,
 }
 
 /// Why an entry cannot be folded: the log holds what no controller writes.
@@ -46,73 +67,38 @@ pub enum CatalogError {
     },
 }
 
-/// What a hunt is doing at some time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum HuntState {
-    /// Its first round has not opened.
-    Scheduled,
-    /// Rounds open and are claimed.
-    Running,
-    /// Rounds go on, claims are refused.
-    Paused,
-    /// Its end has come; the last rounds' answers are kept.
-    Ended,
-    /// An operator ended it for ever.
-    Closed,
-}
-
-impl HuntState {
-    /// The public name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Scheduled => "scheduled",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Ended => "ended",
-            Self::Closed => "closed",
-        }
+impl Default for Catalog {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
-/// One hunt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HuntEntry {
-    /// Its number in the logs.
-    pub number: HuntNumber,
-    /// Its public name.
-    pub id: HuntId,
-    /// When it was created.
-    pub created_at: TimeMicros,
-    /// When round 1 opens.
-    pub starts_at: TimeMicros,
-    /// No round opens at this time or later.
-    pub ends_at: Option<TimeMicros>,
-    /// Its configurations, oldest first; never empty.
-    pub versions: Vec<ConfigVersion>,
-    /// Whether attempts on unclaimed tiles are refused for now.
-    pub paused: bool,
-    /// When an operator closed it.
-    pub closed_at: Option<TimeMicros>,
-    /// seed(0) of each seed chain published so far, chain 0 first.
-    pub anchors: Vec<Hash32>,
-    rounds: VecDeque<Arc<RoundEntry>>,
-}
-
-/// A round that has been announced.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RoundEntry {
-    /// Its map and schedule.
-    pub opened: RoundOpened,
-    /// Its seed, once it may be known.
-    pub seed: Option<Hash32>,
-}
-
 impl Catalog {
-    /// No hunts; nothing of the control stream seen.
+    /// No hunts; nothing of the control stream seen. For readers: remembers past rounds.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self::keeping(Keeps::Past)
+    }
+
+    /// The same for a controller: forgets a round once it has closed and its seed is known.
+    #[must_use]
+    pub fn for_controller() -> Self {
+        Self::keeping(Keeps::Unpublished)
+    }
+
+    /// The same for an arbiter: forgets a round once it has closed.
+    #[must_use]
+    pub fn for_arbiter() -> Self {
+        Self::keeping(Keeps::Open)
+    }
+
+    pub(crate) fn keeping(keeps: Keeps) -> Self {
+        Self {
+            hunts: Arc::default(),
+            by_id: Arc::default(),
+            next: Sequence::ZERO,
+            keeps,
+        }
     }
 
     /// The first entry of the control stream that has not been folded.
@@ -127,6 +113,7 @@ impl Catalog {
         if at < self.next {
             return Ok(());
         }
+        let quota = self.quota();
         if let ControlRecord::HuntCreated(created) = record {
             let expected = HuntNumber::new(self.hunts.len().try_into().expect("fewer than 2^32"));
             if created.hunt != expected {
@@ -136,24 +123,58 @@ impl Catalog {
                     expected,
                 });
             }
-            self.hunts.push(Arc::new(HuntEntry::new(created)));
+            self.add(HuntEntry::new(created));
+            self.share_rounds(created.created_at);
         } else {
             let hunt = record.hunt();
-            let entry = self
-                .hunts
+            let entry = Arc::make_mut(&mut self.hunts)
                 .get_mut(hunt.get() as usize)
                 .ok_or(CatalogError::UnknownHunt { at, hunt })?;
-            Arc::make_mut(entry).apply(record);
+            Arc::make_mut(entry).apply(record, quota);
         }
         self.next = at.advanced(1);
         Ok(())
     }
 
+    /// Adds a hunt with the next number. One that has the name of another hides it.
+    pub(crate) fn add(&mut self, entry: HuntEntry) {
+        Arc::make_mut(&mut self.by_id).insert(entry.id.clone(), entry.number);
+        Arc::make_mut(&mut self.hunts).push(Arc::new(entry));
+    }
+
+    /// How many rounds each hunt may remember.
+    fn quota(&self) -> RoundQuota {
+        let rounds = match self.keeps {
+            Keeps::Past => {
+                let share = ROUNDS_KEPT_TOTAL / self.hunts.len().max(1);
+                share.clamp(ROUNDS_KEPT_MIN, ROUNDS_KEPT)
+            }
+            Keeps::Unpublished | Keeps::Open => 1,
+        };
+        let unpublished = match self.keeps {
+            Keeps::Past | Keeps::Unpublished => ROUNDS_KEPT,
+            Keeps::Open => rounds,
+        };
+        RoundQuota {
+            rounds,
+            unpublished,
+        }
+    }
+
+    /// Takes from the hunts there are what another one's share is.
+    fn share_rounds(&mut self, now: TimeMicros) {
+        let quota = self.quota();
+        for entry in Arc::make_mut(&mut self.hunts) {
+            if entry.has_more_rounds_than(quota, now) {
+                Arc::make_mut(entry).forget_rounds(now, quota);
+            }
+        }
+    }
+
     /// The hunt of that name.
     #[must_use]
     pub fn hunt(&self, id: &HuntId) -> Option<&Arc<HuntEntry>> {
-        // Hunts number in the tens; a second index would only have to be kept in step.
-        self.hunts.iter().find(|entry| entry.id == *id)
+        self.by_number(*self.by_id.get(id)?)
     }
 
     /// The hunt of that number.
@@ -168,187 +189,13 @@ impl Catalog {
     }
 }
 
-impl HuntEntry {
-    fn new(created: &HuntCreated) -> Self {
-        Self {
-            number: created.hunt,
-            id: created.id.clone(),
-            created_at: created.created_at,
-            starts_at: created.starts_at,
-            ends_at: created.ends_at,
-            versions: vec![created.first_version()],
-            paused: false,
-            closed_at: None,
-            anchors: vec![created.anchor],
-            rounds: VecDeque::new(),
-        }
-    }
-
-    fn apply(&mut self, record: &ControlRecord) {
-        match record {
-            ControlRecord::HuntCreated(_) => {}
-            ControlRecord::HuntChanged { version, .. } => {
-                // A later version that starts no later replaces the one before it.
-                self.versions
-                    .retain(|known| known.from_round < version.from_round);
-                self.versions.push(version.clone());
-            }
-            ControlRecord::HuntEndMoved { ends_at, .. } => self.ends_at = *ends_at,
-            ControlRecord::HuntPaused { .. } => self.paused = true,
-            ControlRecord::HuntResumed { .. } => self.paused = false,
-            ControlRecord::HuntClosed { closed_at, .. } => self.closed_at = Some(*closed_at),
-            ControlRecord::RoundOpened(opened) => {
-                while self.rounds.len() >= ROUNDS_KEPT
-                    && let Some(oldest) = self.rounds.front()
-                    && oldest.opened.schedule.closes_at <= opened.schedule.opens_at
-                {
-                    self.rounds.pop_front();
-                }
-                self.rounds.push_back(Arc::new(RoundEntry {
-                    opened: opened.clone(),
-                    seed: None,
-                }));
-            }
-            ControlRecord::SeedPublished { round, seed, .. } => {
-                if let Some(index) = self.round_index(*round) {
-                    Arc::make_mut(&mut self.rounds[index]).seed = Some(*seed);
-                }
-            }
-            ControlRecord::ChainAnchored { anchor, .. } => self.anchors.push(*anchor),
-        }
-    }
-
-    fn round_index(&self, round: RoundNumber) -> Option<usize> {
-        self.rounds
-            .binary_search_by_key(&round, |entry| entry.opened.round)
-            .ok()
-    }
-
-    /// What the hunt is doing at `now`.
-    #[must_use]
-    pub fn state(&self, now: TimeMicros) -> HuntState {
-        if self.closed_at.is_some() {
-            HuntState::Closed
-        } else if self.ends_at.is_some_and(|end| now >= end) {
-            HuntState::Ended
-        } else if self.paused {
-            HuntState::Paused
-        } else if now < self.starts_at {
-            HuntState::Scheduled
-        } else {
-            HuntState::Running
-        }
-    }
-
-    /// The configuration that `round` has; `None` for round 0, which never is.
-    #[must_use]
-    pub fn version_for(&self, round: RoundNumber) -> Option<&ConfigVersion> {
-        self.versions
-            .iter()
-            .rev()
-            .find(|version| version.from_round <= round)
-    }
-
-    /// A configuration by its version.
-    #[must_use]
-    pub fn version(&self, version: u32) -> Option<&ConfigVersion> {
-        self.versions.iter().find(|known| known.version == version)
-    }
-
-    /// The newest configuration, which may hold only from a future round on.
-    ///
-    /// # Panics
-    /// Never: a hunt is created with one.
-    #[must_use]
-    pub fn latest_version(&self) -> &ConfigVersion {
-        self.versions
-            .last()
-            .expect("a hunt is created with a configuration")
-    }
-
-    /// When `round` opens and closes by the clock, whether or not it has been announced.
-    ///
-    /// `None` for rounds that never are: round 0 and those at or after the hunt's end.
-    #[must_use]
-    pub fn schedule(&self, round: RoundNumber) -> Option<RoundSchedule> {
-        let schedule = self.version_for(round)?.schedule(round)?;
-        let ended = self.ends_at.is_some_and(|end| schedule.opens_at >= end);
-        (!ended).then_some(schedule)
-    }
-
-    /// The newest round that has opened by the clock at `now`, announced or not.
-    #[must_use]
-    pub fn newest_round(&self, now: TimeMicros) -> Option<RoundNumber> {
-        // The last moment before the end still belongs to a round.
-        let now = match self.ends_at {
-            Some(end) if now >= end => TimeMicros::new(end.get().checked_sub(1)?),
-            _ => now,
-        };
-        let version = self
-            .versions
-            .iter()
-            .rev()
-            .find(|version| version.from_time <= now)?;
-        version.newest_round(now)
-    }
-
-    /// An announced round.
-    #[must_use]
-    pub fn round(&self, round: RoundNumber) -> Option<&Arc<RoundEntry>> {
-        self.round_index(round).map(|index| &self.rounds[index])
-    }
-
-    /// The announced rounds that are remembered, oldest first.
-    pub fn rounds(&self) -> impl DoubleEndedIterator<Item = &Arc<RoundEntry>> {
-        self.rounds.iter()
-    }
-
-    /// The announced rounds whose claim window ends after `time`, oldest first.
-    pub fn rounds_closing_after(
-        &self,
-        time: TimeMicros,
-    ) -> impl DoubleEndedIterator<Item = &Arc<RoundEntry>> {
-        // Rounds open in order, but after a change a later one may close before an earlier one.
-        let windows_ms = self
-            .versions
-            .iter()
-            .map(|version| version.config.claim_window_ms);
-        let longest_ms = windows_ms.max().unwrap_or(0);
-        let first = self.rounds.partition_point(|entry| {
-            entry.opened.schedule.opens_at.plus_millis(longest_ms) <= time
-        });
-        self.rounds
-            .range(first..)
-            .filter(move |entry| entry.opened.schedule.closes_at > time)
-    }
-
-    /// The announced rounds whose tiles may be claimed at `now`, oldest first.
-    pub fn open_rounds(
-        &self,
-        now: TimeMicros,
-    ) -> impl DoubleEndedIterator<Item = &Arc<RoundEntry>> {
-        let closed = self.closed_at.is_some();
-        self.rounds_closing_after(now)
-            .filter(move |entry| !closed && entry.opened.schedule.opens_at <= now)
-    }
-
-    /// The newest announced round whose tiles may be claimed at `now`.
-    #[must_use]
-    pub fn newest_open_round(&self, now: TimeMicros) -> Option<&Arc<RoundEntry>> {
-        self.open_rounds(now).next_back()
-    }
-
-    /// The newest announced round, which may open in the future.
-    #[must_use]
-    pub fn last_announced(&self) -> Option<&Arc<RoundEntry>> {
-        self.rounds.back()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{HuntConfig, ValueWeight};
+    use crate::{
+        ConfigVersion, Hash32, HuntConfig, HuntCreated, HuntState, RoundEntry, RoundNumber,
+        RoundOpened, RoundSchedule, ValueWeight,
+    };
 
     fn config(round_ms: u64) -> HuntConfig {
         HuntConfig {
@@ -500,6 +347,82 @@ mod tests {
         assert_eq!(hunt.rounds().count() as u64, rounds - 2);
         assert!(hunt.round(RoundNumber::new(2)).is_none());
         assert!(hunt.round(RoundNumber::new(3)).is_some());
+    }
+
+    fn published(round: u64) -> ControlRecord {
+        ControlRecord::SeedPublished {
+            hunt: HuntNumber::new(0),
+            round: RoundNumber::new(round),
+            seed: Hash32::ZERO,
+        }
+    }
+
+    #[test]
+    fn each_kind_of_catalog_forgets_what_its_owner_has_no_use_for() {
+        let remembered = |mut catalog: Catalog| -> Vec<u64> {
+            let mut entries = vec![created()];
+            // Ten rounds, open for three seconds each; the seeds of four of them.
+            entries.extend((1..=10).map(|round| opened(round, round * 1_000, 3_000)));
+            entries.extend((1..=4).map(published));
+            entries.push(opened(11, 11_000, 3_000));
+            for (at, entry) in (0..).map(Sequence::new).zip(&entries) {
+                catalog.apply(at, entry).expect("known hunt");
+            }
+            let hunt = catalog.by_number(HuntNumber::new(0)).expect("created");
+            hunt.rounds()
+                .map(|round| round.opened.round.get())
+                .collect()
+        };
+        assert_eq!(remembered(Catalog::new()), (1..=11).collect::<Vec<u64>>());
+        assert_eq!(
+            remembered(Catalog::for_controller()),
+            (5..=11).collect::<Vec<u64>>()
+        );
+        assert_eq!(remembered(Catalog::for_arbiter()), [9, 10, 11]);
+    }
+
+    #[test]
+    fn many_hunts_share_the_rounds_that_are_remembered() {
+        let mut catalog = catalog();
+        let mut next = (1..).map(Sequence::new);
+        let mut apply = |entry: ControlRecord| {
+            let at = next.next().expect("endless");
+            catalog.apply(at, &entry).expect("known hunt");
+        };
+        for round in 1..=1_000 {
+            apply(opened(round, round * 1_000, 3_000));
+            apply(published(round));
+        }
+        for hunt in 1..=999 {
+            let ControlRecord::HuntCreated(mut other) = created() else {
+                panic!("a creation");
+            };
+            other.hunt = HuntNumber::new(hunt);
+            other.id = HuntId::new(&format!("park-{hunt}")).expect("a slug");
+            other.created_at = at(2_000_000);
+            apply(ControlRecord::HuntCreated(other));
+        }
+        let first = catalog.by_number(HuntNumber::new(0)).expect("created");
+        assert_eq!(first.rounds().count(), ROUNDS_KEPT_TOTAL / 1_000);
+        assert!(first.round(RoundNumber::new(1_000)).is_some());
+        let last = HuntId::new("park-999").expect("a slug");
+        assert_eq!(catalog.hunt(&last).map(|hunt| hunt.number.get()), Some(999));
+    }
+
+    #[test]
+    fn a_clone_stays_as_it_was_and_shares_what_did_not_change() {
+        let mut catalog = catalog();
+        let before = catalog.clone();
+        catalog
+            .apply(Sequence::new(1), &opened(1, 1_000, 3_000))
+            .expect("known hunt");
+        let hunt = |catalog: &Catalog| catalog.by_number(HuntNumber::new(0)).cloned();
+        let (old, new) = (
+            hunt(&before).expect("created"),
+            hunt(&catalog).expect("created"),
+        );
+        assert_eq!((old.rounds().count(), new.rounds().count()), (0, 1));
+        assert!(Arc::ptr_eq(&old.versions, &new.versions));
     }
 
     #[test]

@@ -161,8 +161,11 @@ impl ConfigVersion {
         if now < self.from_time {
             return None;
         }
-        let rounds = now.micros_since(self.from_time) / (self.config.round_ms * 1_000);
-        Some(RoundNumber::new(self.from_round.get() + rounds))
+        // A log that no controller wrote may say 0.
+        let round_micros = self.config.round_ms.max(1).saturating_mul(1_000);
+        let rounds = now.micros_since(self.from_time) / round_micros;
+        let round = self.from_round.get().saturating_add(rounds);
+        Some(RoundNumber::new(round))
     }
 }
 

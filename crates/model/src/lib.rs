@@ -9,27 +9,33 @@ mod attempts;
 mod batch;
 mod batch_builder;
 mod catalog;
+mod catalog_snapshot;
 mod codec;
 mod control;
 mod hash;
+mod hunt;
 mod ids;
 mod outcome;
 mod players;
 mod position;
 mod record;
+mod round_list;
+mod scan;
 mod slot;
 mod snapshot;
+mod snapshot_reader;
 mod time;
 
 pub use attempts::{AttemptList, AttemptRef};
 pub use batch::{BATCH_BYTES_MAX, Batch, BatchError, BatchHeader, HEADER_BYTES, Tail};
 pub use batch_builder::BatchBuilder;
-pub use catalog::{Catalog, CatalogError, HuntEntry, HuntState, ROUNDS_KEPT, RoundEntry};
+pub use catalog::{Catalog, CatalogError, ROUNDS_KEPT, ROUNDS_KEPT_TOTAL};
 pub use codec::CodecError;
 pub use control::{
     ConfigVersion, ControlRecord, HuntConfig, HuntCreated, RoundOpened, RoundSchedule, ValueWeight,
 };
 pub use hash::{Hash32, HashParseError};
+pub use hunt::{HuntEntry, HuntState, RoundEntry};
 pub use ids::{
     Epoch, EventId, EventType, HuntId, HuntNumber, IdError, Nonce, PlayerId, PlayerNumber,
     RoundNumber, Sequence, ShardId, TileIndex,
@@ -40,6 +46,8 @@ pub use position::{Position, PositionAfter, PositionError};
 pub use record::{
     ClaimRecord, EventDigest, PAYLOAD_BYTES_MAX, PlayerRecord, Record, Salt, ScoreRecord,
 };
+pub use scan::RecordSink;
 pub use slot::{SLOTS, ShardMap, ShardMapError, Slot};
-pub use snapshot::{SnapshotError, SnapshotReader, SnapshotWriter};
+pub use snapshot::{SnapshotError, SnapshotWriter};
+pub use snapshot_reader::SnapshotReader;
 pub use time::TimeMicros;

@@ -8,12 +8,13 @@ use crate::{
 
 /// A score event's payload has at most this many bytes.
 pub const PAYLOAD_BYTES_MAX: usize = 4_096;
-const CONTROL_BYTES_MAX: usize = 4 << 20;
+/// A control record's JSON has at most this many bytes.
+pub(crate) const CONTROL_BYTES_MAX: usize = 4 << 20;
 
 // A kind's number is never given to another kind; a kind whose fields change gets a new one.
 const TAG_TIME: u8 = 1;
 const TAG_PLAYER: u8 = 2;
-const TAG_CLAIM: u8 = 3;
+pub(crate) const TAG_CLAIM: u8 = 3;
 const TAG_SCORE: u8 = 4;
 const TAG_CONTROL: u8 = 5;
 

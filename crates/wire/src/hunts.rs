@@ -334,7 +334,11 @@ impl HuntSummary {
             anchor: entry.anchors.first().copied().unwrap_or_default(),
             anchors: entry.anchors.clone(),
             boards: BoardName::ALL.to_vec(),
-            versions: entry.versions.iter().map(HuntVersion::from).collect(),
+            versions: entry
+                .versions
+                .iter()
+                .map(|version| HuntVersion::from(version.as_ref()))
+                .collect(),
         }
     }
 }
