@@ -1,13 +1,15 @@
-//! Side-by-side benchmarks: huntcore and a peer in turn, in one run, on one machine.
+//! Side-by-side benchmarks: huntcore and its peers in turn, in one run, on one machine.
 //!
 //! Absolute figures drift with the machine and the hour; the ratios of one run are what
 //! counts. Peers are real servers, started as child processes on loopback, with the same
 //! durability as huntcore: nothing is counted before it is on disk. Every load is bounded
 //! in count and time.
 
+mod cases;
 mod claims;
-mod redis;
+mod load;
+mod peers;
 mod report;
 
-pub use claims::{CLAIMS_CASES, ClaimsBench, claims};
+pub use claims::{CLAIMS_CASES, ClaimsBench, Peers, claims};
 pub use report::{BenchError, BenchReport, Ratio, Row};

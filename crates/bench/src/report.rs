@@ -34,8 +34,18 @@ pub struct Row {
     pub p50_ms: Option<f64>,
     /// 99 of 100 were.
     pub p99_ms: Option<f64>,
+    /// 999 of 1,000 were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p999_ms: Option<f64>,
+    /// All were.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<f64>,
     /// Memory that the system held at the end.
     pub rss_bytes: Option<u64>,
+    /// What the load generator took of the CPU time that the whole run took, in percent; of
+    /// generators that share the system's machine and are counted in its figure.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub generator_cpu_percent: Option<f64>,
 }
 
 /// huntcore over a peer, in the unit of the case.
@@ -49,6 +59,36 @@ pub struct Ratio {
     pub ratio: f64,
 }
 
+impl Row {
+    /// A row of huntcore's with a value and nothing else.
+    pub(crate) fn new(case: impl Into<String>, value: f64, unit: &'static str) -> Self {
+        Self {
+            case: case.into(),
+            system: HUNTCORE,
+            value,
+            unit,
+            p50_ms: None,
+            p99_ms: None,
+            p999_ms: None,
+            max_ms: None,
+            rss_bytes: None,
+            generator_cpu_percent: None,
+        }
+    }
+
+    /// The same figure of another system.
+    pub(crate) const fn by(mut self, system: &'static str) -> Self {
+        self.system = system;
+        self
+    }
+
+    /// With the memory that a process holds.
+    pub(crate) const fn holding(mut self, rss_bytes: Option<u64>) -> Self {
+        self.rss_bytes = rss_bytes;
+        self
+    }
+}
+
 impl BenchReport {
     pub(crate) const fn new(bench: &'static str) -> Self {
         Self {
@@ -59,8 +99,15 @@ impl BenchReport {
         }
     }
 
-    /// Sets huntcore's row of `case` against a peer's.
-    pub(crate) fn compare(&mut self, case: &str, peer: &Row) {
+    /// Says something once.
+    pub(crate) fn note(&mut self, note: String) {
+        if !self.notes.contains(&note) {
+            self.notes.push(note);
+        }
+    }
+
+    /// Sets huntcore's row of `case` against a peer's, and adds the peer's row to it.
+    pub(crate) fn compare(&mut self, case: &str, mut peer: Row) {
         let ours = self
             .rows
             .iter()
@@ -75,15 +122,33 @@ impl BenchReport {
             };
             self.ratios.push(ratio);
         }
+        case.clone_into(&mut peer.case);
+        self.rows.push(peer);
     }
 }
 
 /// Why a benchmark gave no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
+    /// There is no case of that name.
+    #[error("there is no case {case:?}; there are {known}")]
+    UnknownCase {
+        /// What was asked for.
+        case: String,
+        /// What there is.
+        known: String,
+    },
     /// huntcore itself did not start or go on.
     #[error("the run ended early: {0}")]
     Huntcore(String),
+    /// huntcore did what it promises not to do.
+    #[error("{case}: a promise is broken: {reason}")]
+    Promise {
+        /// Where it was seen.
+        case: String,
+        /// What happened.
+        reason: String,
+    },
     /// The peer is there but does not do what it should.
     #[error("{peer}: {reason}")]
     Peer {
@@ -100,6 +165,18 @@ pub enum BenchError {
         /// Why it failed.
         source: std::io::Error,
     },
+}
+
+impl BenchError {
+    /// For `map_err`: huntcore failed.
+    pub(crate) fn huntcore(error: impl std::fmt::Display) -> Self {
+        Self::Huntcore(error.to_string())
+    }
+
+    /// For `map_err`: the system failed at `what`.
+    pub(crate) fn io(what: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |source| Self::Io { what, source }
+    }
 }
 
 /// What the operating system says a process holds in memory.

@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
-use huntcore_bench::{BenchReport, ClaimsBench};
+use huntcore_bench::{BenchReport, ClaimsBench, Peers};
 
 use crate::output::{Failed, Output};
 
@@ -12,7 +12,7 @@ pub(crate) struct Bench {
     /// What to measure.
     #[arg(default_value = "claims")]
     name: Name,
-    /// Only this case.
+    /// Only this case; `?` lists them.
     #[arg(long)]
     case: Option<String>,
     /// How long each system runs in each case.
@@ -21,6 +21,9 @@ pub(crate) struct Bench {
     /// Which peers run too.
     #[arg(long, default_value = "all")]
     peer: Peer,
+    /// Attempts a second of the case `open-loop`.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=50_000_000))]
+    rate: u64,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -29,7 +32,7 @@ enum Name {
     Claims,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, ValueEnum)]
 enum Peer {
     /// All that are installed.
     All,
@@ -39,20 +42,26 @@ enum Peer {
     None,
 }
 
+impl From<Peer> for Peers {
+    fn from(peer: Peer) -> Self {
+        match peer {
+            Peer::All => Self::All,
+            Peer::Redis => Self::Redis,
+            Peer::None => Self::None,
+        }
+    }
+}
+
 impl Bench {
     pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
         let Name::Claims = self.name;
         let report = huntcore_bench::claims(&ClaimsBench {
             seconds: self.seconds,
             case: self.case,
-            peers: self.peer != Peer::None,
+            peers: self.peer.into(),
+            rate: self.rate,
+            program: std::env::current_exe()?,
         })?;
-        if report.rows.is_empty() {
-            let cases = huntcore_bench::CLAIMS_CASES.join(", ");
-            return Err(Failed::new(format!(
-                "there is no such case; there are {cases}"
-            )));
-        }
         let json = serde_json::to_value(&report)?;
         output.line(|| table(&report), || json);
         Ok(())

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::load::Winners;
 use crate::report::{BenchError, Row, resident_bytes};
 
 const REDIS: &str = "redis";
@@ -21,8 +22,7 @@ const SCRIPT: &str = "if redis.call('SET',KEYS[1],ARGV[1],'NX','EX',21600) then 
 
 /// Claims a second by a script, synced always; `Ok(Err)` says that Redis is not installed.
 pub(crate) fn claims(
-    case: &str,
-    winners: u32,
+    winners: Winners,
     duration: Duration,
 ) -> Result<Result<Row, String>, BenchError> {
     let folder = tempfile::tempdir().map_err(|source| BenchError::Io {
@@ -37,9 +37,7 @@ pub(crate) fn claims(
         Err(StartFault::Failed(error)) => return Err(error),
     };
     let script = server.cli(&["script", "load", SCRIPT])?;
-    // Keys are drawn with replacement from as many as should win: nearly all of them come up
-    // when few win; of 50 in 100 about 43 do, so Redis has a little less to write.
-    let keys = |attempts: u64| (attempts * u64::from(winners) / 100).max(1);
+    let keys = |attempts| keys_for(attempts, winners.share());
     let probe = server.load(script.trim(), PROBE, keys(PROBE))?;
     server.cli(&["flushall"])?;
     #[expect(
@@ -50,9 +48,29 @@ pub(crate) fn claims(
     let attempts = (probe.value * duration.as_secs_f64()) as u64;
     let attempts = attempts.max(PROBE);
     let mut row = server.load(script.trim(), attempts, keys(attempts))?;
-    row.case = case.to_owned();
     row.rss_bytes = resident_bytes(&server.child.id().to_string());
     Ok(Ok(row))
+}
+
+/// From how many keys `attempts` must be drawn, with replacement, so that `share` of them meet
+/// a key that nobody has: `attempts` / x with (1 - e^-x) / x = `share`.
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "counts of requests, positive and far below 2^53"
+)]
+pub(crate) fn keys_for(attempts: u64, share: f64) -> u64 {
+    let (mut low, mut high) = (1e-9, 1e9);
+    for _ in 0..128 {
+        let middle = f64::midpoint(low, high);
+        if -f64::exp_m1(-middle) / middle > share {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    ((attempts as f64 / low) as u64).max(1)
 }
 
 struct Server {
@@ -144,15 +162,9 @@ impl Server {
                 reason,
             });
         };
-        Ok(Row {
-            case: String::new(),
-            system: REDIS,
-            value,
-            unit: "attempts/s",
-            p50_ms,
-            p99_ms,
-            rss_bytes: None,
-        })
+        let mut row = Row::new("", value, "attempts/s").by(REDIS);
+        (row.p50_ms, row.p99_ms) = (p50_ms, p99_ms);
+        Ok(row)
     }
 }
 
@@ -173,4 +185,22 @@ fn run(command: &mut Command) -> Result<String, BenchError> {
             source,
         })?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_as_many_as_give_the_share() {
+        for percent in [5, 50, 95] {
+            let share = f64::from(percent) / 100.0;
+            let keys = keys_for(1_000_000, share) as f64;
+            let distinct = keys * (1.0 - (1.0 - 1.0 / keys).powi(1_000_000));
+            assert!(
+                (distinct / 1e6 - share).abs() < 0.001,
+                "{percent}: {distinct}"
+            );
+        }
+    }
 }

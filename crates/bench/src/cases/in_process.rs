@@ -1,0 +1,286 @@
+//! The whole node but for the network: lanes, arbiter, log with its syncs, projections.
+//!
+//! One thread asks, through one lane; it shares the machine with what it measures, so what
+//! it takes of the CPU is told with each figure.
+
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use huntcore_edge::Backend as _;
+use huntcore_lane::{ATTEMPTS_MAX, Lane, LaneOptions, Submission};
+use huntcore_model::{AttemptRef, HuntNumber, OutcomeKind, RoundNumber, TileIndex};
+
+use super::world::World;
+use crate::load::{
+    CpuShare, Crowd, HUNT_TILES, Latency, Pacer, Sleeper, Source, ThreadCpu, Winners, rate,
+};
+use crate::report::{BenchError, Row, resident_bytes};
+
+/// Attempts handed in together by a closed loop.
+const BLOCK: usize = 1_000;
+/// Submissions of a closed loop that are out at one time: about three commits' worth.
+const OUT_MAX: usize = 32;
+/// Of an open loop, which goes on sending while answers are late.
+const OPEN_OUT_MAX: usize = 4_096;
+/// An open loop hands in what is due this often.
+const TURN: Duration = Duration::from_micros(200);
+/// For the answers still missing at the end of an open loop.
+const DRAIN_MAX: Duration = Duration::from_secs(10);
+/// No faster run is expected; sizes the ground.
+const RATE_MAX: u64 = 10_000_000;
+const HUNTS_MAX: u64 = 40;
+
+/// How attempts are offered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Offer {
+    /// As fast as answers come back.
+    Closed,
+    /// So many a second, whatever comes back.
+    Open(u64),
+}
+
+/// What a run through lanes came to.
+#[derive(Debug)]
+pub(crate) struct Raced {
+    /// Answered with `won`, `taken` or `expired`.
+    pub(crate) decided: u64,
+    /// Answered with a refusal for want of room.
+    pub(crate) refused: u64,
+    pub(crate) elapsed: Duration,
+    /// Of those decided.
+    pub(crate) latency: Latency,
+    pub(crate) cpu: CpuShare,
+}
+
+impl Raced {
+    pub(crate) fn row(&self, case: &str) -> Row {
+        let mut row = Row::new(case, rate(self.decided, self.elapsed), "attempts/s");
+        row.generator_cpu_percent = Some(self.cpu.percent());
+        self.latency.fill(row).holding(resident_bytes("self"))
+    }
+}
+
+/// Runs one case.
+pub(crate) fn run(
+    case: &str,
+    winners: Winners,
+    offer: Offer,
+    duration: Duration,
+) -> Result<Raced, BenchError> {
+    let world = World::open(hunts_for(winners, offer, duration), 1)?;
+    let raced = race(&world, winners, offer, duration)?;
+    let allowed = matches!(offer, Offer::Open(_));
+    if raced.refused > 0 && !allowed {
+        return Err(BenchError::Promise {
+            case: case.to_owned(),
+            reason: format!("{} attempts found no room in a closed loop", raced.refused),
+        });
+    }
+    Ok(raced)
+}
+
+/// How many hunts hold as many fresh tiles as the run can use.
+pub(crate) fn hunts_for(winners: Winners, offer: Offer, duration: Duration) -> u32 {
+    let rate = match offer {
+        Offer::Closed => RATE_MAX,
+        Offer::Open(rate) => rate,
+    };
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "an estimate of a small positive number"
+    )]
+    let hunts = (rate as f64 * winners.share() * duration.as_secs_f64() / f64::from(HUNT_TILES))
+        .ceil() as u64;
+    u32::try_from(hunts.clamp(1, HUNTS_MAX)).expect("clamped")
+}
+
+/// Asks on a world's hunts until the time or the ground is used up, then waits for what is out.
+pub(crate) fn race(
+    world: &World,
+    winners: Winners,
+    offer: Offer,
+    duration: Duration,
+) -> Result<Raced, BenchError> {
+    let submissions_max = match offer {
+        Offer::Closed => OUT_MAX,
+        Offer::Open(_) => OPEN_OUT_MAX,
+    };
+    let hunts = u32::try_from(world.places.len()).expect("few");
+    let generator = Generator {
+        lane: world.node.lane(LaneOptions { submissions_max }),
+        places: &world.places,
+        crowd: Crowd::new(),
+        source: Some(Source::new(hunts, winners)),
+        sleeper: Sleeper::new(),
+        decided: 0,
+        refused: 0,
+        latency: Latency::new(),
+    };
+    match offer {
+        Offer::Closed => generator.closed_loop(duration),
+        Offer::Open(rate) => generator.open_loop(rate, duration),
+    }
+}
+
+struct Generator<'a> {
+    lane: Lane,
+    places: &'a [(HuntNumber, RoundNumber)],
+    crowd: Crowd,
+    /// `None` once it has ended.
+    source: Option<Source>,
+    sleeper: Sleeper,
+    decided: u64,
+    refused: u64,
+    latency: Latency,
+}
+
+impl Generator<'_> {
+    fn closed_loop(mut self, duration: Duration) -> Result<Raced, BenchError> {
+        let cpu = ThreadCpu::start();
+        let started = Instant::now();
+        let deadline = started + duration;
+        // When each submission that is out was handed in; submissions come back in order.
+        let mut sent = std::collections::VecDeque::with_capacity(OUT_MAX);
+        loop {
+            while self.source.is_some()
+                && Instant::now() < deadline
+                && let Some(mut submission) = self.lane.start()
+            {
+                self.fill(&mut submission, BLOCK);
+                sent.push_back(Instant::now());
+                self.lane.submit(submission);
+            }
+            match self.poll() {
+                Poll::Ready(Some(answered)) => {
+                    let since = sent.pop_front().expect("one for each submission");
+                    let took = since.elapsed();
+                    let decided = self.count(&answered)?;
+                    self.latency.record(took, decided);
+                    self.lane.recycle(answered);
+                }
+                Poll::Ready(None) => break,
+                Poll::Pending => self.sleeper.sleep_until(deadline + DRAIN_MAX),
+            }
+        }
+        Ok(self.done(started.elapsed(), cpu))
+    }
+
+    fn open_loop(mut self, per_second: u64, duration: Duration) -> Result<Raced, BenchError> {
+        let cpu = ThreadCpu::start();
+        let started = Instant::now();
+        let pacer = Pacer::new(started, per_second);
+        let all = pacer.due(started + duration);
+        let give_up = started + duration + DRAIN_MAX;
+        let mut sent = 0;
+        let mut answered_until = 0;
+        loop {
+            let now = Instant::now();
+            while self.source.is_some() && sent < pacer.due(now).min(all) {
+                let Some(mut submission) = self.lane.start() else {
+                    break;
+                };
+                let due = usize::try_from(pacer.due(now).min(all) - sent).unwrap_or(ATTEMPTS_MAX);
+                submission.tag = sent;
+                sent += self.fill(&mut submission, due.min(ATTEMPTS_MAX)) as u64;
+                self.lane.submit(submission);
+            }
+            let next_turn = now + TURN;
+            while let Poll::Ready(Some(answered)) = self.poll() {
+                answered_until = answered.tag + answered.len() as u64;
+                self.settle(&answered, &pacer)?;
+                self.lane.recycle(answered);
+            }
+            let ended = sent == all || self.source.is_none();
+            if ended && self.lane.in_flight() == 0 {
+                break;
+            }
+            if now > give_up {
+                return Err(BenchError::Huntcore(format!(
+                    "{} attempts are unanswered {DRAIN_MAX:?} after the last was sent",
+                    sent - answered_until
+                )));
+            }
+            self.sleeper.sleep_until(next_turn);
+        }
+        Ok(self.done(
+            started
+                .elapsed()
+                .min(duration.max(pacer.due_at(sent) - started)),
+            cpu,
+        ))
+    }
+
+    /// Puts attempts in; how many, if the ground ends.
+    fn fill(&mut self, submission: &mut Submission, count: usize) -> usize {
+        let Some(source) = &mut self.source else {
+            return 0;
+        };
+        for filled in 0..count {
+            let Some(drawn) = source.draw() else {
+                self.source = None;
+                return filled;
+            };
+            let (hunt, round) = self.places[drawn.hunt as usize];
+            submission.push(AttemptRef {
+                hunt,
+                round,
+                tile: TileIndex::new(drawn.tile),
+                player: self.crowd.id(drawn.player),
+            });
+        }
+        count
+    }
+
+    fn poll(&mut self) -> Poll<Option<Submission>> {
+        let mut context = Context::from_waker(self.sleeper.waker());
+        self.lane.poll_answered(&mut context)
+    }
+
+    /// Records each attempt's latency from when it was due. Those of one group count from the
+    /// first of them.
+    fn settle(&mut self, answered: &Submission, pacer: &Pacer) -> Result<(), BenchError> {
+        const GROUP: u64 = 16;
+        let now = Instant::now();
+        let decided = self.count(answered)?;
+        let mut left = decided;
+        let mut index = answered.tag;
+        while left > 0 {
+            let count = left.min(GROUP);
+            self.latency
+                .record(now.saturating_duration_since(pacer.due_at(index)), count);
+            left -= count;
+            index += count;
+        }
+        Ok(())
+    }
+
+    /// Counts a submission's outcomes; gives how many were decided.
+    fn count(&mut self, answered: &Submission) -> Result<u64, BenchError> {
+        let mut decided = 0;
+        for outcome in answered.outcomes() {
+            match outcome.kind() {
+                kind if kind.is_final() => decided += 1,
+                OutcomeKind::Overloaded => self.refused += 1,
+                _ => {
+                    return Err(BenchError::Huntcore(format!(
+                        "an attempt was answered {outcome:?}"
+                    )));
+                }
+            }
+        }
+        self.decided += decided;
+        Ok(decided)
+    }
+
+    fn done(self, elapsed: Duration, cpu: ThreadCpu) -> Raced {
+        Raced {
+            decided: self.decided,
+            refused: self.refused,
+            elapsed,
+            latency: self.latency,
+            cpu: cpu.taken(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What huntcore is measured against: real servers as child processes.
+
+pub(crate) mod redis;
