@@ -81,19 +81,27 @@ pub struct SnapshotWriter<W> {
     out: W,
     seed: u32,
     blocks: u64,
+    // The place of its length, then the block: so that it is written in one go.
     block: Vec<u8>,
 }
+
+/// Where a full block ends behind its length.
+const BLOCK_END: usize = LENGTH_BYTES + BLOCK_BYTES_MAX;
+pub(crate) const LENGTH_BYTES: usize = 4;
+pub(crate) const CRC_BYTES: usize = 4;
 
 impl<W: Write> SnapshotWriter<W> {
     /// Starts a snapshot of a kind, named by its magic, in a version of its format.
     pub fn new(mut out: W, magic: [u8; 4], version: u16) -> io::Result<Self> {
         let head = head(magic, version);
         out.write_all(&head)?;
+        let mut block = Vec::with_capacity(BLOCK_END + CRC_BYTES);
+        block.resize(LENGTH_BYTES, 0);
         Ok(Self {
             out,
             seed: crc32c::crc32c(&head),
             blocks: 0,
-            block: Vec::with_capacity(BLOCK_BYTES_MAX),
+            block,
         })
     }
 
@@ -101,7 +109,7 @@ impl<W: Write> SnapshotWriter<W> {
     #[inline]
     pub fn number(&mut self, number: u64) -> io::Result<()> {
         let (bytes, length) = encode_number(number);
-        if self.block.len() + bytes.len() <= BLOCK_BYTES_MAX {
+        if self.block.len() + bytes.len() <= BLOCK_END {
             self.block.extend_from_slice(&bytes[..length]);
             return Ok(());
         }
@@ -122,10 +130,10 @@ impl<W: Write> SnapshotWriter<W> {
     /// Writes bytes whose number the reader knows.
     pub fn raw(&mut self, mut bytes: &[u8]) -> io::Result<()> {
         while !bytes.is_empty() {
-            if self.block.len() == BLOCK_BYTES_MAX {
+            if self.block.len() == BLOCK_END {
                 self.flush_block()?;
             }
-            let room = BLOCK_BYTES_MAX - self.block.len();
+            let room = BLOCK_END - self.block.len();
             let (now, later) = bytes.split_at(room.min(bytes.len()));
             self.block.extend_from_slice(now);
             bytes = later;
@@ -141,7 +149,7 @@ impl<W: Write> SnapshotWriter<W> {
 
     /// Ends the snapshot; without this nobody can read it. Does not flush what it wrote to.
     pub fn finish(mut self) -> io::Result<W> {
-        if !self.block.is_empty() {
+        if self.block.len() > LENGTH_BYTES {
             self.flush_block()?;
         }
         self.flush_block()?;
@@ -149,13 +157,13 @@ impl<W: Write> SnapshotWriter<W> {
     }
 
     fn flush_block(&mut self) -> io::Result<()> {
-        let length = block_length(&self.block);
-        let crc = block_crc(self.seed, self.blocks, length, &self.block);
-        self.out.write_all(&length)?;
+        let length = u32::try_from(self.block.len() - LENGTH_BYTES).expect("a block is small");
+        self.block[..LENGTH_BYTES].copy_from_slice(&length.to_le_bytes());
+        let crc = block_crc(self.seed, self.blocks, &self.block);
+        self.block.extend_from_slice(&crc.to_le_bytes());
         self.out.write_all(&self.block)?;
-        self.out.write_all(&crc.to_le_bytes())?;
         self.blocks += 1;
-        self.block.clear();
+        self.block.truncate(LENGTH_BYTES);
         Ok(())
     }
 }
@@ -165,15 +173,9 @@ fn head(magic: [u8; 4], version: u16) -> [u8; 6] {
     [a, b, c, d, low, high]
 }
 
-fn block_length(block: &[u8]) -> [u8; 4] {
-    u32::try_from(block.len())
-        .expect("a block is small")
-        .to_le_bytes()
-}
-
-pub(crate) fn block_crc(seed: u32, number: u64, length: [u8; 4], block: &[u8]) -> u32 {
-    let crc = crc32c::crc32c_append(seed, &number.to_le_bytes());
-    crc32c::crc32c_append(crc32c::crc32c_append(crc, &length), block)
+/// The checksum of a block with its length.
+pub(crate) fn block_crc(seed: u32, number: u64, block: &[u8]) -> u32 {
+    crc32c::crc32c_append(crc32c::crc32c_append(seed, &number.to_le_bytes()), block)
 }
 
 #[cfg(test)]

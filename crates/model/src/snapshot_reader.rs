@@ -4,7 +4,7 @@ use std::io::{self, Read};
 
 use crate::SnapshotError;
 use crate::codec::read_number;
-use crate::snapshot::{BLOCK_BYTES_MAX, block_crc};
+use crate::snapshot::{BLOCK_BYTES_MAX, CRC_BYTES, LENGTH_BYTES, block_crc};
 
 /// Reads a snapshot's values in the order in which they were written, and trusts none.
 ///
@@ -196,19 +196,19 @@ impl<R: Read> SnapshotReader<R> {
     }
 
     fn read_block(&mut self) -> Result<(), SnapshotError> {
-        let mut length = [0; 4];
+        let mut length = [0; LENGTH_BYTES];
         self.fill(&mut length)?;
         let block_bytes = u32::from_le_bytes(length) as usize;
         if block_bytes > BLOCK_BYTES_MAX {
             return Err(self.invalid("length of a block", "it is more than 65,536"));
         }
         let mut block = std::mem::take(&mut self.block);
-        block.resize(block_bytes, 0);
-        self.fill(&mut block)?;
-        let mut expected = [0; 4];
-        self.fill(&mut expected)?;
-        let expected = u32::from_le_bytes(expected);
-        let found = block_crc(self.seed, self.blocks, length, &block);
+        block.resize(LENGTH_BYTES + block_bytes + CRC_BYTES, 0);
+        block[..LENGTH_BYTES].copy_from_slice(&length);
+        self.fill(&mut block[LENGTH_BYTES..])?;
+        let crc = block.split_off(LENGTH_BYTES + block_bytes);
+        let expected = u32::from_le_bytes(crc.try_into().expect("four bytes behind the block"));
+        let found = block_crc(self.seed, self.blocks, &block);
         if found != expected {
             return Err(SnapshotError::Checksum {
                 block: self.blocks,
@@ -220,7 +220,7 @@ impl<R: Read> SnapshotReader<R> {
         self.blocks += 1;
         self.ended = block_bytes == 0;
         self.block = block;
-        self.offset = 0;
+        self.offset = LENGTH_BYTES;
         Ok(())
     }
 
