@@ -1,14 +1,18 @@
-//! Every public message and its JSON form: what stands in HTTP bodies and on the socket.
+//! Every public message, its JSON and its protobuf form: what stands in HTTP bodies and on the
+//! socket.
 //!
-//! Pure: types, their JSON, their limits as schemas, and conversions from the model. It
+//! Pure: types, their forms, their limits as schemas, and conversions from the model. It
 //! opens no socket, reads no clock and decides nothing; what a request *means* is the
 //! edge's and the arbiter's business.
 //!
 //! Requests refuse fields that they do not know, so that a typing error never passes for a
 //! default. Answers may grow: whoever reads one skips what it does not know.
 
+mod attempt;
 mod boards;
 mod bounded;
+mod claim_reader;
+mod claim_writer;
 mod claims;
 mod close;
 mod events;
@@ -19,16 +23,21 @@ mod live_json;
 mod live_state;
 mod live_text;
 mod problem;
+pub mod proto;
 mod rounds;
 pub mod schema;
+mod scratch;
 mod stats;
 mod text;
 mod time;
 
+pub use attempt::{ClaimFault, ClaimForRef, parse_claim_for};
 pub use boards::{
     BOARD_PAGE_MAX, BoardEntry, BoardName, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX,
     StandingQuery, StandingView, UnknownBoard,
 };
+pub use claim_reader::{CLAIM_ITEM_BYTES_MAX, ClaimReader, ClaimStreamForm};
+pub use claim_writer::{put_json_outcome, put_json_refusal, put_outcome, put_refusal};
 pub use claims::{
     ANSWER_BYTES_MAX, BATCH_ITEMS_MAX, ClaimAnswer, ClaimFor, ClaimItem, ClaimRequest, Receipt,
     retry_after_ms,

@@ -17,6 +17,7 @@ const PURE_MAY_USE: &[&str] = &[
     "hex",
     "hkdf",
     "jiff",
+    "memchr",
     "rand_chacha",
     "serde",
     "serde_json",

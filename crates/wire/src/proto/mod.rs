@@ -1,0 +1,20 @@
+//! The protobuf form of messages, as `proto/huntcore/v1/huntcore.proto` publishes it.
+//!
+//! Written by hand for the few messages there are: nothing is allocated, every limit of the
+//! JSON form holds here too, and no bytes make it panic. Fields that are not known are
+//! skipped; of a field that comes twice the last one counts. Stricter than protobuf asks, a
+//! known field of another wire type and a number beyond its field's range are refused:
+//! neither may pass for an attempt on some other tile.
+
+mod attempt;
+mod fields;
+mod item;
+
+pub use attempt::{decode_claim_for, encode_claim_for};
+pub use fields::ProtoFault;
+pub(crate) use fields::{LengthPrefix, length_prefix};
+pub use item::{ClaimItemRef, decode_claim_item};
+pub(crate) use item::{put_item, put_outcome};
+
+/// The published definition of the messages.
+pub const DEFINITION: &str = include_str!("../../proto/huntcore/v1/huntcore.proto");
