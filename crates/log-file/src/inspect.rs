@@ -8,41 +8,18 @@ use std::sync::Arc;
 
 use huntcore_disk::{Access, Disk};
 use huntcore_log::{BatchReader, ReadError};
-use huntcore_model::{Epoch, Sequence, ShardId, Tail};
+use huntcore_model::{Epoch, Sequence, ShardId};
 
 use crate::error::OpenError;
 use crate::files::{parse_segment_name, read_format, segment_path, stream_directory};
 use crate::reader::{Reader, Start, Until};
-use crate::recovery::{Damage, examine};
 use crate::state::State;
 
 /// A log's directory, to look into.
 pub struct Inspection {
-    disk: Arc<dyn Disk>,
-    directory: PathBuf,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
     shards: Vec<ShardId>,
-}
-
-/// What [`Inspection::verify`] found in one stream, all of it sound.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StreamReport {
-    /// Which stream.
-    pub shard: ShardId,
-    /// Its last term of ownership.
-    pub epoch: Epoch,
-    /// The oldest sequence that can be read.
-    pub oldest: Sequence,
-    /// Where it ends.
-    pub tail: Tail,
-    /// Files.
-    pub segments: u64,
-    /// Length of those files.
-    pub bytes: u64,
-    /// Batches.
-    pub batches: u64,
-    /// An unfinished end that a crash left; the next start cuts it off. Beside a running
-    /// server, a batch that is just being written.
-    pub torn: Option<Damage>,
 }
 
 /// What [`Inspection::list`] saw of one stream, without reading batches.
@@ -117,37 +94,6 @@ impl Inspection {
             shard,
             epoch: state.epoch,
             segments,
-        })
-    }
-
-    /// Reads and verifies a stream whole: checksums, chain, sequences, times, terms, and
-    /// that no file is missing.
-    pub fn verify(&self, shard: ShardId) -> Result<StreamReport, OpenError> {
-        let directory = stream_directory(&self.directory, shard);
-        let oldest = || State::read(&*self.disk, &directory, shard).map(|state| state.oldest);
-        let examined = loop {
-            let before = oldest()?;
-            match examine(&*self.disk, &directory, shard) {
-                Ok(examined) => break examined,
-                // Files went missing because a server has trimmed meanwhile.
-                Err(_) if oldest()? != before => {}
-                Err(error) => return Err(error),
-            }
-        };
-        let oldest = examined.segments.first();
-        Ok(StreamReport {
-            shard,
-            epoch: examined.state.epoch,
-            oldest: oldest.map_or(Sequence::ZERO, |segment| segment.first),
-            tail: examined.tail,
-            segments: examined.segments.len() as u64,
-            bytes: examined
-                .segments
-                .iter()
-                .map(|segment| segment.file_bytes)
-                .sum(),
-            batches: examined.batches,
-            torn: examined.torn,
         })
     }
 

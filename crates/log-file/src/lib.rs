@@ -12,9 +12,12 @@
 //! nothing is trusted any more: the log is poisoned, refuses everything, and says so once
 //! ([`FileLogOptions::on_poison`]); a new start recovers.
 //!
-//! On opening, everything is read and verified. Damage to what is known to be durable is
-//! an error that names file and offset, and nothing is touched; damage at the very end,
-//! above that, is what a crash leaves: it is cut off, and a warning says where.
+//! On opening, every segment's header is read, and the last segment of each stream is
+//! verified whole: the only place that a crash can have touched. So it takes no longer with a
+//! long log. Damage to what is known to be durable is an error that names file and offset, and
+//! nothing is touched; damage at the very end, above that, is what a crash leaves: it is cut
+//! off, and a warning says where. Damage further back is found by whoever reads it, and by
+//! [`Inspection::verify`]: an error again, with file and offset; it is never misread.
 //!
 //! It does not know what records mean, never deletes but what it is told to trim, and
 //! does not guess: a segment missing, renamed or swapped is refused, not repaired.
@@ -23,19 +26,24 @@ mod error;
 mod files;
 mod inspect;
 mod log;
+mod outline;
+mod parallel;
 mod poison;
 mod published;
 mod queue;
 mod reader;
 mod recovery;
+mod scan;
 mod segment;
 mod state;
 mod trim;
+mod verify;
 mod window;
 mod writer;
 
 pub use error::OpenError;
-pub use inspect::{Inspection, SegmentListing, StreamListing, StreamReport};
+pub use inspect::{Inspection, SegmentListing, StreamListing};
 pub use log::{FileLog, FileLogOptions};
 pub use poison::Poison;
-pub use recovery::Damage;
+pub use scan::Damage;
+pub use verify::{Progress, StreamReport};

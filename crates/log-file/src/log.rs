@@ -13,11 +13,12 @@ use huntcore_log::{
     LogWriter, ReadError, Refusal, StreamTail, StreamUsage, Ticket, TrimError, check_submission,
     stream_name,
 };
-use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
+use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail, TimeMicros};
 
 use crate::error::{Failure, OpenError};
 use crate::files::{LOCK, check_is_log, read_format, stream_directory, write_format};
 use crate::inspect::Inspection;
+use crate::parallel;
 use crate::poison::{OnPoison, Poison, PoisonCell};
 use crate::published::{Counters, Published, Stream};
 use crate::queue::{Closed, Command, Submission};
@@ -71,7 +72,8 @@ struct Running {
 impl FileLog {
     /// Opens the log in `directory`, or begins one if that is empty or not there.
     ///
-    /// Reads and verifies everything, so it takes its time with a long log.
+    /// Reads every segment's header, and verifies what a crash can have touched: the last
+    /// segment of each stream. Older batches are verified by whoever reads them.
     pub fn open(directory: &Path, options: FileLogOptions) -> Result<Self, OpenError> {
         Self::open_on(Arc::new(RealDisk), directory, options)
     }
@@ -114,27 +116,26 @@ impl FileLog {
             _lock: lock,
         };
         // Nothing is mended before everything was found to be sound.
-        let mut all = Vec::new();
-        for shard in shards {
+        let all = parallel::map(&shards, parallel::threads(), |&shard| {
             let path = stream_directory(directory, shard);
-            all.push((shard, examine(&*log.disk, &path, shard)?));
-        }
-        for (shard, mut examined) in all {
+            examine(&*log.disk, &path, shard)
+        });
+        let all = all.into_iter().collect::<Result<Vec<_>, _>>()?;
+        for (shard, mut examined) in shards.into_iter().zip(all) {
             let path = stream_directory(directory, shard);
             let file = mend(&*log.disk, &path, shard, &mut examined)?;
             tracing::info!(
                 stream = %stream_name(shard),
                 segments = examined.segments.len(),
-                batches = examined.batches,
                 next_sequence = %examined.tail.sequence,
-                "stream verified"
+                "stream opened"
             );
             let published = Published {
                 epoch: examined.state.epoch,
                 tail: examined.tail,
                 segments: examined.segments.into(),
             };
-            log.start(shard, examined.state, published, file)
+            log.start(shard, examined.state, published, examined.epoch, file)
                 .map_err(OpenError::io("start the thread of", &path))?;
         }
         Ok(log)
@@ -166,6 +167,7 @@ impl FileLog {
         shard: ShardId,
         state: State,
         published: Published,
+        tail_epoch: Epoch,
         file: Option<Box<dyn DiskFile>>,
     ) -> std::io::Result<Arc<Stream>> {
         let stream = Arc::new(Stream::new(
@@ -176,7 +178,7 @@ impl FileLog {
             self.counters.clone(),
             published,
         ));
-        let writer = StreamWriter::new(stream.clone(), self.segment_bytes, state, file);
+        let writer = StreamWriter::new(stream.clone(), self.segment_bytes, state, tail_epoch, file);
         let thread = std::thread::Builder::new()
             .name(format!("log-{}", stream_name(shard)))
             .spawn(move || writer.run())?;
@@ -219,7 +221,7 @@ impl FileLog {
             tail: Tail::default(),
             segments: [].into(),
         };
-        self.start(shard, State::NEW, published, None)
+        self.start(shard, State::NEW, published, Epoch::default(), None)
             .map_err(|error| AcquireError::Home {
                 shard,
                 source: error.into(),
@@ -350,6 +352,12 @@ impl Log for FileLog {
         answered.recv().map_err(|_| TrimError::Closed)?
     }
 
+    fn oldest_since(&self, shard: ShardId, time: TimeMicros) -> Result<Sequence, ReadError> {
+        Ok(self.stream(shard).map_or(Sequence::ZERO, |stream| {
+            stream.published().oldest_since(time)
+        }))
+    }
+
     fn usage(&self) -> Result<LogUsage, ReadError> {
         let streams: Vec<_> = self
             .streams()
@@ -366,6 +374,8 @@ impl Log for FileLog {
                         .sum(),
                     segments: published.segments.len() as u64,
                     oldest: published.oldest(),
+                    oldest_time: published.oldest_time(),
+                    time: published.tail.time,
                     next: published.tail.sequence,
                 }
             })

@@ -8,10 +8,12 @@ use std::time::Duration;
 
 use huntcore_disk::Disk;
 use huntcore_log::LatencyCounts;
-use huntcore_model::{Epoch, Sequence, ShardId, Tail};
+use huntcore_model::{Batch, Epoch, Sequence, ShardId, Tail, TimeMicros};
 
+use crate::outline::Link;
 use crate::poison::PoisonCell;
 use crate::queue::Queue;
+use crate::segment::{DATA_OFFSET, SegmentHeader};
 
 /// Marks stand at least so far apart.
 const MARK_DISTANCE_BYTES: u64 = 64 << 10;
@@ -40,10 +42,14 @@ pub(crate) struct Published {
 /// One file of the stream.
 pub(crate) struct Segment {
     pub(crate) first: Sequence,
+    /// The time of the batch before it.
+    before: TimeMicros,
+    /// The first batch's time, if there is one.
+    pub(crate) begins: Option<TimeMicros>,
     pub(crate) file_bytes: u64,
     /// Where the next batch would begin.
     pub(crate) end: u64,
-    /// Some batches' places, in order.
+    /// Some batches' places, in order; none in a segment that was not read on opening.
     pub(crate) marks: Vec<Mark>,
 }
 
@@ -103,6 +109,20 @@ impl Published {
         Some((segment.first, mark))
     }
 
+    /// The first sequence to be kept if nothing as late as `time` may go. Segments go whole.
+    pub(crate) fn oldest_since(&self, time: TimeMicros) -> Sequence {
+        let ends = self.segments.iter().skip(1).map(|next| next.before);
+        let mut ends = ends.chain([self.tail.time]);
+        ends.position(|ends| ends >= time)
+            .and_then(|index| self.segments.get(index))
+            .map_or(self.tail.sequence, |segment| segment.first)
+    }
+
+    /// The oldest batch's time.
+    pub(crate) fn oldest_time(&self) -> Option<TimeMicros> {
+        self.segments.front()?.begins
+    }
+
     pub(crate) fn push_segment(&mut self, segment: Segment) {
         self.segments.push_back(segment);
         if let Some(index) = self.segments.len().checked_sub(MARKED_SEGMENTS_MAX + 1) {
@@ -112,28 +132,41 @@ impl Published {
 }
 
 impl Segment {
-    pub(crate) fn new(first: Sequence, file_bytes: u64, end: u64) -> Self {
+    /// A segment without batches.
+    pub(crate) fn begun(header: &SegmentHeader, file_bytes: u64) -> Self {
         Self {
-            first,
+            first: header.before.sequence,
+            before: header.before.time,
+            begins: None,
             file_bytes,
-            end,
+            end: DATA_OFFSET,
             marks: Vec::new(),
         }
     }
 
+    /// A segment of which the next one says how it ended.
+    pub(crate) fn finished(link: &Link) -> Self {
+        Self {
+            begins: link.begins,
+            end: link.finish.map_or(DATA_OFFSET, |finish| finish.end),
+            ..Self::begun(&link.header, link.file_bytes)
+        }
+    }
+
     /// Takes note of a batch that begins at the segment's end.
-    pub(crate) fn push(&mut self, sequence: Sequence, batch_bytes: u64) {
+    pub(crate) fn push(&mut self, batch: &Batch) {
         let far = self
             .marks
             .last()
             .is_none_or(|last| self.end - last.offset >= MARK_DISTANCE_BYTES);
         if far {
             self.marks.push(Mark {
-                sequence,
+                sequence: batch.header().first_sequence,
                 offset: self.end,
             });
         }
-        self.end += batch_bytes;
+        self.begins.get_or_insert(batch.header().time);
+        self.end += batch.bytes().len() as u64;
     }
 }
 

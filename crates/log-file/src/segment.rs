@@ -9,17 +9,21 @@
 //!     24      8  time of the batch before, microseconds since the Unix epoch
 //!     32     32  chain before the first batch
 //!     64      8  length that the file was made with
-//!     72         zero
+//!     72      8  first sequence of the segment before    (these three zero if there was
+//!     80      8  offset at which its last batch ends      none, which the first sequence
+//!     88      8  epoch of its last batch                  tells: it is 0)
+//!     96         zero
 //!   4092      4  CRC-32C of the 4092 bytes above
 //!   4096         batches, one behind the other; then zeros to the end of the file
 //! ```
-//! The header has a block of its own, so that no later write can tear it.
+//! The header has a block of its own, so that no later write can tear it. It says all that
+//! has to be known of what came before, so that a segment can be checked by itself.
 
 use std::io::IoSlice;
 use std::path::Path;
 
 use huntcore_disk::{Access, Disk, DiskFile, is_no_space, write_all_at};
-use huntcore_model::{Hash32, Sequence, ShardId, Tail, TimeMicros};
+use huntcore_model::{Epoch, Hash32, Sequence, ShardId, Tail, TimeMicros};
 
 use crate::error::Failure;
 use crate::files::segment_path;
@@ -38,6 +42,18 @@ pub(crate) struct SegmentHeader {
     pub(crate) before: Tail,
     /// The file's length until it is sealed.
     pub(crate) length: u64,
+    /// The segment before; all zero if there was none.
+    pub(crate) previous: Previous,
+}
+
+/// What a segment's header says of the segment before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Previous {
+    pub(crate) first: Sequence,
+    /// Where its last batch ends.
+    pub(crate) end: u64,
+    /// Its last batch's.
+    pub(crate) epoch: Epoch,
 }
 
 impl SegmentHeader {
@@ -69,10 +85,15 @@ impl SegmentHeader {
                 time: TimeMicros::new(u64::from_le_bytes(field(bytes, 24))),
             },
             length: u64::from_le_bytes(field(bytes, 64)),
+            previous: Previous {
+                first: Sequence::new(u64::from_le_bytes(field(bytes, 72))),
+                end: u64::from_le_bytes(field(bytes, 80)),
+                epoch: Epoch::new(u64::from_le_bytes(field(bytes, 88))),
+            },
         })
     }
 
-    fn bytes(&self) -> Vec<u8> {
+    pub(crate) fn bytes(&self) -> Vec<u8> {
         let mut bytes = vec![0; HEADER_LENGTH];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..10].copy_from_slice(&self.shard.get().to_le_bytes());
@@ -80,6 +101,9 @@ impl SegmentHeader {
         bytes[24..32].copy_from_slice(&self.before.time.get().to_le_bytes());
         bytes[32..64].copy_from_slice(self.before.chain.bytes());
         bytes[64..72].copy_from_slice(&self.length.to_le_bytes());
+        bytes[72..80].copy_from_slice(&self.previous.first.get().to_le_bytes());
+        bytes[80..88].copy_from_slice(&self.previous.end.to_le_bytes());
+        bytes[88..96].copy_from_slice(&self.previous.epoch.get().to_le_bytes());
         let crc = crc32c::crc32c(&bytes[..CRC_OFFSET]);
         bytes[CRC_OFFSET..].copy_from_slice(&crc.to_le_bytes());
         bytes

@@ -18,7 +18,7 @@ use crate::poison::Poison;
 use crate::published::{Segment, Stream};
 use crate::queue::{CloseOnDrop, Command, Submission};
 use crate::reader::{Reader, Start, Until};
-use crate::segment::{DATA_OFFSET, SegmentHeader};
+use crate::segment::{DATA_OFFSET, Previous, SegmentHeader};
 use crate::state::State;
 
 /// What a stream's thread has to itself.
@@ -28,6 +28,8 @@ pub(crate) struct StreamWriter {
     pub(crate) state: State,
     /// After the last batch that is durable; the published one.
     pub(crate) tail: Tail,
+    /// That batch's.
+    tail_epoch: Epoch,
     active: Option<Active>,
     owners: HashMap<u64, Owner>,
     /// The one owner that is not fenced.
@@ -57,6 +59,7 @@ impl StreamWriter {
         stream: Arc<Stream>,
         segment_bytes: u64,
         state: State,
+        tail_epoch: Epoch,
         file: Option<Box<dyn DiskFile>>,
     ) -> Self {
         let (tail, active) = {
@@ -75,6 +78,7 @@ impl StreamWriter {
             segment_bytes,
             state,
             tail,
+            tail_epoch,
             active,
             owners: HashMap::new(),
             owner: None,
@@ -243,10 +247,16 @@ impl StreamWriter {
         let stream = self.stream.clone();
         let disk = &*stream.disk;
         let length = self.segment_bytes.max(DATA_OFFSET + batch_bytes);
+        let previous = self.active.as_ref().map(|active| Previous {
+            first: active.first,
+            end: active.offset,
+            epoch: self.tail_epoch,
+        });
         let header = SegmentHeader {
             shard: stream.shard,
             before: self.tail,
             length,
+            previous: previous.unwrap_or_default(),
         };
         let file = header.create(disk, &stream.directory)?;
         let first = self.tail.sequence;
@@ -285,7 +295,7 @@ impl StreamWriter {
         if let (Some(true), Some(segment)) = (cut, published.segments.back_mut()) {
             segment.file_bytes = segment.end;
         }
-        published.push_segment(Segment::new(first, length, DATA_OFFSET));
+        published.push_segment(Segment::begun(&header, length));
         Ok(length - DATA_OFFSET)
     }
 
@@ -328,8 +338,9 @@ impl StreamWriter {
         let segment = published.segments.back_mut().expect("the active one");
         for submission in stored {
             let batch = &submission.batch;
-            segment.push(batch.header().first_sequence, batch.bytes().len() as u64);
+            segment.push(batch);
             self.tail = batch.tail();
+            self.tail_epoch = batch.header().epoch;
         }
         published.tail = self.tail;
         Ok(parts.len())

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
+use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail, TimeMicros};
 
 use crate::{AcquireError, LogUsage, ReadError, Refusal, TrimError};
 
@@ -59,7 +59,17 @@ pub trait Log: Send + Sync {
     /// Beyond the durable end it is refused with [`TrimError::Ahead`].
     fn trim(&self, shard: ShardId, before: Sequence) -> Result<(), TrimError>;
 
-    /// What the log holds and what it has done since it was opened.
+    /// Where retention may cut: every batch before the returned sequence is older than
+    /// `time`, so a trim before it takes nothing that has to be kept.
+    ///
+    /// A home that drops batches in larger parts may tell an earlier sequence than it could,
+    /// never a later one. It is the oldest sequence there is if nothing is older, the durable
+    /// end if everything is; always one that can be read from and trimmed before. Cheap: it
+    /// reads no batches.
+    fn oldest_since(&self, shard: ShardId, time: TimeMicros) -> Result<Sequence, ReadError>;
+
+    /// What the log holds and what it has done since it was opened. Cheap enough to be asked
+    /// several times a second.
     fn usage(&self) -> Result<LogUsage, ReadError>;
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use huntcore_model::{Epoch, Nonce, Sequence, ShardId};
+use huntcore_model::{Epoch, Nonce, Sequence, ShardId, TimeMicros};
 
 use crate::{
     AcquireError, Acquired, BatchReader, CommitResult, CompletionSink, Log, LogUsage, MemoryLog,
@@ -145,6 +145,10 @@ impl Log for FaultLog {
 
     fn trim(&self, shard: ShardId, before: Sequence) -> Result<(), TrimError> {
         self.memory.trim(shard, before)
+    }
+
+    fn oldest_since(&self, shard: ShardId, time: TimeMicros) -> Result<Sequence, ReadError> {
+        self.memory.oldest_since(shard, time)
     }
 
     fn usage(&self) -> Result<LogUsage, ReadError> {

@@ -8,7 +8,7 @@ mod state;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail};
+use huntcore_model::{Batch, Epoch, Nonce, Sequence, ShardId, Tail, TimeMicros};
 
 use self::state::{Space, State, Stream, Submission, Writer};
 use crate::fault::Faults;
@@ -270,6 +270,20 @@ impl Log for MemoryLog {
         Ok(())
     }
 
+    fn oldest_since(&self, shard: ShardId, time: TimeMicros) -> Result<Sequence, ReadError> {
+        let state = self.core.lock();
+        state.faults.check_read(shard)?;
+        Ok(state.streams.get(&shard).map_or(Sequence::ZERO, |stream| {
+            let older = stream
+                .batches
+                .partition_point(|batch| batch.header().time < time);
+            stream
+                .batches
+                .get(older)
+                .map_or(stream.tail.sequence, |batch| batch.header().first_sequence)
+        }))
+    }
+
     fn usage(&self) -> Result<LogUsage, ReadError> {
         let state = self.core.lock();
         let streams = state
@@ -285,6 +299,8 @@ impl Log for MemoryLog {
                     .sum(),
                 segments: stream.batches.len() as u64,
                 oldest: stream.oldest,
+                oldest_time: stream.batches.front().map(|batch| batch.header().time),
+                time: stream.tail.time,
                 next: stream.tail.sequence,
             })
             .collect();

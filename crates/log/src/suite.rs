@@ -61,6 +61,7 @@ macro_rules! contract_suite {
             promises: a_closed_log_has_finished_and_refuses_more;
             promises: a_trim_never_takes_more_than_it_was_given;
             promises: a_trimmed_log_goes_on_after_a_new_start;
+            promises: what_is_older_than_a_time_can_be_told_and_trimmed;
             promises: usage_tells_what_is_there;
             failures: a_newer_owner_fences_the_older;
             failures: another_tail_is_a_mismatch_and_ends_the_writer;

@@ -1,13 +1,14 @@
 //! What a log holds and has done.
 
-use huntcore_model::{Epoch, Sequence, ShardId};
+use huntcore_model::{Epoch, Sequence, ShardId, TimeMicros};
 
 /// What a log holds, and what it has done since it was opened.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LogUsage {
     /// Every stream there is, in order of shard.
     pub streams: Vec<StreamUsage>,
-    /// Space taken by all of them.
+    /// Space taken by all of them, space set aside included: what a cap on the log's size
+    /// is held against. It grows by parts, see [`StreamUsage::segments`].
     pub bytes: u64,
     /// Space left where the log lives; `None` where nobody can tell.
     pub free_bytes: Option<u64>,
@@ -32,6 +33,10 @@ pub struct StreamUsage {
     pub segments: u64,
     /// The oldest sequence that can be read.
     pub oldest: Sequence,
+    /// The oldest batch's time; `None` if there is no batch.
+    pub oldest_time: Option<TimeMicros>,
+    /// The last batch's time, also if it was trimmed; 0 if there never was one.
+    pub time: TimeMicros,
     /// The next record's sequence.
     pub next: Sequence,
 }

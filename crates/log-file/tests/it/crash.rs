@@ -1,5 +1,6 @@
 //! A crash at any moment loses nothing acknowledged, whatever part of the rest survives.
 
+use huntcore_disk::simulated::SimulatedDisk;
 use huntcore_log::suite::Owner;
 use huntcore_log::suite::history::{Step, run};
 use huntcore_log::{CommitResult, Log};
@@ -7,7 +8,6 @@ use huntcore_model::{Batch, Epoch, Sequence};
 use proptest::prelude::*;
 
 use crate::support::{SHARD, SimFixture, open, read};
-use huntcore_disk::simulated::SimulatedDisk;
 
 /// What a process had been told when its machine crashed.
 #[derive(Default)]

@@ -4,12 +4,13 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use huntcore_disk::simulated::SimulatedDisk;
 use huntcore_log::suite::Owner;
-use huntcore_log_file::{FileLog, FileLogOptions, OpenError};
+use huntcore_log::{Log, ReadError};
+use huntcore_log_file::{FileLog, FileLogOptions, Inspection, OpenError};
 use huntcore_model::{Batch, Sequence, ShardId};
 
 use crate::support::{SHARD, directory, open, read, segment, segments};
-use huntcore_disk::simulated::SimulatedDisk;
 
 /// A log whose first batches fill two segments and whose last two batches, in the third,
 /// nobody called durable yet.
@@ -74,7 +75,7 @@ fn a_flipped_bit_anywhere_is_refused_or_cut_off_and_never_misread() {
     let (disk, written) = small_log(&[1_500, 1_500, 40, 1_400, 1_000, 500, 900]);
     let (last, doubtful) = doubtful_offset(&disk, &written);
     assert!(segments(&disk).len() >= 2);
-    let (mut refused, mut cut) = (0, 0);
+    let (mut refused, mut cut, mut told_by_readers) = (0, 0, 0);
     for path in disk.files() {
         for offset in 0..disk.content(&path).len() {
             let damaged = disk.copy();
@@ -82,7 +83,25 @@ fn a_flipped_bit_anywhere_is_refused_or_cut_off_and_never_misread() {
             let context = format!("{} offset {offset}", path.display());
             match small(&damaged) {
                 Ok(log) => {
-                    let there = read(&log);
+                    let (there, error) = read_to_damage(&log);
+                    if let Some(error) = error {
+                        // Segments that were finished are not read on opening.
+                        assert!(path != last, "{context}: opened");
+                        check_told(&error, &path, offset, &context);
+                        assert!(written.starts_with(&there), "{context}: misread");
+                        let inspection = Inspection::open(Arc::new(damaged.clone()), directory());
+                        let verified = inspection.expect("readable").verify(SHARD);
+                        match verified.expect_err("damaged") {
+                            OpenError::Corrupt {
+                                file, offset: told, ..
+                            } => {
+                                assert!(file == path && told <= offset as u64, "{context}");
+                            }
+                            other => panic!("{context}: {other}"),
+                        }
+                        told_by_readers += 1;
+                        continue;
+                    }
                     let at_end = path == last && offset >= doubtful;
                     assert!(
                         at_end || there == written,
@@ -122,7 +141,36 @@ fn a_flipped_bit_anywhere_is_refused_or_cut_off_and_never_misread() {
             }
         }
     }
-    assert!(refused > 5_000 && cut > 400, "{refused} refused, {cut} cut");
+    assert!(
+        refused > 5_000 && cut > 400 && told_by_readers > 3_000,
+        "{refused} refused, {cut} cut, {told_by_readers} found by readers"
+    );
+}
+
+/// All that can be read, and what keeps the rest from it.
+fn read_to_damage(log: &dyn Log) -> (Vec<Batch>, Option<ReadError>) {
+    let mut batches = Vec::new();
+    for batch in log.read(SHARD, Sequence::ZERO).expect("readable") {
+        match batch {
+            Ok(batch) => batches.push(batch),
+            Err(error) => return (batches, Some(error)),
+        }
+    }
+    (batches, None)
+}
+
+/// A reader names the file, and the batch that holds the damage.
+fn check_told(error: &ReadError, path: &Path, offset: usize, context: &str) {
+    let ReadError::Corrupt { place, .. } = error else {
+        panic!("{context}: {error}");
+    };
+    let (file, told) = place.split_once(" offset ").expect("file and offset");
+    assert_eq!(file, path.display().to_string(), "{context}");
+    let told: usize = told.parse().expect("an offset");
+    assert!(
+        told <= offset && offset < told + 4_096,
+        "{context}: {place}"
+    );
 }
 
 #[test]
@@ -241,7 +289,7 @@ fn a_segment_that_is_renamed_is_refused_by_name() {
         disk.move_file(&paths[3], &later);
     });
     let between = paths[1].with_file_name("00000000000000000011.log");
-    check_refused("between", &paths[0], |disk, paths| {
+    check_refused("between", &between, |disk, paths| {
         disk.move_file(&paths[1], &between);
     });
     let odd = paths[1].with_file_name("11.log");

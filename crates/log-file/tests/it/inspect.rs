@@ -1,16 +1,17 @@
 //! Looking into a log beside its server, or when there is none.
 
-use std::sync::Arc;
+use std::num::NonZeroUsize;
 use std::sync::mpsc::{TryRecvError, channel};
+use std::sync::{Arc, Mutex};
 
+use huntcore_disk::simulated::SimulatedDisk;
 use huntcore_log::suite::Owner;
 use huntcore_log::{Log, ReadError};
-use huntcore_log_file::{FileLog, Inspection};
+use huntcore_log_file::{FileLog, Inspection, Progress};
 use huntcore_model::ShardId;
 use tempfile::TempDir;
 
 use crate::support::{SHARD, directory, open, options, read, segments, sequence};
-use huntcore_disk::simulated::SimulatedDisk;
 
 #[test]
 fn a_running_log_shows_what_is_complete() {
@@ -119,4 +120,57 @@ fn an_empty_directory_has_no_streams() {
         0
     );
     assert!(FileLog::inspect(&temporary.path().join("nowhere")).is_err());
+}
+
+#[test]
+fn several_streams_are_verified_on_several_threads_with_progress() {
+    let disk = SimulatedDisk::default();
+    let log = open(&disk).expect("the log opens");
+    let shards = [SHARD, ShardId::new(1), ShardId::CONTROL];
+    let mut tails = Vec::new();
+    for shard in shards {
+        let mut owner = Owner::next(&log, shard);
+        for _ in 0..30 {
+            owner.commit(1, 3_000);
+        }
+        tails.push(owner.tail);
+    }
+    drop(log);
+    let paths = segments(&disk);
+    let damaged = paths
+        .iter()
+        .filter(|path| path.to_string_lossy().contains("shard-00001"))
+        .nth(2)
+        .expect("several segments");
+    disk.change(damaged, |bytes| bytes[6_000] ^= 1);
+    for threads in 1..4 {
+        let inspection = Inspection::open(Arc::new(disk.clone()), directory()).expect("readable");
+        let told = Mutex::new(Vec::new());
+        let threads = NonZeroUsize::new(threads).expect("not zero");
+        let results = inspection.verify_streams(&shards, threads, &|progress| {
+            told.lock().expect("not poisoned").push(progress);
+        });
+        let [sound, refused, control] = results.try_into().expect("one for each stream");
+        let refused = refused.expect_err("damaged").to_string();
+        assert!(
+            refused.contains(&damaged.display().to_string()),
+            "{refused}"
+        );
+        for (report, tail) in [(sound, tails[0]), (control, tails[2])] {
+            let report = report.expect("sound");
+            assert_eq!((report.tail, report.batches), (tail, 30));
+            assert!(report.segments > 4);
+        }
+        let told = told.into_inner().expect("not poisoned");
+        assert!(told.is_sorted_by_key(|progress| progress.bytes));
+        let total: u64 = paths
+            .iter()
+            .map(|path| disk.content(path).len() as u64)
+            .sum();
+        let last = Progress {
+            bytes: total,
+            bytes_total: total,
+        };
+        assert_eq!(told.last(), Some(&last));
+    }
 }

@@ -3,13 +3,13 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex};
 
+use huntcore_disk::simulated::{Fault, SimulatedDisk};
 use huntcore_log::suite::Owner;
 use huntcore_log::{AcquireError, CommitResult, Log, TrimError};
 use huntcore_log_file::{FileLog, FileLogOptions, Poison};
 use huntcore_model::{Epoch, ShardId};
 
 use crate::support::{SHARD, directory, open, options, read, sequence};
-use huntcore_disk::simulated::{Fault, SimulatedDisk};
 
 fn open_with_alarm(disk: &SimulatedDisk) -> (FileLog, Receiver<Poison>) {
     let (alarm, alarms) = channel();

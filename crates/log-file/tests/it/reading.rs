@@ -1,10 +1,10 @@
 //! Readers work beside the writer and read no more than they have to.
 
+use huntcore_disk::simulated::SimulatedDisk;
 use huntcore_log::suite::Owner;
 use huntcore_log::{Log, ReadError};
 
 use crate::support::{SHARD, open, options, read, segments, sequence};
-use huntcore_disk::simulated::SimulatedDisk;
 
 #[test]
 fn a_reader_near_the_end_reads_little_of_a_long_segment() {
@@ -94,5 +94,54 @@ fn damage_under_a_reader_is_told_with_its_place() {
         let place = format!("{} offset {offset}", path.display());
         assert!(error.contains(&place), "{error}");
         assert!(reader.next().is_none(), "it has ended");
+    }
+}
+
+#[test]
+fn opening_reads_no_more_of_a_long_log_than_of_a_short_one() {
+    let disk = SimulatedDisk::default();
+    let mut read_to_open = Vec::new();
+    for batches in [20, 400] {
+        let log = open(&disk).expect("the log opens");
+        let mut owner = Owner::next(&log, SHARD);
+        for _ in 0..batches {
+            owner.commit(1, 3_000);
+        }
+        let end = owner.tail;
+        drop((owner, log));
+        let before = disk.bytes_read();
+        let log = open(&disk).expect("the log opens");
+        assert_eq!(log.tail(SHARD).expect("a tail").tail, end);
+        // All but a header of each segment, and what stands right behind it.
+        let segments = segments(&disk).len() as u64;
+        read_to_open.push((segments, disk.bytes_read() - before));
+    }
+    let [(few, little), (many, much)] = read_to_open[..] else {
+        unreachable!("two logs");
+    };
+    assert!(many > few + 80, "{few} segments, then {many}");
+    assert!(
+        much < little + (many - few) * 5_000,
+        "{little} bytes for {few} segments, {much} for {many}"
+    );
+}
+
+#[test]
+fn segments_that_were_not_read_on_opening_are_read_from_anywhere() {
+    let disk = SimulatedDisk::default();
+    let log = open(&disk).expect("the log opens");
+    let mut owner = Owner::next(&log, SHARD);
+    let written: Vec<_> = (0..40)
+        .map(|index| owner.commit(1 + index % 3, 1_500))
+        .collect();
+    let end = owner.tail.sequence.get();
+    drop((owner, log));
+    let log = open(&disk).expect("the log opens");
+    assert!(segments(&disk).len() > 4);
+    for from in 0..=end {
+        let from = sequence(from);
+        let there: Result<Vec<_>, _> = log.read(SHARD, from).expect("readable").collect();
+        let first = written.partition_point(|batch| batch.header().next_sequence() <= from);
+        assert_eq!(there.expect("sound"), written[first..], "from {from}");
     }
 }

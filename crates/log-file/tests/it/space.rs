@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use huntcore_disk::simulated::{Fault, SimulatedDisk};
 use huntcore_log::suite::Owner;
 use huntcore_log::{AcquireError, CommitResult, Log};
 use huntcore_log_file::{FileLog, FileLogOptions};
@@ -10,7 +11,6 @@ use huntcore_model::{Epoch, ShardId};
 use tempfile::TempDir;
 
 use crate::support::{SHARD, open, read, segment};
-use huntcore_disk::simulated::{Fault, SimulatedDisk};
 
 #[test]
 fn a_write_that_finds_no_space_leaves_nothing_behind() {

@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use huntcore_model::{BATCH_BYTES_MAX, Epoch, PAYLOAD_BYTES_MAX, Sequence, ShardId, Tail};
+use huntcore_model::{
+    BATCH_BYTES_MAX, Epoch, PAYLOAD_BYTES_MAX, Sequence, ShardId, Tail, TimeMicros,
+};
 
 use super::owner::read_all;
 use super::{Fixture, Owner};
@@ -302,6 +304,61 @@ pub fn a_trimmed_log_goes_on_after_a_new_start(fixture: &mut dyn Fixture) {
     Owner::next(&*log, SHARD).commit(1, 0);
 }
 
+/// From every time, before and after a new start; and what it tells can be trimmed before.
+pub fn what_is_older_than_a_time_can_be_told_and_trimmed(fixture: &mut dyn Fixture) {
+    let mut log = fixture.open();
+    let time = |micros| TimeMicros::new(micros);
+    let told = log.oldest_since(SHARD, time(5)).expect("told");
+    assert_eq!(told, Sequence::ZERO);
+    let mut owner = Owner::next(&*log, SHARD);
+    let written: Vec<_> = (0..40)
+        .map(|index| owner.commit(1 + index % 3, 900))
+        .collect();
+    drop(owner);
+    let last = written.last().expect("some").header().time.get();
+    let mut trimmed = Sequence::ZERO;
+    for start in 0..3 {
+        let mut before = Sequence::ZERO;
+        for micros in 0..last + 2 {
+            let told = log.oldest_since(SHARD, time(micros)).expect("told");
+            let exact = written
+                .iter()
+                .find(|batch| batch.header().time >= time(micros))
+                .map_or(written[39].tail().sequence, |batch| {
+                    batch.header().first_sequence
+                });
+            let exact = exact.max(trimmed);
+            assert!(
+                told <= exact,
+                "start {start}: {told} since {micros}, {exact} at most"
+            );
+            assert!(
+                told >= before,
+                "start {start}: {told} since {micros} is earlier"
+            );
+            before = told;
+            // Nothing is torn apart: a batch begins there, or the stream ends.
+            let next = log.read(SHARD, told).expect("readable").next();
+            if let Some(batch) = next {
+                assert_eq!(batch.expect("sound").header().first_sequence, told);
+            }
+        }
+        assert_eq!(before, written[39].tail().sequence, "all of it is older");
+        let told = log.oldest_since(SHARD, time(last * 2 / 3)).expect("told");
+        log.trim(SHARD, told).expect("trimmed");
+        let usage = log.usage().expect("usage").streams[0];
+        trimmed = usage.oldest;
+        assert_eq!(trimmed, told, "what was told can be given up whole");
+        assert!(
+            usage
+                .oldest_time
+                .is_some_and(|oldest| oldest < time(last * 2 / 3 + 1))
+        );
+        fixture.close(log);
+        log = fixture.open();
+    }
+}
+
 /// Streams, bytes, sequences, batches.
 pub fn usage_tells_what_is_there(fixture: &mut dyn Fixture) {
     let log: Arc<dyn Log> = fixture.open();
@@ -321,6 +378,10 @@ pub fn usage_tells_what_is_there(fixture: &mut dyn Fixture) {
     assert_eq!(
         (stream.oldest, stream.next),
         (Sequence::ZERO, owner.tail.sequence)
+    );
+    assert_eq!(
+        (stream.oldest_time, stream.time),
+        (Some(TimeMicros::new(1)), owner.tail.time)
     );
     assert!(stream.bytes >= bytes && stream.segments > 0, "{stream:?}");
 }

@@ -7,7 +7,7 @@ use huntcore_log::{
     AcquireError, Acquired, BatchReader, CompletionSink, Delivery, Fault, FaultLog, Log, LogUsage,
     MemoryOptions, ReadError, StreamTail, TrimError,
 };
-use huntcore_model::{Epoch, Nonce, Sequence, ShardId};
+use huntcore_model::{Epoch, Nonce, Sequence, ShardId, TimeMicros};
 
 /// Keeps the memory between one opening and the next.
 pub(crate) struct MemoryFixture {
@@ -89,6 +89,10 @@ impl Log for Opened {
 
     fn trim(&self, shard: ShardId, before: Sequence) -> Result<(), TrimError> {
         self.0.trim(shard, before)
+    }
+
+    fn oldest_since(&self, shard: ShardId, time: TimeMicros) -> Result<Sequence, ReadError> {
+        self.0.oldest_since(shard, time)
     }
 
     fn usage(&self) -> Result<LogUsage, ReadError> {
