@@ -61,6 +61,26 @@ impl Body {
 }
 
 impl Answer {
+    /// Reads an answer to its end.
+    async fn read(mut response: reqwest::Response) -> Result<Self, ClientError> {
+        let status = response.status();
+        let headers = std::mem::take(response.headers_mut());
+        let mut bytes = BytesMut::new();
+        while let Some(chunk) = response.chunk().await? {
+            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
+                return Err(ClientError::protocol(format!(
+                    "answer has more than {ANSWER_BYTES_MAX} bytes"
+                )));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(Self {
+            status,
+            headers,
+            bytes: bytes.freeze(),
+        })
+    }
+
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.bytes)
             .map_err(|error| ClientError::protocol(format!("answer is not as expected: {error}")))
@@ -122,24 +142,8 @@ impl Client {
                 .header(CONTENT_TYPE, body.content_type)
                 .body(body.bytes);
         }
-        let mut response = request.send().await?;
-        let status = response.status();
-        let headers = std::mem::take(response.headers_mut());
-        let mut bytes = BytesMut::new();
-        while let Some(chunk) = response.chunk().await? {
-            if bytes.len() + chunk.len() > ANSWER_BYTES_MAX {
-                return Err(ClientError::protocol(format!(
-                    "answer has more than {ANSWER_BYTES_MAX} bytes"
-                )));
-            }
-            bytes.extend_from_slice(&chunk);
-        }
-        let answer = Answer {
-            status,
-            headers,
-            bytes: bytes.freeze(),
-        };
-        if status.is_success() || status == StatusCode::NOT_MODIFIED {
+        let answer = Answer::read(request.send().await?).await?;
+        if answer.status.is_success() || answer.status == StatusCode::NOT_MODIFIED {
             Ok(answer)
         } else {
             Err(refusal(&answer))
@@ -163,6 +167,14 @@ impl Client {
         value.set_sensitive(true);
         Ok(Some(value))
     }
+}
+
+/// The response if it is a success, its body unread; otherwise what it says.
+pub(crate) async fn refused(response: reqwest::Response) -> Result<reqwest::Response, ClientError> {
+    if response.status().is_success() {
+        return Ok(response);
+    }
+    Err(refusal(&Answer::read(response).await?))
 }
 
 /// What an answer that is no success says.

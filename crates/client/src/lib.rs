@@ -15,11 +15,13 @@ mod http;
 mod hunts;
 mod live;
 mod retry;
+mod stream;
 
 pub use client::{Client, ClientBuilder};
 pub use error::ClientError;
 pub use live::{LiveBuilder, LiveConnection, LiveEvent, LiveHandle};
 pub use retry::RetryPolicy;
+pub use stream::{AnsweredBatch, ClaimBatch, ClaimStream, ClaimStreamOptions};
 
 /// The messages' types, so that a caller needs no second dependency.
 pub use huntcore_wire as wire;

@@ -3,3 +3,4 @@
 mod http_calls;
 mod live_calls;
 mod server;
+mod streams;
