@@ -1,7 +1,11 @@
 //! What a node is told before it starts.
 
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
+use huntcore_disk::{Disk, RealDisk};
 use huntcore_engine::EngineLimits;
 use huntcore_map::FairnessKey;
 use huntcore_model::ShardMap;
@@ -23,10 +27,54 @@ pub struct NodeConfig {
     pub publish_interval: Duration,
     /// New work is refused while the log's file system has less space than this.
     pub free_bytes_min: u64,
+    /// Where checkpoints are kept. Without a place for them a start folds the whole log, and
+    /// nothing of it is ever trimmed.
+    pub checkpoints: Option<CheckpointHome>,
+    /// While the log grows, a checkpoint is taken at least this often,
+    pub checkpoint_every: Duration,
+    /// and whenever the log has grown by so many bytes since the last.
+    pub checkpoint_log_bytes: u64,
+    /// So much of the log is kept at least. Older records go when two good checkpoints stand
+    /// behind them.
+    pub retention: Duration,
+    /// New work is refused while the log takes this much space or more; nothing within the
+    /// retention is dropped for it.
+    pub log_bytes_max: Option<u64>,
+}
+
+/// A place for checkpoints.
+#[derive(Clone)]
+pub struct CheckpointHome {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+}
+
+impl CheckpointHome {
+    /// The folder `checkpoints` in the log's directory.
+    #[must_use]
+    pub fn beside_log(directory: &Path) -> Self {
+        Self::on(Arc::new(RealDisk), directory.join("checkpoints"))
+    }
+
+    /// A directory on a file system of one's own.
+    #[must_use]
+    pub fn on(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
+        Self { disk, directory }
+    }
+}
+
+impl fmt::Debug for CheckpointHome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("CheckpointHome")
+            .field(&self.directory)
+            .finish()
+    }
 }
 
 impl NodeConfig {
-    /// Everything at its default: one shard, ticks of 100 ms, versions every 20 ms.
+    /// Everything at its default: one shard, ticks of 100 ms, versions every 20 ms; 30 days of
+    /// log and no cap; no place for checkpoints.
     #[must_use]
     pub fn new(fairness_key: FairnessKey) -> Self {
         Self {
@@ -37,6 +85,11 @@ impl NodeConfig {
             board_interval: Duration::from_millis(100),
             publish_interval: Duration::from_millis(20),
             free_bytes_min: 256 << 20,
+            checkpoints: None,
+            checkpoint_every: Duration::from_mins(1),
+            checkpoint_log_bytes: 256 << 20,
+            retention: Duration::from_hours(30 * 24),
+            log_bytes_max: None,
         }
     }
 }

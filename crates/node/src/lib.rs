@@ -20,7 +20,7 @@ mod rules;
 mod shard;
 
 pub use clock::{Clock, SystemClock};
-pub use config::NodeConfig;
+pub use config::{CheckpointHome, NodeConfig};
 pub use maps::MapError;
 pub use node::Node;
 pub use recovery::StartError;
