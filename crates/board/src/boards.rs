@@ -4,22 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchError, BatchHeader, HuntNumber, PlayerNumber, PlayerRecord, Position, Record,
-    Sequence, ShardId, ShardMap, Tail, TimeMicros,
+    Batch, BatchHeader, HuntNumber, PlayerRecord, Position, Record, Sequence, ShardId, ShardMap,
+    Tail, TimeMicros,
 };
 
-use crate::key::{Place, TIME_MAX};
+use crate::apply_error::ApplyError;
+use crate::key::{Key, Place, TIME_MAX};
 use crate::limits::{BoardCounters, BoardLimits};
+use crate::numbers::{ERASED, LEFT_OUT, Numbers};
 use crate::players::Players;
 use crate::radix::Radix;
-use crate::ranking::Ranking;
+use crate::tally::{Highest, Sum, Tally};
+use crate::unpack::{Claim, Unpacked};
 use crate::version::{BoardsVersion, HuntVersion};
-use crate::windows::{Agenda, HuntWindows, PlacedScore, window_start};
+use crate::windows::{Agenda, HuntWindows, window_start};
+
+/// Players whose new scores wait for the rankings to be brought up to date, at least; with
+/// many players a part of them, so that it always pays.
+const PENDING_MAX: usize = 1 << 16;
 
 /// The boards of all hunts, as a fold of batches.
 ///
 /// A clone costs little whatever it holds, and is independent: take a checkpoint of one on
-/// another thread. I5: equals the fold of every batch up to `position`.
+/// another thread, best right after [`Self::publish`]. I5: equals the fold of every batch up
+/// to `position`.
 #[derive(Clone, Debug)]
 pub struct Boards {
     pub(crate) limits: BoardLimits,
@@ -33,6 +41,9 @@ pub struct Boards {
     // The minimum over all shards.
     pub(crate) time: TimeMicros,
     changed: Vec<HuntNumber>,
+    // First records of players since the rankings were brought up to date, or more.
+    pending: usize,
+    unpacked: Unpacked,
     versions: Radix<Arc<HuntVersion>>,
     published: Option<Arc<BoardsVersion>>,
 }
@@ -44,118 +55,26 @@ pub(crate) struct Stream {
     /// The first record of the batches whose time is the tail's.
     pub(crate) same_time_from: Sequence,
     /// The players by their number in this stream, up to the limit; [`ERASED`] ones too.
-    /// Not the model's `PlayerTable`: with three shards that would hold each id thrice.
-    pub(crate) numbers: Radix<u32>,
+    pub(crate) numbers: Numbers,
     /// How many numbers were given out, over the limit too.
     pub(crate) given: u32,
 }
 
-/// Stands for a player whose id is not in the log any more.
-pub(crate) const ERASED: u32 = u32::MAX;
-
 /// One hunt's boards.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hunt {
-    pub(crate) total: Ranking,
-    pub(crate) best: Ranking,
+    pub(crate) total: Tally<Sum>,
+    pub(crate) best: Tally<Highest>,
     pub(crate) windows: HuntWindows,
     is_changed: bool,
-}
-
-/// Why a batch was not applied; nothing has changed then.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ApplyError {
-    /// The batch is of a stream that this deployment does not have.
-    #[error("batch of shard {shard}, but there are {shards} shards")]
-    UnknownStream {
-        /// The batch's stream.
-        shard: ShardId,
-        /// How many shards there are.
-        shards: u16,
-    },
-    /// Batches are missing before this one, or it holds old and new records at once.
-    #[error("batch of shard {shard} starts at sequence {found}, expected {expected}")]
-    Sequence {
-        /// The stream.
-        shard: ShardId,
-        /// The first sequence not yet applied.
-        expected: Sequence,
-        /// The batch's first sequence.
-        found: Sequence,
-    },
-    /// It follows another history than the one applied so far.
-    #[error("batch of shard {shard} at sequence {sequence} does not follow the chain so far")]
-    Chain {
-        /// The stream.
-        shard: ShardId,
-        /// The batch's first sequence.
-        sequence: Sequence,
-    },
-    /// It is older than the batch before, or its time is past the year 2540.
-    #[error(
-        "batch of shard {shard} at sequence {sequence} has time {} µs, expected {} to {} µs",
-        found.get(), least.get(), TIME_MAX.get()
-    )]
-    Time {
-        /// The stream.
-        shard: ShardId,
-        /// The batch's first sequence.
-        sequence: Sequence,
-        /// The batch's time.
-        found: TimeMicros,
-        /// The time of the batch before.
-        least: TimeMicros,
-    },
-    /// Open windows are at their limit and this stream is ahead: apply `slowest` first and
-    /// this batch again later.
-    #[error(
-        "shard {shard} is at {} µs, too far ahead of shard {slowest} at {} µs",
-        time.get(), slowest_time.get()
-    )]
-    Ahead {
-        /// The stream.
-        shard: ShardId,
-        /// The batch's time.
-        time: TimeMicros,
-        /// The stream that keeps windows open.
-        slowest: ShardId,
-        /// How far that one has come.
-        slowest_time: TimeMicros,
-    },
-    /// A record speaks of a player who has no number yet, or a number was left out.
-    #[error(
-        "record {sequence} of shard {shard} has player number {number}, but only {given} were given out"
-    )]
-    PlayerNumber {
-        /// The stream.
-        shard: ShardId,
-        /// The record.
-        sequence: Sequence,
-        /// The number.
-        number: PlayerNumber,
-        /// How many numbers there are.
-        given: u32,
-    },
-    /// A record cannot be read.
-    #[error("batch of shard {shard} at sequence {sequence} cannot be read")]
-    Batch {
-        /// The stream.
-        shard: ShardId,
-        /// The batch's first sequence.
-        sequence: Sequence,
-        /// What is wrong with it.
-        source: BatchError,
-    },
 }
 
 impl Boards {
     /// Empty boards, before the first record of every stream.
     #[must_use]
     pub fn new(shards: ShardMap, limits: BoardLimits) -> Self {
-        // Indexes of all streams' players together have to fit u32, ERASED apart.
-        let players_max = limits
-            .players_max
-            .min((ERASED - 1) / u32::from(shards.count()));
+        // Indexes of all streams' players together have to fit u32, the marks apart.
+        let players_max = limits.players_max.min(LEFT_OUT / u32::from(shards.count()));
         Self {
             limits: BoardLimits {
                 players_max,
@@ -170,6 +89,8 @@ impl Boards {
             counters: BoardCounters::default(),
             time: TimeMicros::ZERO,
             changed: Vec::new(),
+            pending: 0,
+            unpacked: Unpacked::default(),
             versions: Radix::new(),
             published: None,
         }
@@ -202,18 +123,15 @@ impl Boards {
         if shard.is_control() {
             self.control = batch.tail();
         } else {
-            let records: Vec<_> = batch
-                .records()
-                .collect::<Result<_, _>>()
-                .map_err(|source| ApplyError::Batch {
-                    shard,
-                    sequence: header.first_sequence,
-                    source,
-                })?;
-            self.check(header, &records)?;
-            self.fold(header, &records);
+            let given = self.streams[usize::from(shard.get())].given;
+            let others = self.unpacked.fill(batch, given)?;
+            self.check_ahead(header, &others)?;
+            self.fold(header, &others);
             self.streams[usize::from(shard.get())].tail = batch.tail();
             self.settle();
+            if self.pending > PENDING_MAX.max(self.players.len() / 2) {
+                self.flush();
+            }
         }
         self.published = None;
         Ok(())
@@ -221,16 +139,18 @@ impl Boards {
 
     /// The boards as they are, as a version that never changes.
     ///
-    /// Costs as much as the number of hunts that changed since the last one, whatever they
-    /// hold. The same version again if nothing was applied since.
+    /// Costs as much as the players who scored and the hunts that changed since the last
+    /// one, whatever the boards hold. The same version again if nothing was applied since.
     pub fn publish(&mut self) -> Arc<BoardsVersion> {
         if let Some(version) = &self.published {
             return Arc::clone(version);
         }
+        self.flush();
         for number in self.changed.drain(..) {
             let hunt = self.hunts.get_mut(&number).expect("a changed hunt exists");
             hunt.is_changed = false;
-            let version = HuntVersion::new(&hunt.total, &hunt.best, &hunt.windows);
+            let total = hunt.total.ranking();
+            let version = HuntVersion::new(total, hunt.best.ranking(), &hunt.windows);
             self.versions.insert(number.get(), Arc::new(version));
         }
         let version = Arc::new(BoardsVersion {
@@ -255,12 +175,12 @@ impl Boards {
             .iter()
             .map(|stream| stream.numbers.heap_bytes());
         let hunts = self.hunts.values().map(|hunt| {
-            let open = hunt.windows.open.values().map(Ranking::heap_bytes);
+            let open = hunt.windows.open.values().map(Tally::heap_bytes);
             let kept = hunt.windows.kept.iter();
             let kept = kept.map(|window| window.ranking.heap_bytes());
             hunt.total.heap_bytes() + hunt.best.heap_bytes() + open.chain(kept).sum::<usize>()
         });
-        self.players.heap_bytes() + streams.chain(hunts).sum::<usize>()
+        self.unpacked.heap_bytes() + self.players.heap_bytes() + streams.chain(hunts).sum::<usize>()
     }
 
     fn tail(&self, shard: ShardId) -> Result<Tail, ApplyError> {
@@ -276,43 +196,19 @@ impl Boards {
             })
     }
 
-    /// All that could be wrong, before anything changes.
-    fn check(
+    /// Whether open windows have room for what the batch may add to them.
+    fn check_ahead(
         &self,
         header: &BatchHeader,
-        records: &[(Sequence, Record<'_>)],
+        others: &[(Sequence, Record<'_>)],
     ) -> Result<(), ApplyError> {
         let shard = header.shard;
         let stream = &self.streams[usize::from(shard.get())];
-        let mut given = stream.given;
-        let mut scores = false;
-        for (sequence, record) in records {
-            let (number, known) = match record {
-                Record::Player(player) => {
-                    let next = player.number.get() == given;
-                    given += u32::from(next && given < u32::MAX);
-                    (player.number, next)
-                }
-                Record::Claim(claim) => (claim.player, false),
-                Record::Score(score) => {
-                    scores = true;
-                    (score.player, false)
-                }
-                Record::Time | Record::Control { .. } => continue,
-            };
-            if !known && number.get() >= given {
-                return Err(ApplyError::PlayerNumber {
-                    shard,
-                    sequence: *sequence,
-                    number,
-                    given,
-                });
-            }
-        }
         let is_full = self.agenda.open_entries >= self.limits.open_window_entries_max;
         let is_ahead =
             stream.tail.time > self.time && window_start(header.time) > window_start(self.time);
-        if scores && is_full && is_ahead {
+        let is_score = |(_, record): &_| matches!(record, Record::Score(_));
+        if is_full && is_ahead && others.iter().any(is_score) {
             let (slowest_time, slowest) = self.slowest();
             return Err(ApplyError::Ahead {
                 shard,
@@ -324,38 +220,83 @@ impl Boards {
         Ok(())
     }
 
-    fn fold(&mut self, header: &BatchHeader, records: &[(Sequence, Record<'_>)]) {
+    /// Folds what was unpacked in: players first, as no record before theirs names them.
+    fn fold(&mut self, header: &BatchHeader, others: &[(Sequence, Record<'_>)]) {
         let shard = header.shard;
         let stream = &mut self.streams[usize::from(shard.get())];
         if header.time > stream.tail.time {
             stream.same_time_from = header.first_sequence;
         }
         let same_time_from = stream.same_time_from.get();
-        for (sequence, record) in records {
-            let place = Place::new(header.time, shard, sequence.get() - same_time_from);
-            match record {
-                Record::Player(player) => self.meet(shard, player),
-                Record::Claim(claim) => {
-                    if let Some(player) = self.player(shard, claim.player) {
-                        let (hunt, _) = self.hunt(claim.hunt);
-                        hunt.total.add(player, claim.points, place);
-                    }
-                }
-                Record::Score(event) => {
-                    if let Some(player) = self.player(shard, event.player) {
-                        let score = PlacedScore {
-                            player,
-                            score: event.score,
-                            place,
-                        };
-                        let (hunt, agenda) = self.hunt(event.hunt);
-                        hunt.best.raise(player, event.score, place);
-                        agenda.raise(event.hunt, &mut hunt.windows, header.time, score);
-                    }
-                }
-                Record::Time | Record::Control { .. } => {}
+        for (_, record) in others {
+            if let Record::Player(player) = record {
+                self.meet(shard, player);
             }
         }
+        let before = header.first_sequence.get() - same_time_from;
+        self.fold_claims(shard, |claim| {
+            Place::new(header.time, shard, before + u64::from(claim.index))
+        });
+        for (sequence, record) in others {
+            if let Record::Score(event) = record
+                && let number = event.player.get()
+                && let Some(player) =
+                    self.streams[usize::from(shard.get())].player(number, &mut self.counters)
+            {
+                let place = Place::new(header.time, shard, sequence.get() - same_time_from);
+                let key = Key::new(event.score, place);
+                let (hunt, agenda) = self.hunt(event.hunt);
+                hunt.best.put(player, key);
+                agenda.put(event.hunt, &mut hunt.windows, header.time, (player, key));
+                self.pending += 2;
+            }
+        }
+    }
+
+    fn fold_claims(&mut self, shard: ShardId, place: impl Fn(&Claim) -> Place) {
+        let stream = &self.streams[usize::from(shard.get())];
+        for of_hunt in self
+            .unpacked
+            .claims
+            .chunk_by(|one, next| one.hunt == next.hunt)
+        {
+            let number = of_hunt[0].hunt;
+            let known = of_hunt.iter().filter_map(|claim| {
+                let player = stream.player(claim.player.get(), &mut self.counters)?;
+                Some((player, claim))
+            });
+            let mut known = known.peekable();
+            // A hunt of which no player is known has no boards.
+            if known.peek().is_none() {
+                continue;
+            }
+            let hunt = self.hunts.entry(number).or_default();
+            hunt.mark(number, &mut self.changed);
+            let before = hunt.total.pending();
+            for (player, claim) in known {
+                let key = Key::new(i64::from(claim.points), place(claim));
+                hunt.total.put(player, key);
+            }
+            self.pending += hunt.total.pending() - before;
+        }
+    }
+
+    /// Brings all rankings up to date.
+    pub(crate) fn flush(&mut self) {
+        if self.pending > 0 {
+            for number in &self.changed {
+                let hunt = self.hunts.get_mut(number).expect("a changed hunt exists");
+                hunt.total.flush();
+                hunt.best.flush();
+                hunt.windows.open.values_mut().for_each(Tally::flush);
+            }
+            self.pending = 0;
+        }
+    }
+
+    /// Whether every ranking is up to date.
+    pub(crate) const fn is_flushed(&self) -> bool {
+        self.pending == 0
     }
 
     /// Takes note of a player's number; a number keeps the player it was first given to.
@@ -372,22 +313,6 @@ impl Boards {
         }
         let player = record.id.and_then(|id| self.players.intern(id));
         stream.numbers.insert(number, player.unwrap_or(ERASED));
-    }
-
-    /// Whom a stream's number stands for; `None`, and counted, if not on any board.
-    fn player(&mut self, shard: ShardId, number: PlayerNumber) -> Option<u32> {
-        let stream = &self.streams[usize::from(shard.get())];
-        match stream.numbers.get(number.get()) {
-            Some(&ERASED) => {
-                self.counters.records_erased += 1;
-                None
-            }
-            Some(&player) => Some(player),
-            None => {
-                self.counters.records_refused += 1;
-                None
-            }
-        }
     }
 
     fn hunt(&mut self, number: HuntNumber) -> (&mut Hunt, &mut Agenda) {
@@ -432,6 +357,19 @@ impl Boards {
         for (&number, hunt) in &mut self.hunts {
             hunt.mark(number, &mut self.changed);
         }
+    }
+}
+
+impl Stream {
+    /// Whom a number stands for; `None`, and counted, if not on any board.
+    #[inline]
+    fn player(&self, number: u32, counters: &mut BoardCounters) -> Option<u32> {
+        match self.numbers.get(number) {
+            ERASED => counters.records_erased += 1,
+            LEFT_OUT => counters.records_refused += 1,
+            player => return Some(player),
+        }
+        None
     }
 }
 

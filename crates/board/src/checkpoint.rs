@@ -1,200 +1,225 @@
 //! All of the boards as bytes, and back.
 //!
-//! ```text
-//! magic "HCBC" · version u16 LE · fields, numbers as LEB128 · BLAKE3 of all before
-//! fields: shards; for each its tail and player numbers; the control stream's tail;
-//!         players, sorted by id; counters; hunts, each with its rankings, best first
-//! ```
-//! Players are named by their place in the sorted list, so the bytes depend on what was
-//! applied and not on how the streams interleaved (I5). Limits are configuration and not
-//! in it: a restored projection lives under the limits it is given.
+//! A snapshot of the model's making (checked blocks) with the magic "HCBC". Its fields:
+//! number of shards; the control stream's tail; for each shard its tail and player numbers;
+//! counters; hunts, each with its rankings, best first.
+//!
+//! A player's id stands where the first of all streams gives the player a number; from then
+//! on players are named by the order in which that happens. So the bytes depend on what was
+//! applied and not on how the streams interleaved (I5). Limits are configuration and not in
+//! it: restored boards live under the limits they are given.
 
-use huntcore_model::{Hash32, HuntNumber, Sequence, ShardMap, Tail, TimeMicros};
+use std::io::{self, Read, Write};
 
-use crate::boards::{Boards, ERASED, Hunt, Stream};
-use crate::codec::{Fault, Reader, write_number};
+use huntcore_model::{
+    Hash32, HuntNumber, PlayerId, Sequence, ShardMap, SnapshotError, SnapshotReader,
+    SnapshotWriter, Tail, TimeMicros,
+};
+
+use crate::boards::{Boards, Hunt, Stream};
 use crate::key::{Key, Place, Ranked, TIME_MAX};
 use crate::limits::{BoardCounters, BoardLimits};
+use crate::numbers::{ERASED, Numbers};
 use crate::players::Players;
-use crate::radix::Radix;
 use crate::ranking::{Ranking, Ranks};
 use crate::windows::{WINDOW_MICROS, window_end};
 
 const MAGIC: [u8; 4] = *b"HCBC";
-const FORMAT_VERSION: u16 = 1;
-const HASH_BYTES: usize = 32;
+const FORMAT_VERSION: u16 = 2;
+
+/// What stands for a player where numbers are given out; above these a player named before.
+const WRITTEN_ERASED: u64 = 0;
+const WRITTEN_NEW: u64 = 1;
+const WRITTEN_KNOWN: u64 = 2;
 
 /// Why bytes are not a checkpoint of these boards.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum RestoreError {
-    /// No checkpoint of boards starts like this.
-    #[error("not a checkpoint of boards")]
-    NoCheckpoint,
-    /// A later format.
-    #[error("checkpoint has format version {found}, this program reads {FORMAT_VERSION}")]
-    Version {
-        /// The version found.
-        found: u16,
-    },
-    /// The bytes are not those that were written.
-    #[error("checkpoint of {bytes} bytes is damaged: its checksum does not fit")]
-    Checksum {
-        /// How many bytes there are.
-        bytes: usize,
-    },
+    /// The bytes cannot be read, or are not those that were written, or are impossible.
+    #[error("boards cannot be restored")]
+    Snapshot(#[from] SnapshotError),
     /// It was taken with another number of shards.
-    #[error("checkpoint is of {found} shards, but there are {expected}")]
+    #[error("checkpoint of boards is of {found} shards, but there are {expected}")]
     Shards {
         /// The checkpoint's.
         found: u64,
         /// The deployment's.
         expected: u16,
     },
-    /// The checksum fits but the content is impossible.
-    #[error("checkpoint has an impossible {field} at byte {offset}")]
-    Content {
-        /// Where in the bytes.
-        offset: usize,
-        /// Which field.
-        field: &'static str,
-    },
-}
-
-impl From<Fault> for RestoreError {
-    fn from(fault: Fault) -> Self {
-        Self::Content {
-            offset: fault.offset + MAGIC.len() + size_of_val(&FORMAT_VERSION),
-            field: fault.field,
-        }
-    }
 }
 
 impl Boards {
-    /// Everything as bytes that [`Self::restore`] takes.
+    /// Writes everything as bytes that [`Self::restore`] takes.
     ///
     /// Equal boards give equal bytes. Takes time in proportion to what the boards hold: let
-    /// another thread do it on a clone, which costs little.
-    #[must_use]
-    pub fn checkpoint(&self) -> Vec<u8> {
-        let mut out = Vec::new();
-        out.extend_from_slice(&MAGIC);
-        out.extend_from_slice(&FORMAT_VERSION.to_le_bytes());
-        let places = write_players(&mut out, &self.players);
-        write_number(&mut out, u64::from(self.shards.count()));
-        write_tail(&mut out, &self.control);
+    /// another thread do it on a clone, which costs little. Writes in pieces of 64 KiB.
+    pub fn checkpoint(&self, out: &mut impl Write) -> io::Result<()> {
+        if !self.is_flushed() {
+            let mut flushed = self.clone();
+            flushed.flush();
+            return flushed.checkpoint(out);
+        }
+        let mut out = SnapshotWriter::new(out, MAGIC, FORMAT_VERSION)?;
+        out.number(u64::from(self.shards.count()))?;
+        write_tail(&mut out, &self.control)?;
+        let mut places = Places::new(&self.players);
         for stream in &self.streams {
-            write_stream(&mut out, stream, &places);
+            write_stream(&mut out, stream, &mut places)?;
         }
         for counter in counters(&mut self.counters.clone()) {
-            write_number(&mut out, *counter);
+            out.number(*counter)?;
         }
-        write_number(&mut out, self.hunts.len() as u64);
+        out.number(self.hunts.len() as u64)?;
         for (number, hunt) in &self.hunts {
-            write_number(&mut out, u64::from(number.get()));
-            write_hunt(&mut out, hunt, &places);
+            out.number(u64::from(number.get()))?;
+            write_hunt(&mut out, hunt, &places)?;
         }
-        let hash = blake3::hash(&out);
-        out.extend_from_slice(hash.as_bytes());
-        out
+        out.finish()?;
+        Ok(())
     }
 
     /// Boards as they were when the checkpoint was taken: they publish an equal version and
     /// go on alike. If limits are tighter now, windows are dropped when the next one is
-    /// final.
+    /// final. Reads to the checkpoint's end and no further.
     pub fn restore(
         shards: ShardMap,
         limits: BoardLimits,
-        checkpoint: &[u8],
+        input: &mut impl Read,
     ) -> Result<Self, RestoreError> {
-        let (payload, hash) = checkpoint
-            .split_last_chunk::<HASH_BYTES>()
-            .ok_or(RestoreError::NoCheckpoint)?;
-        let (version, fields) = payload
-            .strip_prefix(&MAGIC)
-            .and_then(|rest| rest.split_first_chunk())
-            .ok_or(RestoreError::NoCheckpoint)?;
-        let found = u16::from_le_bytes(*version);
-        if found != FORMAT_VERSION {
-            return Err(RestoreError::Version { found });
-        }
-        if blake3::hash(payload) != *hash {
-            return Err(RestoreError::Checksum {
-                bytes: checkpoint.len(),
+        let mut input = SnapshotReader::new(input, MAGIC, FORMAT_VERSION)?;
+        let mut boards = Self::new(shards, limits);
+        let found = input.number("number of shards")?;
+        if found != u64::from(shards.count()) {
+            return Err(RestoreError::Shards {
+                found,
+                expected: shards.count(),
             });
         }
-        read_boards(Self::new(shards, limits), &mut Reader::new(fields))
+        boards.control = read_tail(&mut input)?;
+        for stream in &mut boards.streams {
+            *stream = read_stream(&mut input, &mut boards.players)?;
+        }
+        for counter in counters(&mut boards.counters) {
+            *counter = input.number("counter")?;
+        }
+        (boards.time, _) = boards.slowest();
+        let mut least = 0;
+        for _ in 0..input.number("number of hunts")? {
+            let number = input.number_u32("hunt")?;
+            if number < least {
+                return Err(input.invalid("hunt", "it is out of order").into());
+            }
+            least = number.saturating_add(1);
+            read_hunt(&mut boards, HuntNumber::new(number), &mut input)?;
+        }
+        input.finish()?;
+        boards.mark_all();
+        Ok(boards)
     }
 }
 
-/// Writes the ids in order and returns each player's place among them, by index.
-fn write_players(out: &mut Vec<u8>, players: &Players) -> Vec<u32> {
-    let mut sorted: Vec<_> = players.iter().collect();
-    sorted.sort_unstable_by_key(|(_, id)| *id);
-    let mut places = vec![0; sorted.len()];
-    write_number(out, sorted.len() as u64);
-    for (place, (player, id)) in (0_u32..).zip(sorted) {
-        places[player as usize] = place;
-        write_number(out, id.as_str().len() as u64);
-        out.extend_from_slice(id.as_str().as_bytes());
+/// Players by the order in which they are written.
+struct Places<'a> {
+    players: &'a Players,
+    // By index; one higher, as 0 stands for those that are not written yet.
+    places: Vec<u32>,
+    written: u32,
+}
+
+impl<'a> Places<'a> {
+    fn new(players: &'a Players) -> Self {
+        Self {
+            players,
+            places: vec![0; players.len()],
+            written: 0,
+        }
     }
-    places
+
+    /// Names whom a number stands for, with the id the first time.
+    fn write(&mut self, out: &mut SnapshotWriter<impl Write>, player: u32) -> io::Result<()> {
+        if player == ERASED {
+            return out.number(WRITTEN_ERASED);
+        }
+        let place = &mut self.places[player as usize];
+        if *place > 0 {
+            return out.number(WRITTEN_KNOWN + u64::from(*place - 1));
+        }
+        self.written += 1;
+        *place = self.written;
+        out.number(WRITTEN_NEW)?;
+        out.bytes(self.players.id(player).as_str().as_bytes())
+    }
+
+    /// The place of a player on a board, who always has a number.
+    fn of(&self, player: u32) -> u64 {
+        u64::from(self.places[player as usize] - 1)
+    }
 }
 
-fn write_tail(out: &mut Vec<u8>, tail: &Tail) {
-    write_number(out, tail.sequence.get());
-    write_number(out, tail.time.get());
-    out.extend_from_slice(tail.chain.bytes());
+fn write_tail(out: &mut SnapshotWriter<impl Write>, tail: &Tail) -> io::Result<()> {
+    out.number(tail.sequence.get())?;
+    out.number(tail.time.get())?;
+    out.raw(tail.chain.bytes())
 }
 
-fn write_stream(out: &mut Vec<u8>, stream: &Stream, places: &[u32]) {
-    write_tail(out, &stream.tail);
-    write_number(out, stream.same_time_from.get());
-    write_number(out, u64::from(stream.given));
-    write_number(out, stream.numbers.len() as u64);
+fn write_stream(
+    out: &mut SnapshotWriter<impl Write>,
+    stream: &Stream,
+    places: &mut Places<'_>,
+) -> io::Result<()> {
+    write_tail(out, &stream.tail)?;
+    out.number(stream.same_time_from.get())?;
+    out.number(u64::from(stream.given))?;
+    out.number(stream.numbers.len() as u64)?;
     let mut next = 0;
-    for (number, &player) in stream.numbers.iter() {
+    for (number, player) in stream.numbers.iter() {
         // Numbers are only left out where a limit was raised after it was reached.
-        write_number(out, u64::from(number - next));
+        out.number(u64::from(number - next))?;
         next = number + 1;
-        // 0 stands for an erased player, so places are written one higher.
-        let place = if player == ERASED {
-            0
-        } else {
-            u64::from(places[player as usize]) + 1
-        };
-        write_number(out, place);
+        places.write(out, player)?;
     }
+    Ok(())
 }
 
-fn write_hunt(out: &mut Vec<u8>, hunt: &Hunt, places: &[u32]) {
-    write_ranks(out, Ranks::Growing(&hunt.total), places);
-    write_ranks(out, Ranks::Growing(&hunt.best), places);
+fn write_hunt(
+    out: &mut SnapshotWriter<impl Write>,
+    hunt: &Hunt,
+    places: &Places<'_>,
+) -> io::Result<()> {
+    write_ranks(out, Ranks::Growing(hunt.total.ranking()), places)?;
+    write_ranks(out, Ranks::Growing(hunt.best.ranking()), places)?;
     let windows = &hunt.windows;
-    write_number(out, windows.dropped_before.get());
-    write_number(out, windows.kept.len() as u64);
+    out.number(windows.dropped_before.get())?;
+    out.number(windows.kept.len() as u64)?;
     for window in &*windows.kept {
-        write_number(out, window.start.get() / WINDOW_MICROS);
-        write_ranks(out, Ranks::Frozen(&window.ranking), places);
+        out.number(window.start.get() / WINDOW_MICROS)?;
+        write_ranks(out, Ranks::Frozen(&window.ranking), places)?;
     }
-    write_number(out, windows.open.len() as u64);
-    for (start, ranking) in &windows.open {
-        write_number(out, start.get() / WINDOW_MICROS);
-        write_ranks(out, Ranks::Growing(ranking), places);
+    out.number(windows.open.len() as u64)?;
+    for (start, tally) in &windows.open {
+        out.number(start.get() / WINDOW_MICROS)?;
+        write_ranks(out, Ranks::Growing(tally.ranking()), places)?;
     }
+    Ok(())
 }
 
-fn write_ranks(out: &mut Vec<u8>, ranks: Ranks<'_>, places: &[u32]) {
-    write_number(out, ranks.len() as u64);
+fn write_ranks(
+    out: &mut SnapshotWriter<impl Write>,
+    ranks: Ranks<'_>,
+    places: &Places<'_>,
+) -> io::Result<()> {
+    out.number(ranks.len() as u64)?;
     let mut before = i64::MAX;
     for ranked in ranks.iter_from(0) {
         let score = ranked.key.score();
         let (when, offset) = ranked.key.place().raw();
-        write_number(out, before.abs_diff(score));
-        write_number(out, when);
-        write_number(out, u64::from(offset));
-        write_number(out, u64::from(places[ranked.player as usize]));
+        out.number(before.abs_diff(score))?;
+        out.number(when)?;
+        out.number(u64::from(offset))?;
+        out.number(places.of(ranked.player))?;
         before = score;
     }
+    Ok(())
 }
 
 fn counters(counters: &mut BoardCounters) -> [&mut u64; 4] {
@@ -206,133 +231,99 @@ fn counters(counters: &mut BoardCounters) -> [&mut u64; 4] {
     ]
 }
 
-fn read_boards(mut boards: Boards, reader: &mut Reader<'_>) -> Result<Boards, RestoreError> {
-    boards.players = read_players(reader)?;
-    let players = boards.players.len();
-    let shards = reader.number("number of shards")?;
-    if shards != u64::from(boards.shards.count()) {
-        return Err(RestoreError::Shards {
-            found: shards,
-            expected: boards.shards.count(),
-        });
-    }
-    boards.control = read_tail(reader)?;
-    for stream in &mut boards.streams {
-        *stream = read_stream(reader, players)?;
-    }
-    for counter in counters(&mut boards.counters) {
-        *counter = reader.number("counter")?;
-    }
-    (boards.time, _) = boards.slowest();
-    let mut last = None;
-    for _ in 0..reader.count("number of hunts")? {
-        let fault = reader.fault("hunt");
-        let number = HuntNumber::new(reader.number_u32("hunt")?);
-        if last.is_some_and(|last| last >= number) {
-            return Err(fault.into());
-        }
-        last = Some(number);
-        read_hunt(&mut boards, number, reader)?;
-    }
-    reader.end()?;
-    boards.mark_all();
-    Ok(boards)
-}
-
-fn read_players(reader: &mut Reader<'_>) -> Result<Players, Fault> {
-    let mut players = Players::new();
-    let mut last = "";
-    for _ in 0..reader.count("number of players")? {
-        let fault = reader.fault("player id");
-        let length = reader.count("length of a player id")?;
-        let id = reader.take(length, "player id")?;
-        let id = std::str::from_utf8(id).map_err(|_| fault)?;
-        if id <= last {
-            return Err(fault);
-        }
-        last = id;
-        players.intern(id).ok_or(fault)?;
-    }
-    Ok(players)
-}
-
-fn read_tail(reader: &mut Reader<'_>) -> Result<Tail, Fault> {
+fn read_tail(input: &mut SnapshotReader<impl Read>) -> Result<Tail, SnapshotError> {
     Ok(Tail {
-        sequence: Sequence::new(reader.number("sequence")?),
-        time: read_time(reader, "time")?,
-        chain: Hash32::new(reader.array("chain")?),
+        sequence: Sequence::new(input.number("sequence")?),
+        time: read_time(input, "time")?,
+        chain: Hash32::new(input.array()?),
     })
 }
 
-fn read_time(reader: &mut Reader<'_>, field: &'static str) -> Result<TimeMicros, Fault> {
-    let fault = reader.fault(field);
-    let time = TimeMicros::new(reader.number(field)?);
-    if time <= TIME_MAX {
-        Ok(time)
-    } else {
-        Err(fault)
-    }
+fn read_time(
+    input: &mut SnapshotReader<impl Read>,
+    field: &'static str,
+) -> Result<TimeMicros, SnapshotError> {
+    let time = input.number_up_to(TIME_MAX.get(), field)?;
+    Ok(TimeMicros::new(time))
 }
 
-fn read_stream(reader: &mut Reader<'_>, players: usize) -> Result<Stream, Fault> {
-    let tail = read_tail(reader)?;
-    let fault = reader.fault("stream");
-    let same_time_from = Sequence::new(reader.number("first sequence of a time")?);
-    let given = reader.number_u32("player numbers given")?;
-    let count = reader.count("number of player numbers")?;
-    if same_time_from > tail.sequence {
-        return Err(fault);
-    }
-    let mut numbers = Radix::new();
+fn read_stream(
+    input: &mut SnapshotReader<impl Read>,
+    players: &mut Players,
+) -> Result<Stream, SnapshotError> {
+    let tail = read_tail(input)?;
+    let same_time_from = input.number_up_to(tail.sequence.get(), "first sequence of a time")?;
+    let given = input.number_u32("player numbers given")?;
+    let count = input.number_up_to(u64::from(given), "number of player numbers")?;
+    let mut numbers = Numbers::default();
     let mut next = 0_u32;
+    let mut id = Vec::new();
     for _ in 0..count {
-        let fault = reader.fault("player number");
-        let number = next.checked_add(reader.number_u32("player number")?);
-        let number = number.filter(|&number| number < given).ok_or(fault)?;
+        let number = next.checked_add(input.number_u32("player number")?);
+        let number = number
+            .filter(|&number| number < given)
+            .ok_or_else(|| input.invalid("player number", "it was not given out"))?;
         next = number + 1;
-        let fault = reader.fault("player");
-        let player = match reader.number_u32("player")?.checked_sub(1) {
-            None => ERASED,
-            Some(player) if (player as usize) < players => player,
-            Some(_) => return Err(fault),
+        let player = match input.number("player")? {
+            WRITTEN_ERASED => ERASED,
+            WRITTEN_NEW => read_player(input, players, &mut id)?,
+            known => u32::try_from(known - WRITTEN_KNOWN)
+                .ok()
+                .filter(|&player| (player as usize) < players.len())
+                .ok_or_else(|| input.invalid("player", "it has not been named"))?,
         };
         numbers.insert(number, player);
     }
     Ok(Stream {
         tail,
-        same_time_from,
+        same_time_from: Sequence::new(same_time_from),
         numbers,
         given,
     })
 }
 
+fn read_player(
+    input: &mut SnapshotReader<impl Read>,
+    players: &mut Players,
+    id: &mut Vec<u8>,
+) -> Result<u32, SnapshotError> {
+    id.clear();
+    input.bytes_onto(id, PlayerId::BYTES_MAX, "player id")?;
+    let known = players.len();
+    let player = std::str::from_utf8(id)
+        .ok()
+        .and_then(|id| players.intern(id));
+    // An id that is there already is given the index that it has.
+    player
+        .filter(|_| players.len() > known)
+        .ok_or_else(|| input.invalid("player id", "it is no new player's"))
+}
+
 fn read_hunt(
     boards: &mut Boards,
     number: HuntNumber,
-    reader: &mut Reader<'_>,
-) -> Result<(), Fault> {
+    input: &mut SnapshotReader<impl Read>,
+) -> Result<(), SnapshotError> {
     let players = boards.players.len();
     let mut hunt = Hunt::default();
-    hunt.total = read_ranking(reader, players)?;
-    hunt.best = read_ranking(reader, players)?;
+    hunt.total = read_ranking(input, players)?.into();
+    hunt.best = read_ranking(input, players)?.into();
     let windows = &mut hunt.windows;
-    windows.dropped_before = read_time(reader, "end of the dropped windows")?;
+    windows.dropped_before = read_time(input, "end of the dropped windows")?;
     let mut least = windows.dropped_before;
-    for _ in 0..reader.count("number of final windows")? {
-        let fault = reader.fault("final window");
-        let (start, ranking) = read_window(reader, players, least)?;
+    for _ in 0..input.number("number of final windows")? {
+        let (start, ranking) = read_window(input, players, least)?;
         least = window_end(start);
         if least > boards.time {
-            return Err(fault);
+            return Err(input.invalid("final window", "it has not ended"));
         }
         boards.agenda.keep(number, windows, start, ranking.freeze());
     }
-    for _ in 0..reader.count("number of open windows")? {
-        let fault = reader.fault("open window");
-        let (start, ranking) = read_window(reader, players, least)?;
+    for _ in 0..input.number("number of open windows")? {
+        let (start, ranking) = read_window(input, players, least)?;
         least = window_end(start);
         if least <= boards.time {
-            return Err(fault);
+            return Err(input.invalid("open window", "it has ended"));
         }
         boards.agenda.reopen(number, windows, start, ranking);
     }
@@ -341,41 +332,41 @@ fn read_hunt(
 }
 
 fn read_window(
-    reader: &mut Reader<'_>,
+    input: &mut SnapshotReader<impl Read>,
     players: usize,
     least: TimeMicros,
-) -> Result<(TimeMicros, Ranking), Fault> {
-    let fault = reader.fault("window");
-    let start = reader.number("window")?.checked_mul(WINDOW_MICROS);
-    let start = TimeMicros::new(start.ok_or(fault)?);
-    let ranking = read_ranking(reader, players)?;
-    if start < least || start > TIME_MAX || ranking.len() == 0 {
-        return Err(fault);
+) -> Result<(TimeMicros, Ranking), SnapshotError> {
+    let start = input.number_up_to(TIME_MAX.get() / WINDOW_MICROS, "window")?;
+    let start = TimeMicros::new(start * WINDOW_MICROS);
+    let ranking = read_ranking(input, players)?;
+    if start < least || ranking.len() == 0 {
+        return Err(input.invalid("window", "it is out of order, or nobody is in it"));
     }
     Ok((start, ranking))
 }
 
-fn read_ranking(reader: &mut Reader<'_>, players: usize) -> Result<Ranking, Fault> {
-    let fault = reader.fault("ranking");
-    let count = reader.count("number of entries")?;
-    if count > players {
-        return Err(fault);
-    }
-    let mut entries = Vec::with_capacity(count);
+fn read_ranking(
+    input: &mut SnapshotReader<impl Read>,
+    players: usize,
+) -> Result<Ranking, SnapshotError> {
+    let count = input.number_up_to(players as u64, "number of entries")?;
+    let mut entries = Vec::new();
     let mut before = i64::MAX;
     for _ in 0..count {
-        let fault = reader.fault("entry");
-        let below = reader.number("score")?;
-        let score = before.checked_sub_unsigned(below).ok_or(fault)?;
-        let when = reader.number("when")?;
-        let offset = reader.number_u32("offset")?;
-        let player = reader.number_u32("player")?;
+        let below = input.number("score")?;
+        let score = before
+            .checked_sub_unsigned(below)
+            .ok_or_else(|| input.invalid("score", "it is out of range"))?;
+        let when = input.number("when")?;
+        let offset = input.number_u32("offset")?;
+        let player = input.number_u32("player")?;
         if player as usize >= players {
-            return Err(fault);
+            return Err(input.invalid("player", "it has not been named"));
         }
         let key = Key::new(score, Place::from_raw(when, offset));
         entries.push(Ranked { key, player });
         before = score;
     }
-    Ranking::from_sorted(&entries).ok_or(fault)
+    Ranking::from_sorted(&entries)
+        .ok_or_else(|| input.invalid("ranking", "it is out of order, or names a player twice"))
 }

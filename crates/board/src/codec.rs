@@ -1,4 +1,4 @@
-//! The numbers-and-bytes encoding of cursors and checkpoints: LEB128, signed ones zigzag.
+//! The numbers-and-bytes encoding of cursors: LEB128, signed ones zigzag.
 
 /// Where reading failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,11 +49,6 @@ impl<'a> Reader<'a> {
         Ok(taken)
     }
 
-    pub(crate) fn array<const N: usize>(&mut self, field: &'static str) -> Result<[u8; N], Fault> {
-        let bytes = self.take(N, field)?;
-        Ok(bytes.try_into().expect("took exactly N"))
-    }
-
     pub(crate) fn byte(&mut self, field: &'static str) -> Result<u8, Fault> {
         Ok(self.take(1, field)?[0])
     }
@@ -83,18 +78,6 @@ impl<'a> Reader<'a> {
     pub(crate) fn signed(&mut self, field: &'static str) -> Result<i64, Fault> {
         let number = self.number(field)?;
         Ok((number >> 1).cast_signed() ^ -(number & 1).cast_signed())
-    }
-
-    /// A count of things of at least one byte each: never more than bytes are left, so
-    /// that nothing can be asked to make room for things that are not there.
-    pub(crate) fn count(&mut self, field: &'static str) -> Result<usize, Fault> {
-        let start = self.fault(field);
-        let count = usize::try_from(self.number(field)?).map_err(|_| start)?;
-        if count > self.left() {
-            Err(start)
-        } else {
-            Ok(count)
-        }
     }
 
     pub(crate) fn end(&self) -> Result<(), Fault> {

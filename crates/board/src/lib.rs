@@ -30,21 +30,26 @@
 //! rebuild the player is on no board and the others have moved up. A running projection and
 //! its checkpoints know the id until they are built anew from the log.
 
+mod apply_error;
 mod boards;
 mod checkpoint;
 mod codec;
 mod cursor;
 mod key;
 mod limits;
+mod numbers;
 mod order;
 mod players;
 mod radix;
 mod ranking;
+mod tally;
+mod unpack;
 mod version;
 mod view;
 mod windows;
 
-pub use boards::{ApplyError, Boards};
+pub use apply_error::ApplyError;
+pub use boards::Boards;
 pub use checkpoint::RestoreError;
 pub use cursor::{BoardPlace, Cursor, CursorError};
 pub use limits::{BoardCounters, BoardLimits};

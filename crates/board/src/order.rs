@@ -1,10 +1,12 @@
 //! A persistent sorted sequence that knows every entry's rank.
 //!
-//! A B+ tree whose branches count what is below them. Cloning it is cloning one `Arc`; a
-//! write copies the nodes on its way that a clone still shares, and no others. Rank,
-//! selection, insertion and removal take O(log n); leaves are long, so that reading on
-//! from a rank is reading arrays. It holds no entry twice and does not know about players'
-//! earlier keys: that is the ranking's business.
+//! A B+ tree whose branches count what is below them. Cloning it is cloning one `Arc`.
+//! Changes come many at once and in order: each node that they concern is made anew once,
+//! however many they are, and all others stay shared with the clones. So few changes of a
+//! large board cost O(log n) each, and many of them a merge of sorted lists. Rank and
+//! selection take O(log n); leaves are long, so that reading on from a rank is reading
+//! arrays. It holds no entry twice and does not know about players' earlier keys: that is
+//! the ranking's business.
 
 use std::sync::Arc;
 
@@ -48,18 +50,9 @@ impl Order {
     /// Takes entries that are in ascending order.
     pub(crate) fn from_sorted(entries: &[Ranked]) -> Self {
         debug_assert!(entries.is_sorted_by(|left, right| left < right));
-        let mut level: Vec<Child> = even_chunks(entries, LEAF_MAX * 3 / 4)
-            .map(|chunk| Child::of(Node::Leaf(chunk.to_vec())))
-            .collect();
-        while level.len() > 1 {
-            level = even_chunks(&level, BRANCH_MAX * 3 / 4)
-                .map(|chunk| Child::of(Node::Branch(chunk.to_vec())))
-                .collect();
-        }
-        Self {
-            root: level.pop().map(|child| child.node),
-            len: entries.len(),
-        }
+        let mut order = Self::new();
+        order.update(&[], entries);
+        order
     }
 
     pub(crate) const fn len(&self) -> usize {
@@ -112,36 +105,25 @@ impl Order {
         }
     }
 
-    /// Adds an entry that is not there.
-    pub(crate) fn insert(&mut self, entry: Ranked) {
-        self.len += 1;
-        let Some(root) = &mut self.root else {
-            self.root = Some(Arc::new(Node::Leaf(vec![entry])));
-            return;
+    /// Takes out entries that are there and adds others that are not, each list in
+    /// ascending order.
+    pub(crate) fn update(&mut self, gone: &[Ranked], come: &[Ranked]) {
+        self.len = self.len + come.len() - gone.len();
+        let mut level = match self.root.take() {
+            None => leaves(come.to_vec()),
+            Some(root) => updated(root, gone, come),
         };
-        if let Some(right) = Arc::make_mut(root).insert(entry) {
-            let left = Child {
-                bound: root.bound(),
-                count: u32_count(root.count()),
-                node: Arc::clone(root),
-            };
-            *root = Arc::new(Node::Branch(vec![left, right]));
+        while level.len() > 1 {
+            level = branches(level);
         }
-    }
-
-    /// Takes out an entry that is there.
-    pub(crate) fn remove(&mut self, entry: &Ranked) {
-        let root = self.root.as_mut().expect("only what is there is removed");
-        Arc::make_mut(root).remove(entry);
-        self.len -= 1;
-        while let Node::Branch(children) = &**root
+        let mut root = level.pop().map(|child| child.node);
+        // A branch with one child is a step that leads nowhere else.
+        while let Some(Node::Branch(children)) = root.as_deref()
             && let [only] = &children[..]
         {
-            *root = Arc::clone(&only.node);
+            root = Some(Arc::clone(&only.node));
         }
-        if self.len == 0 {
-            self.root = None;
-        }
+        self.root = root;
     }
 
     /// What the tree takes on the heap, counted from its capacities.
@@ -161,47 +143,6 @@ impl Order {
 }
 
 impl Node {
-    fn insert(&mut self, entry: Ranked) -> Option<Child> {
-        match self {
-            Self::Leaf(entries) => {
-                let place = entries.partition_point(|other| *other < entry);
-                debug_assert!(entries.get(place) != Some(&entry), "an entry twice");
-                make_room(entries);
-                entries.insert(place, entry);
-                split(entries, LEAF_MAX).map(|right| Child::of(Self::Leaf(right)))
-            }
-            Self::Branch(children) => {
-                let place = child_for(children, &entry);
-                let child = &mut children[place];
-                child.bound = child.bound.min(entry);
-                child.count += 1;
-                let right = Arc::make_mut(&mut child.node).insert(entry)?;
-                child.count -= right.count;
-                make_room(children);
-                children.insert(place + 1, right);
-                split(children, BRANCH_MAX).map(|right| Child::of(Self::Branch(right)))
-            }
-        }
-    }
-
-    fn remove(&mut self, entry: &Ranked) {
-        match self {
-            Self::Leaf(entries) => {
-                let place = entries.binary_search(entry);
-                entries.remove(place.expect("only what is there is removed"));
-            }
-            Self::Branch(children) => {
-                let place = child_for(children, entry);
-                let child = &mut children[place];
-                child.count -= 1;
-                Arc::make_mut(&mut child.node).remove(entry);
-                if child.node.is_sparse() {
-                    mend(children, place);
-                }
-            }
-        }
-    }
-
     fn fill(&self) -> (usize, usize) {
         match self {
             Self::Leaf(entries) => (entries.len(), LEAF_MAX),
@@ -248,26 +189,114 @@ impl Child {
     }
 }
 
-/// Joins a sparse child with a neighbour if both fit into one node with room to spare.
-/// Where they do not, the child may stay sparse, but never empty.
-fn mend(children: &mut Vec<Child>, place: usize) {
-    if children[place].count == 0 {
-        children.remove(place);
-        return;
-    }
-    let left = place.saturating_sub(1);
-    for left in [left, place] {
-        let Some([one, other]) = children.get_mut(left..left + 2) else {
+/// What becomes of a node without `gone` and with `come`: as many nodes of its level as that
+/// takes.
+fn updated(node: Arc<Node>, gone: &[Ranked], come: &[Ranked]) -> Vec<Child> {
+    let old = match &*node {
+        Node::Leaf(entries) => return leaves(merged(entries, gone, come)),
+        Node::Branch(_) => match Arc::unwrap_or_clone(node) {
+            Node::Branch(children) => children,
+            Node::Leaf(_) => unreachable!("it is a branch"),
+        },
+    };
+    let (mut gone, mut come) = (gone, come);
+    let mut children = Vec::with_capacity(old.len());
+    let mut is_sparse = false;
+    let mut old = old.into_iter().peekable();
+    while let Some(child) = old.next() {
+        let bound = old.peek().map(|next| next.bound);
+        let gone_here = split_before(&mut gone, bound);
+        let come_here = split_before(&mut come, bound);
+        if gone_here.is_empty() && come_here.is_empty() {
+            children.push(child);
             continue;
-        };
-        let (len, max) = one.node.fill();
-        if len + other.node.fill().0 <= max * 3 / 4 {
-            Arc::make_mut(&mut one.node).absorb(&other.node);
-            one.count += other.count;
-            children.remove(left + 1);
-            return;
+        }
+        let fresh = updated(child.node, gone_here, come_here);
+        is_sparse |= fresh.iter().any(|child| child.node.is_sparse());
+        children.extend(fresh);
+    }
+    branches(if is_sparse {
+        mended(children)
+    } else {
+        children
+    })
+}
+
+/// Takes off what is before `bound`, or everything.
+fn split_before<'a>(entries: &mut &'a [Ranked], bound: Option<Ranked>) -> &'a [Ranked] {
+    let here = bound.map_or(entries.len(), |bound| {
+        entries.partition_point(|entry| *entry < bound)
+    });
+    let (before, rest) = entries.split_at(here);
+    *entries = rest;
+    before
+}
+
+fn merged(entries: &[Ranked], gone: &[Ranked], come: &[Ranked]) -> Vec<Ranked> {
+    let mut merged = Vec::with_capacity(entries.len() + come.len() - gone.len());
+    let (mut gone, mut come) = (gone, come);
+    for entry in entries {
+        if let Some((first, rest)) = gone.split_first()
+            && first == entry
+        {
+            gone = rest;
+            continue;
+        }
+        while let Some((first, rest)) = come.split_first()
+            && first < entry
+        {
+            merged.push(*first);
+            come = rest;
+        }
+        merged.push(*entry);
+    }
+    merged.extend_from_slice(come);
+    assert!(gone.is_empty(), "only what is there is taken out");
+    merged
+}
+
+/// The entries as leaves, which one is if they fit.
+fn leaves(entries: Vec<Ranked>) -> Vec<Child> {
+    match entries.len() {
+        0 => Vec::new(),
+        1..=LEAF_MAX => vec![Child::of(Node::Leaf(entries))],
+        _ => even_chunks(&entries, LEAF_MAX * 3 / 4)
+            .map(|chunk| Child::of(Node::Leaf(chunk.to_vec())))
+            .collect(),
+    }
+}
+
+/// The children under branches, which one is if they fit.
+fn branches(mut children: Vec<Child>) -> Vec<Child> {
+    match children.len() {
+        0 => Vec::new(),
+        1..=BRANCH_MAX => {
+            children.shrink_to_fit();
+            vec![Child::of(Node::Branch(children))]
+        }
+        _ => even_chunks(&children, BRANCH_MAX * 3 / 4)
+            .map(|chunk| Child::of(Node::Branch(chunk.to_vec())))
+            .collect(),
+    }
+}
+
+/// Joins sparse children with a neighbour where both fit into one node with room to spare.
+fn mended(children: Vec<Child>) -> Vec<Child> {
+    let mut mended: Vec<Child> = Vec::with_capacity(children.len());
+    for child in children {
+        let joined = mended.last_mut().filter(|last| {
+            let ((len, max), (more, _)) = (last.node.fill(), child.node.fill());
+            (last.node.is_sparse() || child.node.is_sparse()) && len + more <= max * 3 / 4
+        });
+        match joined {
+            Some(last) => {
+                Arc::make_mut(&mut last.node).absorb(&child.node);
+                last.count += child.count;
+            }
+            None => mended.push(child),
         }
     }
+    mended
 }
 
 /// The child in whose range `probe` lies.
@@ -283,22 +312,6 @@ fn count(children: &[Child]) -> usize {
 
 fn u32_count(count: usize) -> u32 {
     u32::try_from(count).expect("player indexes are u32, and each is there once at most")
-}
-
-/// Grows by a sixteenth: with doubling, a quarter of all memory would stand empty.
-fn make_room<T>(items: &mut Vec<T>) {
-    if items.len() == items.capacity() {
-        items.reserve_exact((items.len() / 16).max(1));
-    }
-}
-
-fn split<T>(items: &mut Vec<T>, max: usize) -> Option<Vec<T>> {
-    if items.len() <= max {
-        return None;
-    }
-    let right = items.split_off(items.len() / 2);
-    items.shrink_to_fit();
-    Some(right)
 }
 
 /// Chunks of at most `max` items whose lengths differ by one at most.
@@ -389,10 +402,10 @@ mod tests {
             for (step, (score, player)) in toggles.into_iter().enumerate() {
                 let entry = ranked(score, player);
                 if model.insert(entry) {
-                    order.insert(entry);
+                    order.update(&[], &[entry]);
                 } else {
                     model.remove(&entry);
-                    order.remove(&entry);
+                    order.update(&[entry], &[]);
                 }
                 order.check();
                 if step % 50 == 0 {
@@ -415,13 +428,31 @@ mod tests {
             let mut order = Order::from_sorted(&model.iter().copied().collect::<Vec<_>>());
             check(&order, &model);
             if model.insert(ranked(more, 2)) {
-                order.insert(ranked(more, 2));
+                order.update(&[], &[ranked(more, 2)]);
             }
             check(&order, &model);
             while let Some(entry) = model.pop_first() {
-                order.remove(&entry);
+                order.update(&[entry], &[]);
             }
             check(&order, &model);
+        }
+
+        #[test]
+        fn changes_come_many_at_once(rounds in proptest::collection::vec(proptest::collection::btree_set((0_i64..60, 0_u32..6), 0..200), 1..12)) {
+            let mut order = Order::new();
+            let mut model = BTreeSet::new();
+            let mut clones = Vec::new();
+            for toggled in rounds {
+                let toggled: BTreeSet<_> = toggled.into_iter().map(|(score, player)| ranked(score, player)).collect();
+                let gone: Vec<_> = model.intersection(&toggled).copied().collect();
+                let come: Vec<_> = toggled.difference(&model).copied().collect();
+                order.update(&gone, &come);
+                model = model.symmetric_difference(&toggled).copied().collect();
+                clones.push((order.clone(), model.clone()));
+            }
+            for (order, model) in &clones {
+                check(order, model);
+            }
         }
     }
 }

@@ -52,11 +52,6 @@ impl Players {
         self.ids.get(player).expect("indexes come from here")
     }
 
-    /// Every player in the order of the indexes, which is that of arrival.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, &PlayerId)> {
-        self.ids.iter()
-    }
-
     pub(crate) fn find(&self, id: &str) -> Option<u32> {
         let tag = tag(id);
         let mut node = self.names.as_deref()?;

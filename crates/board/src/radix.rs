@@ -111,60 +111,81 @@ impl<T> Radix<T> {
 impl<T: Clone> Radix<T> {
     /// Sets the value at `index` and returns the one before.
     pub(crate) fn insert(&mut self, index: u32, value: T) -> Option<T> {
-        match &mut self.root {
-            None => {
-                while !fits(index, self.height) {
-                    self.height += 1;
-                }
-                self.root = Some(Arc::new(Node::path(self.height, index, value)));
-                self.len = 1;
-                None
+        let old = self.leaf_mut(index).insert(digit(index, 0), value);
+        self.len += usize::from(old.is_none());
+        old
+    }
+
+    /// Sets many values, their indexes ascending, and tells of each what it was before.
+    ///
+    /// Goes down the tree once for neighbours, which is most of what setting costs.
+    pub(crate) fn insert_all(
+        &mut self,
+        values: impl Iterator<Item = (u32, T)>,
+        mut replaced: impl FnMut(u32, Option<T>),
+    ) {
+        let mut values = values.peekable();
+        while let Some(&(first, _)) = values.peek() {
+            let mut added = 0;
+            let leaf = self.leaf_mut(first);
+            while let Some((index, value)) =
+                values.next_if(|(index, _)| index >> BITS == first >> BITS)
+            {
+                let old = leaf.insert(digit(index, 0), value);
+                added += usize::from(old.is_none());
+                replaced(index, old);
             }
-            Some(root) => {
-                while !fits(index, self.height) {
-                    let below = Arc::clone(root);
-                    *root = Arc::new(Node::Branch(Slots::one(0, below)));
-                    self.height += 1;
-                }
-                let old = Node::insert(root, self.height, index, value);
-                self.len += usize::from(old.is_none());
-                old
-            }
+            self.len += added;
         }
+    }
+
+    /// The leaf that `index` belongs to, made if it is not there.
+    fn leaf_mut(&mut self, index: u32) -> &mut Slots<T> {
+        while !fits(index, self.height) {
+            if let Some(root) = self.root.take() {
+                self.root = Some(Arc::new(Node::Branch(Slots::one(0, root))));
+            }
+            self.height += 1;
+        }
+        let height = self.height;
+        let root = self
+            .root
+            .get_or_insert_with(|| Arc::new(Node::empty(height)));
+        Node::leaf_mut(root, height, index)
     }
 }
 
 impl<T: Clone> Node<T> {
-    fn path(height: u32, index: u32, value: T) -> Self {
-        let mut node = Self::Leaf(Slots::one(digit(index, 0), value));
-        for level in 1..=height {
-            node = Self::Branch(Slots::one(digit(index, level), Arc::new(node)));
+    const fn empty(level: u32) -> Self {
+        match level {
+            0 => Self::Leaf(Slots::new()),
+            _ => Self::Branch(Slots::new()),
         }
-        node
     }
 
-    fn insert(this: &mut Arc<Self>, level: u32, index: u32, value: T) -> Option<T> {
+    fn leaf_mut(this: &mut Arc<Self>, level: u32, index: u32) -> &mut Slots<T> {
         match Arc::make_mut(this) {
-            Self::Leaf(slots) => match slots.get_mut(digit(index, 0)) {
-                Some(old) => Some(std::mem::replace(old, value)),
-                None => {
-                    slots.insert(digit(index, 0), value);
-                    None
+            Self::Leaf(slots) => slots,
+            Self::Branch(slots) => {
+                let digit = digit(index, level);
+                if !slots.holds(digit) {
+                    slots.insert(digit, Arc::new(Self::empty(level - 1)));
                 }
-            },
-            Self::Branch(slots) => match slots.get_mut(digit(index, level)) {
-                Some(child) => Self::insert(child, level - 1, index, value),
-                None => {
-                    let child = Arc::new(Self::path(level - 1, index, value));
-                    slots.insert(digit(index, level), child);
-                    None
-                }
-            },
+                let child = slots.get_mut(digit).expect("inserted if it was not there");
+                Self::leaf_mut(child, level - 1, index)
+            }
         }
     }
 }
 
 impl<V> Slots<V> {
+    const fn new() -> Self {
+        Self {
+            present: 0,
+            values: Vec::new(),
+        }
+    }
+
     fn one(slot: u32, value: V) -> Self {
         Self {
             present: 1 << slot,
@@ -189,8 +210,11 @@ impl<V> Slots<V> {
         self.holds(slot).then(|| &mut self.values[rank])
     }
 
-    fn insert(&mut self, slot: u32, value: V) {
+    fn insert(&mut self, slot: u32, value: V) -> Option<V> {
         let rank = self.rank(slot);
+        if self.holds(slot) {
+            return Some(std::mem::replace(&mut self.values[rank], value));
+        }
         if self.values.len() == self.values.capacity() {
             // By halves and never past 64: slots are many, and most nodes stay small.
             let more = (self.values.len() / 2).clamp(1, 64 - self.values.len());
@@ -198,6 +222,7 @@ impl<V> Slots<V> {
         }
         self.values.insert(rank, value);
         self.present |= 1 << slot;
+        None
     }
 
     /// The first occupied slot that is not among the `done` ones.
@@ -250,6 +275,19 @@ mod tests {
             let found: Vec<_> = radix.iter().collect();
             let expected: Vec<_> = model.iter().map(|(&index, value)| (index, value)).collect();
             prop_assert_eq!(found, expected);
+        }
+
+        #[test]
+        fn many_at_once_are_as_one_by_one(before in proptest::collection::btree_map(indexes(), any::<u16>(), 0..200), more in proptest::collection::btree_map(indexes(), any::<u16>(), 0..200)) {
+            let mut radix = Radix::new();
+            let mut model = before;
+            radix.insert_all(model.iter().map(|(&index, &value)| (index, value)), |_, old| assert_eq!(old, None));
+            let mut told = Vec::new();
+            radix.insert_all(more.iter().map(|(&index, &value)| (index, value)), |index, old| told.push((index, old)));
+            let expected: Vec<_> = more.into_iter().map(|(index, value)| (index, model.insert(index, value))).collect();
+            prop_assert_eq!(told, expected);
+            prop_assert_eq!(radix.len(), model.len());
+            prop_assert!(radix.iter().eq(model.iter().map(|(&index, value)| (index, value))));
         }
 
         #[test]

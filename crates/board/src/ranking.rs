@@ -1,16 +1,11 @@
 //! One board's players in order, with each one's key: the part that grows and its frozen
 //! form.
 
-use crate::key::{Key, Place, Ranked};
+use crate::key::{Key, Ranked};
 use crate::order::Order;
 use crate::radix::Radix;
 
-/// The highest total; JSON readers lose exactness past it.
-const TOTAL_MAX: i64 = huntcore_model::SCORE_MAGNITUDE_MAX;
-
-/// A ranking that scores are still added to. Cloning it is cloning two `Arc`s.
-///
-/// Both ways of adding give the same result in whatever order the records come.
+/// A ranking that goes on changing. Cloning it is cloning two `Arc`s.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Ranking {
     order: Order,
@@ -44,35 +39,21 @@ impl Ranking {
         self.order.len()
     }
 
-    /// Takes a score that counts if it is the player's highest; of equal ones the earliest.
-    pub(crate) fn raise(&mut self, player: u32, score: i64, place: Place) {
-        let key = Key::new(score, place);
-        match self.keys.get(player).copied() {
-            Some(old) if old <= key => {}
-            old => self.put(player, old, key),
-        }
+    pub(crate) fn key(&self, player: u32) -> Option<Key> {
+        self.keys.get(player).copied()
     }
 
-    /// Adds points to a player's sum. The sum is reached with the last claim that raised
-    /// it: a claim worth nothing moves nobody, though it puts its player on the board.
-    pub(crate) fn add(&mut self, player: u32, points: u32, place: Place) {
-        let old = self.keys.get(player).copied();
-        let key = match old {
-            None => Key::new(i64::from(points).min(TOTAL_MAX), place),
-            Some(old) => {
-                let total = old.score().saturating_add(i64::from(points)).min(TOTAL_MAX);
-                let reached = match (old.score() > 0, points > 0) {
-                    (true, true) => old.place().max(place),
-                    (true, false) => old.place(),
-                    (false, true) => place,
-                    (false, false) => old.place().min(place),
-                };
-                Key::new(total, reached)
-            }
-        };
-        if old != Some(key) {
-            self.put(player, old, key);
-        }
+    /// Gives players, in the order of their indexes, new keys.
+    pub(crate) fn update(&mut self, changes: impl Iterator<Item = (u32, Key)>) {
+        let mut gone = Vec::new();
+        let mut come = Vec::with_capacity(changes.size_hint().0);
+        let changes = changes.inspect(|&(player, key)| come.push(Ranked { key, player }));
+        self.keys.insert_all(changes, |player, old| {
+            gone.extend(old.map(|key| Ranked { key, player }));
+        });
+        gone.sort_unstable();
+        come.sort_unstable();
+        self.order.update(&gone, &come);
     }
 
     pub(crate) fn freeze(&self) -> Frozen {
@@ -106,14 +87,6 @@ impl Ranking {
 
     pub(crate) fn heap_bytes(&self) -> usize {
         self.order.heap_bytes() + self.keys.heap_bytes()
-    }
-
-    fn put(&mut self, player: u32, old: Option<Key>, key: Key) {
-        if let Some(key) = old {
-            self.order.remove(&Ranked { key, player });
-        }
-        self.order.insert(Ranked { key, player });
-        self.keys.insert(player, key);
     }
 }
 

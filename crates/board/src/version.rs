@@ -209,7 +209,7 @@ impl HuntVersion {
             total: total.clone(),
             best: best.clone(),
             open: open
-                .map(|(&start, ranking)| (start, ranking.clone()))
+                .map(|(&start, tally)| (start, tally.ranking().clone()))
                 .collect(),
             kept: Arc::clone(&windows.kept),
             dropped_before: windows.dropped_before,

@@ -10,9 +10,10 @@ use std::sync::Arc;
 
 use huntcore_model::{HuntNumber, TimeMicros};
 
-use crate::key::Place;
+use crate::key::Key;
 use crate::limits::BoardLimits;
 use crate::ranking::{Frozen, Ranking};
+use crate::tally::{Highest, Tally};
 
 /// How long a window is.
 pub(crate) const WINDOW_MICROS: u64 = 1_000_000;
@@ -20,7 +21,7 @@ pub(crate) const WINDOW_MICROS: u64 = 1_000_000;
 /// One hunt's windows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HuntWindows {
-    pub(crate) open: BTreeMap<TimeMicros, Ranking>,
+    pub(crate) open: BTreeMap<TimeMicros, Tally<Highest>>,
     pub(crate) kept: Arc<VecDeque<FinalWindow>>,
     /// Where the newest dropped window ended.
     pub(crate) dropped_before: TimeMicros,
@@ -63,22 +64,22 @@ impl HuntWindows {
 }
 
 impl Agenda {
-    /// Takes a score event into the window of its time.
-    pub(crate) fn raise(
+    /// Takes a player's score into the window of its time.
+    pub(crate) fn put(
         &mut self,
         hunt: HuntNumber,
         windows: &mut HuntWindows,
         time: TimeMicros,
-        score: PlacedScore,
+        (player, key): (u32, Key),
     ) {
         let start = window_start(time);
-        let ranking = windows.open.entry(start).or_default();
-        if ranking.len() == 0 {
+        let tally = windows.open.entry(start).or_default();
+        let before = tally.len();
+        if before == 0 {
             self.open.insert((start, hunt));
         }
-        let before = ranking.len();
-        ranking.raise(score.player, score.score, score.place);
-        self.open_entries += ranking.len() - before;
+        tally.put(player, key);
+        self.open_entries += tally.len() - before;
     }
 
     /// The oldest open window, if it ends at `time` or earlier.
@@ -95,9 +96,10 @@ impl Agenda {
         start: TimeMicros,
     ) {
         self.open.remove(&(start, hunt));
-        let ranking = windows.open.remove(&start).expect("open windows exist");
-        self.open_entries -= ranking.len();
-        self.keep(hunt, windows, start, ranking.freeze());
+        let mut tally = windows.open.remove(&start).expect("open windows exist");
+        tally.flush();
+        self.open_entries -= tally.len();
+        self.keep(hunt, windows, start, tally.ranking().freeze());
     }
 
     /// Keeps a final window that is newer than its hunt's others.
@@ -126,7 +128,7 @@ impl Agenda {
     ) {
         self.open.insert((start, hunt));
         self.open_entries += ranking.len();
-        windows.open.insert(start, ranking);
+        windows.open.insert(start, ranking.into());
     }
 
     /// Drops the hunt's oldest final window if it has more than its share.
@@ -157,12 +159,4 @@ impl Agenda {
         self.droppable.remove(&(oldest.start, hunt));
         self.final_entries -= oldest.ranking.len();
     }
-}
-
-/// A score event's score, whose, and where it stands.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct PlacedScore {
-    pub(crate) player: u32,
-    pub(crate) score: i64,
-    pub(crate) place: Place,
 }

@@ -1,12 +1,26 @@
 //! Through bytes and back.
 
 use huntcore_board::{BoardLimits, Boards, RestoreError};
-use huntcore_model::ShardMap;
+use huntcore_model::{ShardMap, SnapshotError, SnapshotReader, SnapshotWriter};
 use proptest::prelude::*;
 
 use crate::batches::{Bench, claim, score};
 use crate::history::{any_choices, any_history};
 use crate::streams::any_limits;
+
+pub(crate) fn written(boards: &Boards) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    boards.checkpoint(&mut bytes).expect("memory");
+    bytes
+}
+
+pub(crate) fn restored(
+    shards: ShardMap,
+    limits: BoardLimits,
+    bytes: &[u8],
+) -> Result<Boards, RestoreError> {
+    Boards::restore(shards, limits, &mut &*bytes)
+}
 
 proptest! {
     #[test]
@@ -22,17 +36,17 @@ proptest! {
         for batch in &batches[..cut] {
             boards.apply(batch).expect("in order");
         }
-        let checkpoint = boards.checkpoint();
-        let mut restored = Boards::restore(history.shards, limits, &checkpoint).expect("own");
+        let checkpoint = written(&boards);
+        let mut restored = restored(history.shards, limits, &checkpoint).expect("own");
         prop_assert_eq!(restored.position(), boards.position());
         prop_assert_eq!(restored.publish(), boards.publish());
-        prop_assert_eq!(restored.checkpoint(), checkpoint);
+        prop_assert_eq!(written(&restored), checkpoint);
         for batch in &batches[cut..] {
             boards.apply(batch).expect("in order");
             restored.apply(batch).expect("in order");
             prop_assert_eq!(restored.publish(), boards.publish());
         }
-        prop_assert_eq!(restored.checkpoint(), boards.checkpoint());
+        prop_assert_eq!(written(&restored), written(&boards));
     }
 
     #[test]
@@ -48,23 +62,45 @@ proptest! {
         for batch in &batches[..half] {
             boards.apply(batch).expect("in order");
         }
-        let mut checkpoint = boards.checkpoint();
-        let fields = checkpoint.len() - 32;
+        let mut fields = fields(&written(&boards));
         for (at, value) in changes {
-            checkpoint[6 + at.index(fields - 6)] = value;
+            let at = at.index(fields.len());
+            fields[at] = value;
         }
-        let hash = blake3::hash(&checkpoint[..fields]);
-        checkpoint[fields..].copy_from_slice(hash.as_bytes());
-        if let Ok(mut restored) = Boards::restore(history.shards, limits, &checkpoint) {
+        if let Ok(mut restored) = restored(history.shards, limits, &sealed(&fields)) {
             for batch in &batches[half..] {
                 // Refused or not: the checkpoint may tell of another place in the streams.
                 let _: Result<(), _> = restored.apply(batch);
             }
             let version = restored.publish();
             prop_assert_eq!(&version, &version);
-            prop_assert!(restored.checkpoint().len() > 32);
+            prop_assert!(written(&restored).len() > 32);
         }
     }
+
+    #[test]
+    fn garbage_is_refused(garbage: Vec<u8>, in_blocks: bool) {
+        let bytes = if in_blocks { sealed(&garbage) } else { garbage };
+        let shards = ShardMap::new(1).expect("one");
+        prop_assert!(restored(shards, BoardLimits::default(), &bytes).is_err());
+    }
+}
+
+const MAGIC: [u8; 4] = *b"HCBC";
+
+/// What stands in the checked blocks.
+fn fields(checkpoint: &[u8]) -> Vec<u8> {
+    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 2).expect("own");
+    std::iter::from_fn(|| reader.array::<1>().ok())
+        .flatten()
+        .collect()
+}
+
+/// Fields in blocks whose checksums fit.
+fn sealed(fields: &[u8]) -> Vec<u8> {
+    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 2).expect("memory");
+    writer.raw(fields).expect("memory");
+    writer.finish().expect("memory")
 }
 
 fn sample() -> (ShardMap, Vec<u8>) {
@@ -72,13 +108,13 @@ fn sample() -> (ShardMap, Vec<u8>) {
     bench.apply(0, 1_000, &[claim(1, 5), score(1, 3), score(2, 3)]);
     bench.apply(1, 2_500, &[claim(2, 5), score(3, -3)]);
     bench.apply(0, 2_000, &[score(1, 4)]);
-    (ShardMap::new(2).expect("two"), bench.boards.checkpoint())
+    (ShardMap::new(2).expect("two"), written(&bench.boards))
 }
 
 #[test]
 fn every_flipped_bit_and_every_cut_is_found() {
     let (shards, checkpoint) = sample();
-    let restore = |bytes: &[u8]| Boards::restore(shards, BoardLimits::default(), bytes);
+    let restore = |bytes: &[u8]| restored(shards, BoardLimits::default(), bytes);
     restore(&checkpoint).expect("own");
     for index in 0..checkpoint.len() * 8 {
         let mut bytes = checkpoint.clone();
@@ -94,23 +130,53 @@ fn every_flipped_bit_and_every_cut_is_found() {
 fn each_fault_of_a_checkpoint_has_its_own_error() {
     let (shards, checkpoint) = sample();
     let refused = |shards, bytes: &[u8]| {
-        Boards::restore(shards, BoardLimits::default(), bytes).expect_err("refused")
+        restored(shards, BoardLimits::default(), bytes).expect_err("refused")
     };
-    assert_eq!(refused(shards, b""), RestoreError::NoCheckpoint);
-    assert_eq!(refused(shards, &[b'x'; 100]), RestoreError::NoCheckpoint);
-    let mut later = checkpoint.clone();
-    later[4] = 2;
-    assert_eq!(refused(shards, &later), RestoreError::Version { found: 2 });
-    let mut damaged = checkpoint.clone();
-    damaged[40] ^= 1;
-    let bytes = damaged.len();
-    assert_eq!(refused(shards, &damaged), RestoreError::Checksum { bytes });
-    let three = ShardMap::new(3).expect("three");
-    assert_eq!(
-        refused(three, &checkpoint),
+    let faults = |error: &RestoreError| match error {
+        RestoreError::Snapshot(SnapshotError::CutShort { .. }) => "cut short",
+        RestoreError::Snapshot(SnapshotError::Magic { .. }) => "magic",
+        RestoreError::Snapshot(SnapshotError::Version { found: 3, .. }) => "version",
+        RestoreError::Snapshot(SnapshotError::Checksum { .. }) => "checksum",
+        RestoreError::Snapshot(SnapshotError::Invalid { field: "end", .. }) => "end",
         RestoreError::Shards {
             found: 2,
             expected: 3,
-        }
-    );
+        } => "shards",
+        _ => "another",
+    };
+    assert_eq!(faults(&refused(shards, b"")), "cut short");
+    assert_eq!(faults(&refused(shards, &[b'x'; 100])), "magic");
+    let mut later = checkpoint.clone();
+    later[4] = 3;
+    assert_eq!(faults(&refused(shards, &later)), "version");
+    let mut damaged = checkpoint.clone();
+    damaged[40] ^= 1;
+    assert_eq!(faults(&refused(shards, &damaged)), "checksum");
+    let three = ShardMap::new(3).expect("three");
+    assert_eq!(faults(&refused(three, &checkpoint)), "shards");
+    let mut more = fields(&checkpoint);
+    more.push(0);
+    assert_eq!(faults(&refused(shards, &sealed(&more))), "end");
+}
+
+#[test]
+fn what_follows_a_checkpoint_is_left_to_others() {
+    let (shards, mut checkpoint) = sample();
+    checkpoint.extend_from_slice(b"more");
+    let mut input = checkpoint.as_slice();
+    Boards::restore(shards, BoardLimits::default(), &mut input).expect("own");
+    assert_eq!(input, b"more");
+}
+
+#[test]
+fn a_checkpoint_holds_what_was_not_published_yet() {
+    let mut bench = Bench::new(1, BoardLimits::default());
+    bench.apply(0, 1_000, &[claim(1, 5)]);
+    bench.boards.publish();
+    bench.apply(0, 1_000, &[claim(1, 5), claim(2, 7), score(3, 1)]);
+    let before = written(&bench.boards);
+    let shards = ShardMap::new(1).expect("one");
+    let mut restored = restored(shards, BoardLimits::default(), &before).expect("own");
+    assert_eq!(restored.publish(), bench.boards.publish());
+    assert_eq!(written(&bench.boards), before);
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use huntcore_board::{BoardName, Boards, BoardsVersion};
 use proptest::prelude::*;
 
+use crate::checkpoints::{restored, written};
 use crate::history::{any_choices, any_history};
 use crate::naive::listed;
 use crate::streams::any_limits;
@@ -73,8 +74,8 @@ proptest! {
             match choices[step % choices.len()] {
                 // A restart: from a checkpoint, and through batches known already.
                 0 => {
-                    let checkpoint = boards.checkpoint();
-                    boards = Boards::restore(history.shards, limits, &checkpoint).expect("own");
+                    let checkpoint = written(&boards);
+                    boards = restored(history.shards, limits, &checkpoint).expect("own");
                     boards.apply(batch).expect("skipped");
                     follower.follow(boards.publish());
                 }

@@ -5,6 +5,7 @@ use huntcore_model::TimeMicros;
 use proptest::prelude::*;
 
 use crate::batches::{Bench, HUNT, claim, player, score, shard};
+use crate::checkpoints::{restored, written};
 use crate::history::{ERASED, any_choices, any_history};
 use crate::naive::listed;
 
@@ -143,11 +144,11 @@ fn a_raised_limit_lets_new_players_in() {
     let mut bench = Bench::new(1, limits);
     bench.apply(0, 1_000, &[claim(1, 1), claim(2, 1)]);
     let shards = huntcore_model::ShardMap::new(1).expect("one");
-    let checkpoint = bench.boards.checkpoint();
-    bench.boards = Boards::restore(shards, BoardLimits::default(), &checkpoint).expect("own");
+    let checkpoint = written(&bench.boards);
+    bench.boards = restored(shards, BoardLimits::default(), &checkpoint).expect("own");
     bench.apply(0, 1_000, &[claim(2, 1), claim(3, 1)]);
-    let checkpoint = bench.boards.checkpoint();
-    bench.boards = Boards::restore(shards, BoardLimits::default(), &checkpoint).expect("own");
+    let checkpoint = written(&bench.boards);
+    bench.boards = restored(shards, BoardLimits::default(), &checkpoint).expect("own");
     bench.apply(0, 1_000, &[claim(2, 1), claim(3, 1)]);
     let version = bench.boards.publish();
     let total = version.board(HUNT, BoardName::Total).expect("there");

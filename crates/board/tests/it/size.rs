@@ -7,6 +7,7 @@ use huntcore_model::{
 };
 
 use crate::batches::{HUNT, shard};
+use crate::checkpoints::{restored, written};
 
 const PLAYERS: u32 = 100_000;
 
@@ -70,7 +71,7 @@ fn everybody_has_a_rank_and_takes_at_most_64_bytes() {
     assert_eq!(total.standing(&nobody), None);
 
     let shards = ShardMap::new(1).expect("one");
-    let restored = Boards::restore(shards, BoardLimits::default(), &boards.checkpoint());
+    let restored = restored(shards, BoardLimits::default(), &written(&boards));
     let mut restored = restored.expect("own");
     assert_eq!(restored.publish(), version);
     for (boards, how) in [(&boards, "grown"), (&restored, "restored")] {

@@ -3,6 +3,7 @@
 use huntcore_board::{BoardLimits, Boards};
 use proptest::prelude::*;
 
+use crate::checkpoints::written;
 use crate::history::{any_choices, any_history};
 use crate::naive;
 
@@ -27,12 +28,16 @@ proptest! {
     ) {
         let mut boards = Boards::new(history.shards, limits);
         let mut versions = Vec::new();
-        for batch in history.interleaved(&choices) {
+        for (step, batch) in history.interleaved(&choices).into_iter().enumerate() {
             boards.apply(batch).expect("in order");
-            let version = boards.publish();
-            prop_assert_eq!(version.position(), &boards.position());
-            versions.push(version);
+            // Records of several batches of all streams gather before some versions.
+            if choices[step % choices.len()] < 6 {
+                let version = boards.publish();
+                prop_assert_eq!(version.position(), &boards.position());
+                versions.push(version);
+            }
         }
+        versions.push(boards.publish());
         for version in versions {
             // Looked at only now: a version does not change once it is published.
             let expected = naive::boards(&history, version.position(), &limits);
@@ -55,7 +60,7 @@ proptest! {
                     boards.publish();
                 }
             }
-            (boards.publish(), boards.checkpoint())
+            (boards.publish(), written(&boards))
         });
         prop_assert_eq!(one, other);
     }
