@@ -69,7 +69,7 @@ pub(crate) fn lock_file(path: &Path, kind: LockKind) -> Result<HeldLock, LockErr
         LockKind::Shared => Ok(()),
     };
     if let Err(error) = written {
-        tracing::warn!(file = %path.display(), %error, "the lock file does not name its holder");
+        tracing::debug!(file = %path.display(), %error, "the lock file does not name its holder");
     }
     Ok(Box::new(file))
 }

@@ -49,6 +49,8 @@ pub enum Fault {
     Write,
     /// Writing stops for lack of space after so many bytes.
     WriteFull(usize),
+    /// Writing panics, as a bug would.
+    Panic,
     /// Writing succeeds, but the bytes go nowhere.
     WriteLost,
     /// Writing succeeds, but the bytes go to another place.
@@ -85,7 +87,8 @@ pub struct SimulatedDisk {
 #[derive(Default)]
 struct Shared {
     inner: Mutex<Inner>,
-    released: Condvar,
+    /// Syncs may go on, or one has begun to wait.
+    changed: Condvar,
 }
 
 #[derive(Default)]
@@ -97,6 +100,8 @@ struct Inner {
     dies_at: Option<u64>,
     dead: bool,
     held: bool,
+    /// How many syncs are held back.
+    waiting: usize,
     full: bool,
     capacity_bytes: Option<u64>,
     short_writes: bool,
@@ -127,7 +132,7 @@ impl SimulatedDisk {
     /// From now on nothing is changed any more and every attempt fails.
     pub fn die(&self) {
         self.inner().dead = true;
-        self.shared.released.notify_all();
+        self.shared.changed.notify_all();
     }
 
     /// Whether it has come to that.
@@ -145,7 +150,19 @@ impl SimulatedDisk {
     /// Lets syncs of bytes wait, or go on.
     pub fn hold(&self, held: bool) {
         self.inner().held = held;
-        self.shared.released.notify_all();
+        self.shared.changed.notify_all();
+    }
+
+    /// Waits until a sync of bytes is held back.
+    pub fn wait_until_held(&self) {
+        let mut inner = self.inner();
+        while inner.waiting == 0 {
+            inner = self
+                .shared
+                .changed
+                .wait(inner)
+                .expect("no panic while held");
+        }
     }
 
     /// Takes away all space for anything to grow, or gives it back.

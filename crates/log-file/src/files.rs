@@ -9,7 +9,9 @@ use huntcore_model::{Sequence, ShardId};
 use crate::error::{Failure, OpenError};
 
 pub(crate) const LOCK: &str = "lock";
-const FORMAT: &str = "format";
+/// Held shared by backups, exclusively while files are removed.
+pub(crate) const BACKUP_LOCK: &str = "backup.lock";
+pub(crate) const FORMAT: &str = "format";
 const FORMAT_LINE: &str = "huntcore log, format 1";
 const SMALL_FILE_BYTES_MAX: u64 = 4 << 20;
 

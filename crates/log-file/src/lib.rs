@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/lock                          held by the one process that may write
+//! DIR/backup.lock                   held shared by backups, exclusively while trimming
 //! DIR/format                        the format's version, and the streams there are
 //! DIR/shard-00000/state             last term of ownership, oldest and newest segment
 //! DIR/shard-00000/0000…0000.log     segments, named by their first sequence

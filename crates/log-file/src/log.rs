@@ -26,6 +26,7 @@ use crate::reader::{Reader, Start, Until};
 use crate::recovery::{examine, mend};
 use crate::segment::DATA_OFFSET;
 use crate::state::State;
+use crate::trim::Remover;
 use crate::writer::StreamWriter;
 
 /// How a file log behaves.
@@ -60,6 +61,7 @@ pub struct FileLog {
     streams: Mutex<BTreeMap<ShardId, Running>>,
     /// Held while a stream is made, so that `streams` need not be.
     making: Mutex<()>,
+    remover: Remover,
     /// Given back last, when every thread has ended.
     _lock: HeldLock,
 }
@@ -113,6 +115,7 @@ impl FileLog {
             counters: Arc::default(),
             streams: Mutex::default(),
             making: Mutex::default(),
+            remover: Remover::default(),
             _lock: lock,
         };
         // Nothing is mended before everything was found to be sound.
@@ -343,13 +346,24 @@ impl Log for FileLog {
                 })
             };
         };
-        let (answer, answered) = sync_channel(1);
-        let command = Command::Trim { before, answer };
-        stream
-            .queue
-            .push(command)
-            .map_err(|Closed| TrimError::Closed)?;
-        answered.recv().map_err(|_| TrimError::Closed)?
+        // A backup would put off the answer otherwise.
+        let next = stream.published().tail.sequence;
+        if before > next {
+            return Err(TrimError::Ahead {
+                shard,
+                before,
+                next,
+            });
+        }
+        self.remover.trim(&*self.disk, &self.directory, shard, || {
+            let (answer, answered) = sync_channel(1);
+            let command = Command::Trim { before, answer };
+            stream
+                .queue
+                .push(command)
+                .map_err(|Closed| TrimError::Closed)?;
+            answered.recv().map_err(|_| TrimError::Closed)?
+        })
     }
 
     fn oldest_since(&self, shard: ShardId, time: TimeMicros) -> Result<Sequence, ReadError> {

@@ -4,6 +4,7 @@
 //! callers, who wait.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
@@ -22,10 +23,10 @@ pub(crate) enum Command {
         in_flight: Arc<InFlight>,
         answer: SyncSender<Result<(u64, Tail), AcquireError>>,
     },
-    /// Drop segments.
+    /// Give up segments; answers with their files, which nobody needs any more.
     Trim {
         before: Sequence,
-        answer: SyncSender<Result<(), TrimError>>,
+        answer: SyncSender<Result<Vec<PathBuf>, TrimError>>,
     },
     /// A writer is gone and will submit no more.
     Release { writer: u64 },
@@ -70,15 +71,17 @@ impl Queue {
         Ok(())
     }
 
-    /// Waits for commands and takes all of them; `None` once closed and empty.
-    pub(crate) fn take(&self) -> Option<VecDeque<Command>> {
+    /// Waits for commands and moves all of them into `commands`, which is empty and lends
+    /// its room to those that come; false once closed and empty.
+    pub(crate) fn take(&self, commands: &mut VecDeque<Command>) -> bool {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if !state.commands.is_empty() {
-                return Some(std::mem::take(&mut state.commands));
+                std::mem::swap(&mut state.commands, commands);
+                return true;
             }
             if state.closed {
-                return None;
+                return false;
             }
             state = self
                 .ready
@@ -87,25 +90,18 @@ impl Queue {
         }
     }
 
+    /// Takes no more commands, and gives those that are still to be done.
+    pub(crate) fn end(&self) -> VecDeque<Command> {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.closed = true;
+        std::mem::take(&mut state.commands)
+    }
+
     /// Takes no more commands; those that are queued are still to be done.
     pub(crate) fn close(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.closed = true;
         drop(state);
         self.ready.notify_one();
-    }
-}
-
-/// Closes the queue when its thread ends, however it ends, and drops what is left, so that
-/// nobody waits for an answer that will not come.
-pub(crate) struct CloseOnDrop<'q>(pub(crate) &'q Queue);
-
-impl Drop for CloseOnDrop<'_> {
-    fn drop(&mut self) {
-        self.0.close();
-        let mut state = self.0.state.lock().unwrap_or_else(PoisonError::into_inner);
-        let left = std::mem::take(&mut state.commands);
-        drop(state);
-        drop(left);
     }
 }

@@ -1,15 +1,24 @@
-//! Giving up old segments: first the state file forgets them, then they are removed.
+//! Giving up old segments: first the stream's state file forgets them, then they are removed.
+//!
+//! The stream's thread does the first part, whoever asked for the trim the second, which may
+//! take long. While a backup is being made nothing is given up, so that it finds everything
+//! that it has seen; the next trim makes up for it.
 
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use huntcore_disk::{Disk, LockError, LockKind, is_no_space};
 use huntcore_log::TrimError;
-use huntcore_model::Sequence;
+use huntcore_model::{Sequence, ShardId};
 
 use crate::error::Failure;
-use crate::files::segment_path;
+use crate::files::{BACKUP_LOCK, segment_path};
 use crate::state::State;
 use crate::writer::StreamWriter;
 
 impl StreamWriter {
-    pub(crate) fn trim(&mut self, before: Sequence) -> Result<(), TrimError> {
+    /// Lets go of segments wholly before `before`; gives their files.
+    pub(crate) fn trim(&mut self, before: Sequence) -> Result<Vec<PathBuf>, TrimError> {
         let stream = self.stream.clone();
         let shard = stream.shard;
         if before > self.tail.sequence {
@@ -24,10 +33,6 @@ impl StreamWriter {
                 reason: poison.reason.clone(),
             });
         }
-        let home = |reason: String| TrimError::Home {
-            shard,
-            source: reason.into(),
-        };
         let oldest = {
             let published = stream.published();
             let kept = published
@@ -36,61 +41,99 @@ impl StreamWriter {
             let oldest = kept.checked_sub(1);
             oldest.map(|index| published.segments[index].first)
         };
-        if let Some(oldest) = oldest
-            && oldest > self.state.oldest
-        {
-            let state = State {
-                oldest,
-                ..self.state
-            };
-            match state.write(&*stream.disk, &stream.directory, shard) {
-                Ok(()) => self.state = state,
-                Err(Failure::Full(reason)) => return Err(home(reason)),
-                Err(Failure::Doubt { file, reason }) => {
-                    return Err(TrimError::Poisoned {
-                        reason: self.poison(file, reason).reason.clone(),
-                    });
-                }
-            }
-            let mut published = stream.published();
-            while published
-                .segments
-                .front()
-                .is_some_and(|segment| segment.first < oldest)
-            {
-                if let Some(segment) = published.segments.pop_front() {
-                    self.trimmed
-                        .push(segment_path(&stream.directory, segment.first));
-                }
+        let Some(oldest) = oldest.filter(|&oldest| oldest > self.state.oldest) else {
+            return Ok(Vec::new());
+        };
+        let state = State {
+            oldest,
+            ..self.state
+        };
+        match state.write(&*stream.disk, &stream.directory, shard) {
+            Ok(()) => self.state = state,
+            Err(Failure::Full(reason)) => return Err(home(shard, reason)),
+            Err(Failure::Doubt { file, reason }) => {
+                return Err(TrimError::Poisoned {
+                    reason: self.poison(file, reason).reason.clone(),
+                });
             }
         }
-        self.remove_trimmed().map_err(home)
+        let mut published = stream.published();
+        let given_up = published
+            .segments
+            .partition_point(|segment| segment.first < oldest);
+        let files = published.segments.drain(..given_up);
+        Ok(files
+            .map(|segment| segment_path(&stream.directory, segment.first))
+            .collect())
     }
+}
 
-    /// Gives back the space of what was trimmed. The state file no longer names it.
-    fn remove_trimmed(&mut self) -> Result<(), String> {
-        if self.trimmed.is_empty() {
-            return Ok(());
-        }
-        let disk = &*self.stream.disk;
-        let mut failed = None;
-        self.trimmed.retain(|path| match disk.remove(path) {
-            Ok(()) => false,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
-            Err(error) => {
-                failed = Some(format!("failed to remove {}: {error}", path.display()));
-                true
+/// Removes what was given up, one trim at a time.
+#[derive(Default)]
+pub(crate) struct Remover {
+    /// Files that could not be removed; the next trim tries again.
+    left: Mutex<Vec<PathBuf>>,
+}
+
+impl Remover {
+    /// Does a trim: `give_up` names the files to be removed.
+    pub(crate) fn trim(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        shard: ShardId,
+        give_up: impl FnOnce() -> Result<Vec<PathBuf>, TrimError>,
+    ) -> Result<(), TrimError> {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        let lock = directory.join(BACKUP_LOCK);
+        let _lock = match disk.lock(&lock, LockKind::Exclusive) {
+            Ok(lock) => Some(lock),
+            Err(LockError::Held { .. }) => {
+                tracing::info!("a backup is being made, so nothing is trimmed now");
+                return Ok(());
             }
-        });
-        if let Some(reason) = failed {
-            return Err(reason);
+            // Then there is no such file, so nobody holds it; and a trim makes space.
+            Err(LockError::Io(error)) if is_no_space(&error) => None,
+            Err(LockError::Io(error)) => {
+                let reason = format!("failed to lock {}: {error}", lock.display());
+                return Err(home(shard, reason));
+            }
+        };
+        left.extend(give_up()?);
+        remove(disk, &mut left).map_err(|reason| home(shard, reason))
+    }
+}
+
+/// Gives back the space of files that no state file names any more.
+fn remove(disk: &dyn Disk, files: &mut Vec<PathBuf>) -> Result<(), String> {
+    let mut failed = None;
+    let mut directories: Vec<PathBuf> = Vec::new();
+    files.retain(|path| match disk.remove(path) {
+        Ok(()) => {
+            let directory = path.parent().expect("a file stands in a directory");
+            if directories.last().is_none_or(|last| last != directory) {
+                directories.push(directory.to_owned());
+            }
+            false
         }
-        disk.sync_directory(&self.stream.directory)
-            .map_err(|error| {
-                format!(
-                    "failed to sync {}: {error}",
-                    self.stream.directory.display()
-                )
-            })
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        Err(error) => {
+            failed = Some(format!("failed to remove {}: {error}", path.display()));
+            true
+        }
+    });
+    if let Some(reason) = failed {
+        return Err(reason);
+    }
+    directories.iter().try_for_each(|directory| {
+        disk.sync_directory(directory)
+            .map_err(|error| format!("failed to sync {}: {error}", directory.display()))
+    })
+}
+
+fn home(shard: ShardId, reason: String) -> TrimError {
+    TrimError::Home {
+        shard,
+        source: reason.into(),
     }
 }

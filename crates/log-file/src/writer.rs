@@ -1,22 +1,26 @@
 //! A stream's thread: takes what is queued, writes it with one call, syncs once, completes
 //! it in order.
 
+use std::any::Any;
 use std::collections::{HashMap, VecDeque};
 use std::io::IoSlice;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use huntcore_disk::{DiskFile, is_no_space, write_all_at};
-use huntcore_log::{AcquireError, CommitResult, Completion, CompletionSink, Gate, InFlight};
+use huntcore_log::{
+    AcquireError, CommitResult, Completion, CompletionSink, Gate, InFlight, stream_name,
+};
 use huntcore_model::{Batch, Epoch, Nonce, Sequence, Tail};
 
 use crate::error::Failure;
 use crate::files::segment_path;
 use crate::poison::Poison;
 use crate::published::{Segment, Stream};
-use crate::queue::{CloseOnDrop, Command, Submission};
+use crate::queue::{Command, Submission};
 use crate::reader::{Reader, Start, Until};
 use crate::segment::{DATA_OFFSET, Previous, SegmentHeader};
 use crate::state::State;
@@ -35,8 +39,12 @@ pub(crate) struct StreamWriter {
     /// The one owner that is not fenced.
     owner: Option<u64>,
     owners_total: u64,
-    /// Trimmed segments whose files could not be removed.
-    pub(crate) trimmed: Vec<PathBuf>,
+    /// Taken from the queue, still to be done.
+    commands: VecDeque<Command>,
+    /// To be stored with the next write, one behind the other.
+    group: VecDeque<Submission>,
+    /// The owner whose sink is being called.
+    telling: Option<u64>,
 }
 
 /// The segment that is written to.
@@ -83,19 +91,27 @@ impl StreamWriter {
             owners: HashMap::new(),
             owner: None,
             owners_total: 0,
-            trimmed: Vec::new(),
+            commands: VecDeque::new(),
+            group: VecDeque::new(),
+            telling: None,
         }
     }
 
     /// Works until the queue is closed and empty.
     pub(crate) fn run(mut self) {
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.work())) {
+            self.abandon(&*panic);
+        }
+        // Nobody may wait for an answer that will not come.
+        drop(self.stream.queue.end());
+    }
+
+    fn work(&mut self) {
         let stream = self.stream.clone();
-        let _close = CloseOnDrop(&stream.queue);
-        let mut group = VecDeque::new();
-        while let Some(commands) = stream.queue.take() {
-            for command in commands {
+        while stream.queue.take(&mut self.commands) {
+            while let Some(command) = self.commands.pop_front() {
                 match command {
-                    Command::Submit(submission) => self.gather(submission, &mut group),
+                    Command::Submit(submission) => self.gather(submission),
                     Command::Acquire {
                         epoch,
                         nonce,
@@ -103,38 +119,73 @@ impl StreamWriter {
                         in_flight,
                         answer,
                     } => {
-                        self.flush(&mut group);
+                        self.flush();
                         let result = self.acquire(epoch, nonce, completions, in_flight);
                         // Whoever asked may have gone.
                         drop(answer.send(result));
                     }
                     Command::Trim { before, answer } => {
-                        self.flush(&mut group);
+                        self.flush();
                         drop(answer.send(self.trim(before)));
                     }
                     Command::Release { writer } => {
-                        self.flush(&mut group);
+                        self.flush();
                         self.owners.remove(&writer);
                     }
                 }
             }
-            self.flush(&mut group);
+            self.flush();
+        }
+    }
+
+    /// After a panic: it is a bug, and what it left half done nobody knows. Nothing is
+    /// trusted any more, and everybody who waits for a completion gets one.
+    fn abandon(&mut self, panic: &(dyn Any + Send)) {
+        let stream = self.stream.clone();
+        let message = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or_else(|| panic.downcast_ref::<String>().map(String::as_str))
+            .unwrap_or("no message");
+        let name = stream_name(stream.shard);
+        let reason = format!("the thread of {name} panicked: {message}");
+        let outcome = unknown(self.poison(stream.directory.clone(), reason));
+        if let Some(writer) = self.telling.take() {
+            // It was this sink that panicked; it is not called again.
+            self.owners.remove(&writer);
+        }
+        let queued = stream.queue.end();
+        let group = std::mem::take(&mut self.group).into_iter();
+        let taken = std::mem::take(&mut self.commands).into_iter();
+        let submitted = taken.chain(queued).filter_map(|command| match command {
+            Command::Submit(submission) => Some(submission),
+            // Dropping them tells those who wait that the log is closed.
+            Command::Acquire { .. } | Command::Trim { .. } | Command::Release { .. } => None,
+        });
+        for submission in group.chain(submitted) {
+            let complete = AssertUnwindSafe(|| self.complete(&submission, outcome.clone()));
+            if catch_unwind(complete).is_err() {
+                self.owners.remove(&submission.writer);
+            }
         }
     }
 
     /// Adds a submission to the group if it follows it; else answers it on its own.
-    fn gather(&mut self, submission: Submission, group: &mut VecDeque<Submission>) {
-        let end = group.back().map_or(self.tail, |last| last.batch.tail());
+    fn gather(&mut self, submission: Submission) {
+        let end = self
+            .group
+            .back()
+            .map_or(self.tail, |last| last.batch.tail());
         let may = self.owner == Some(submission.writer)
             && self.owners[&submission.writer]
                 .gate
                 .check(&submission.batch)
                 .is_ok();
         if may && submission.expected == end {
-            group.push_back(submission);
+            self.group.push_back(submission);
             return;
         }
-        self.flush(group);
+        self.flush();
         let gate = self
             .owners
             .get(&submission.writer)
@@ -149,7 +200,7 @@ impl StreamWriter {
             outcome
         } else if submission.expected == self.tail {
             // The group before it failed or is stored now.
-            group.push_back(submission);
+            self.group.push_back(submission);
             return;
         } else {
             self.look_up(&submission.batch)
@@ -196,27 +247,25 @@ impl StreamWriter {
     }
 
     /// Stores and completes the group.
-    fn flush(&mut self, group: &mut VecDeque<Submission>) {
-        while let Some(first) = group.front() {
+    fn flush(&mut self) {
+        while let Some(first) = self.group.front() {
             let stored = match self.stream.poison.get() {
                 Some(poison) => Err(unknown(poison)),
                 None => self
                     .make_room(first.batch.bytes().len() as u64)
-                    .and_then(|room| self.store(group, room))
+                    .and_then(|room| self.store(room))
                     .map_err(|failure| self.give_up(failure)),
             };
-            match stored {
-                Ok(count) => {
-                    for submission in group.drain(..count).collect::<Vec<_>>() {
-                        let tail = submission.batch.tail();
-                        self.complete(&submission, CommitResult::Committed { tail });
-                    }
-                }
-                Err(outcome) => {
-                    for submission in std::mem::take(group) {
-                        self.complete(&submission, outcome.clone());
-                    }
-                }
+            let (count, failed) = match stored {
+                Ok(count) => (count, None),
+                Err(outcome) => (self.group.len(), Some(outcome)),
+            };
+            for _ in 0..count {
+                let submission = self.group.pop_front().expect("as many as were stored");
+                let result = failed.clone().unwrap_or_else(|| CommitResult::Committed {
+                    tail: submission.batch.tail(),
+                });
+                self.complete(&submission, result);
             }
         }
     }
@@ -230,10 +279,12 @@ impl StreamWriter {
             owner.gate.settle(&submission.batch, &result);
         }
         owner.in_flight.leave(&submission.batch);
+        self.telling = Some(submission.writer);
         (owner.completions)(Completion {
             ticket: submission.ticket,
             result,
         });
+        self.telling = None;
     }
 
     /// Says how many bytes the active segment takes; begins a new one if it must.
@@ -300,18 +351,17 @@ impl StreamWriter {
     }
 
     /// Writes and syncs what fits of the group; says how many batches.
-    fn store(&mut self, group: &VecDeque<Submission>, room: u64) -> Result<usize, Failure> {
+    fn store(&mut self, room: u64) -> Result<usize, Failure> {
         let active = self.active.as_mut().expect("there is room in it");
         let path = segment_path(&self.stream.directory, active.first);
         let mut parts = Vec::new();
         let mut bytes = 0;
-        for submission in group {
+        for submission in &self.group {
             let batch = submission.batch.bytes();
-            bytes += batch.len() as u64;
-            if bytes > room {
-                bytes -= batch.len() as u64;
+            if bytes + batch.len() as u64 > room {
                 break;
             }
+            bytes += batch.len() as u64;
             parts.push(IoSlice::new(batch));
         }
         if let Err(short) = write_all_at(&*active.file, &parts, active.offset) {
@@ -328,7 +378,7 @@ impl StreamWriter {
             .sync_data()
             .map_err(|error| Failure::doubt("sync", &path, &error))?;
         self.stream.counters.count_sync(began.elapsed());
-        let stored = group.range(..parts.len());
+        let stored = self.group.range(..parts.len());
         let counters = &self.stream.counters;
         counters
             .batches

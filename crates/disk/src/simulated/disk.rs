@@ -221,6 +221,7 @@ impl DiskFile for SimulatedFile {
             matches!(
                 fault,
                 Fault::Write
+                    | Fault::Panic
                     | Fault::WriteFull(_)
                     | Fault::WriteLost
                     | Fault::WriteMisplaced { .. }
@@ -233,6 +234,10 @@ impl DiskFile for SimulatedFile {
                 bytes.truncate(count);
                 let path = self.path.to_string_lossy().into_owned();
                 inner.faults.push((path, Fault::WriteFull(0)));
+            }
+            Some(Fault::Panic) => {
+                drop(inner);
+                panic!("injected: a bug");
             }
             Some(Fault::WriteLost) => node = None,
             Some(Fault::WriteMisplaced { file, offset: at }) => {
@@ -262,13 +267,18 @@ impl DiskFile for SimulatedFile {
 
     fn sync_data(&self) -> io::Result<()> {
         let mut inner = self.disk.inner();
-        while inner.held && !inner.dead {
-            inner = self
-                .disk
-                .shared
-                .released
-                .wait(inner)
-                .expect("no panic while held");
+        if inner.held {
+            inner.waiting += 1;
+            self.disk.shared.changed.notify_all();
+            while inner.held && !inner.dead {
+                inner = self
+                    .disk
+                    .shared
+                    .changed
+                    .wait(inner)
+                    .expect("no panic while held");
+            }
+            inner.waiting -= 1;
         }
         inner.operate()?;
         let stored = inner.strikes(&self.path, &Fault::SyncStored);

@@ -5,9 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use huntcore_disk::simulated::{Fault, SimulatedDisk};
 use huntcore_log::suite::Owner;
-use huntcore_log::{AcquireError, CommitResult, Log, TrimError};
+use huntcore_log::{AcquireError, CommitResult, Log, Refusal, TrimError};
 use huntcore_log_file::{FileLog, FileLogOptions, Poison};
-use huntcore_model::{Epoch, ShardId};
+use huntcore_model::{BatchBuilder, Epoch, Nonce, Record, ShardId};
 
 use crate::support::{SHARD, directory, open, options, read, sequence};
 
@@ -165,4 +165,86 @@ fn a_new_stream_that_cannot_be_made_poisons_and_leaves_a_sound_log() {
             Owner::next(&log, ShardId::new(1)).commit(1, 0);
         }
     }
+}
+
+#[test]
+fn a_panic_of_a_stream_s_thread_tells_everybody_who_waits() {
+    let disk = SimulatedDisk::default();
+    let (log, alarms) = open_with_alarm(&disk);
+    let mut owner = Owner::next(&log, SHARD);
+    let mut other = Owner::next(&log, ShardId::new(1));
+    let mut written = vec![owner.commit(1, 0)];
+    disk.hold(true);
+    for count in 1..5 {
+        let batch = owner.batch(count, 10);
+        owner.submit(&batch).expect("room");
+        written.push(batch);
+        if count == 1 {
+            // Its write is under way; the others wait for the next.
+            disk.wait_until_held();
+            disk.fail("shard-00000", Fault::Panic);
+        }
+    }
+    disk.hold(false);
+    let tail = written[1].tail();
+    assert_eq!(owner.wait().result, CommitResult::Committed { tail });
+    for _ in 2..5 {
+        let result = owner.wait().result;
+        assert!(matches!(result, CommitResult::Unknown { .. }), "{result:?}");
+    }
+    let poison = alarms.recv().expect("an alarm");
+    assert!(
+        poison.reason.contains("injected: a bug"),
+        "{}",
+        poison.reason
+    );
+    assert!(poison.reason.contains("shard-00000"), "{}", poison.reason);
+    let late = owner.batch(1, 0);
+    assert_eq!(owner.submit(&late), Err(Refusal::Closed));
+    unknown(&mut other);
+    let refused = Owner::acquire(&log, SHARD, Epoch::new(9), 1).map(|_| ());
+    assert!(matches!(refused, Err(AcquireError::Closed)), "{refused:?}");
+    assert!(matches!(
+        log.trim(SHARD, sequence(1)),
+        Err(TrimError::Closed)
+    ));
+    assert_eq!(read(&log), written[..2]);
+    drop((owner, other, log));
+    assert_eq!(read(&open(&disk).expect("a new start helps")), written[..2]);
+}
+
+#[test]
+fn a_panic_of_a_sink_takes_nobody_else_with_it() {
+    let disk = SimulatedDisk::default();
+    let (log, alarms) = open_with_alarm(&disk);
+    let mut older = Owner::next(&log, SHARD);
+    older.commit(1, 0);
+    let epoch = older.epoch.next();
+    let batch = {
+        let mut builder = BatchBuilder::new();
+        builder.push(&Record::Time);
+        builder.finish(SHARD, epoch, &older.tail, older.tail.time, older.durable)
+    };
+    let sink = Box::new(|_| panic!("a bug of the owner's"));
+    let mut newer = log
+        .acquire(SHARD, epoch, Nonce([7; 16]), sink)
+        .expect("a later term");
+    disk.hold(true);
+    newer.writer.submit(newer.tail, &batch).expect("room");
+    disk.wait_until_held();
+    let fenced = older.batch(2, 0);
+    older.submit(&fenced).expect("room");
+    disk.hold(false);
+    // The one that panicked is not told again; the other is told all the same.
+    let result = older.wait().result;
+    assert!(matches!(result, CommitResult::Unknown { .. }), "{result:?}");
+    let poison = alarms.recv().expect("an alarm");
+    assert!(
+        poison.reason.contains("a bug of the owner's"),
+        "{}",
+        poison.reason
+    );
+    drop((older, newer, log));
+    let there = read(&open(&disk).expect("a new start helps"));
+    assert_eq!(there.last(), Some(&batch), "it was durable");
 }
