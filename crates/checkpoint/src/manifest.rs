@@ -10,8 +10,7 @@ use std::sync::Arc;
 
 use huntcore_disk::{Disk, StoreError, read_file, replace_file};
 use huntcore_model::{
-    Hash32, Position, Sequence, ShardId, SnapshotError, SnapshotReader, SnapshotWriter, Tail,
-    TimeMicros,
+    Hash32, Sequence, ShardId, SnapshotError, SnapshotReader, SnapshotWriter, Tail, TimeMicros,
 };
 
 use crate::error::Damage;
@@ -25,10 +24,11 @@ const BYTES_MAX: u64 = 64 << 20;
 /// Up to where in the log a part stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stand {
-    /// The ends of the streams that it has folded, for finding out whether it is of this log.
+    /// The ends of the streams that it has folded. Whoever restores it reads on from there,
+    /// and finds out by them whether it is of this log.
     pub tails: Vec<(ShardId, Tail)>,
-    /// From where on whoever restores it reads each stream.
-    pub reads_from: Position,
+    /// From where on whoever restores it reads streams that it does not fold.
+    pub also_reads: Vec<(ShardId, Sequence)>,
 }
 
 /// One part of a checkpoint.
@@ -122,19 +122,18 @@ impl Checkpoint {
             .try_for_each(|part| self.read(part)?.finish())
     }
 
-    /// From where on a restart from this checkpoint reads each stream.
+    /// From where on a restart from this checkpoint reads a stream; from its beginning, if no
+    /// part says anything of it.
     #[must_use]
     pub fn reads_from(&self, shard: ShardId) -> Sequence {
-        let reading = self.parts.iter().filter(|part| {
-            let stand = &part.stand;
-            let named = stand
-                .reads_from
-                .streams()
-                .any(|(stream, _)| stream == shard);
-            named || stand.tails.iter().any(|(stream, _)| *stream == shard)
+        let stands = self.parts.iter().map(|part| &part.stand);
+        let reads = stands.flat_map(|stand| {
+            let tails = stand.tails.iter();
+            let ends = tails.map(|&(stream, tail)| (stream, tail.sequence));
+            ends.chain(stand.also_reads.iter().copied())
         });
-        let from = reading.map(|part| part.stand.reads_from.next(shard));
-        from.min().unwrap_or_default()
+        let of_stream = reads.filter_map(|(stream, from)| (stream == shard).then_some(from));
+        of_stream.min().unwrap_or_default()
     }
 
     /// Writes its manifest into `directory`, durably.
@@ -162,10 +161,10 @@ impl Checkpoint {
                 out.number(tail.time.get())?;
                 out.raw(tail.chain.bytes())?;
             }
-            out.number(part.stand.reads_from.streams().count() as u64)?;
-            for (shard, next) in part.stand.reads_from.streams() {
+            out.number(part.stand.also_reads.len() as u64)?;
+            for (shard, from) in &part.stand.also_reads {
                 out.number(u64::from(shard.get()))?;
-                out.number(next.get())?;
+                out.number(from.get())?;
             }
         }
         out.finish()
@@ -266,8 +265,8 @@ fn decode_part(reader: &mut SnapshotReader<&[u8]>, id: u64) -> Result<PartEntry,
     }
     for _ in 0..reader.number("number of streams")? {
         let shard = decode_shard(reader)?;
-        let next = Sequence::new(reader.number("sequence")?);
-        stand.reads_from.advance(shard, next);
+        let from = Sequence::new(reader.number("sequence")?);
+        stand.also_reads.push((shard, from));
     }
     Ok(PartEntry {
         name,

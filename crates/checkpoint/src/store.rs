@@ -94,14 +94,14 @@ pub struct Checkpoints {
     options: CheckpointOptions,
     /// Newest first.
     good: Vec<Checkpoint>,
+    passed_over: Vec<PassedOver>,
     next_id: u64,
 }
 
 impl Checkpoints {
     /// Opens a directory, made if it is not there, and removes what a crash has left.
     ///
-    /// Nobody else may write there: the log's lock sees to that. A warning names each
-    /// checkpoint that is passed over, and why.
+    /// Nobody else may write there: the log's lock sees to that.
     pub fn open(
         disk: Arc<dyn Disk>,
         directory: &Path,
@@ -110,9 +110,6 @@ impl Checkpoints {
         let shared = directory.join(SHARED);
         make_directory(&*disk, &shared).map_err(open_error("create", &shared))?;
         let listing = list(&disk, directory)?;
-        for PassedOver { id, damage } in &listing.passed_over {
-            tracing::warn!("checkpoint {id} is passed over: {}", chain(damage));
-        }
         let passed_over = listing.passed_over.iter().map(|passed| passed.id);
         let ids = listing.good.iter().map(Checkpoint::id).chain(passed_over);
         let written = listing.shared.iter().filter_map(|file| parse_shared(file));
@@ -126,10 +123,11 @@ impl Checkpoints {
             options,
             next_id: greatest.map_or(1, |id| id + 1),
             good: listing.good,
+            passed_over: listing.passed_over,
         };
         if let Err(error) = checkpoints.remove_drafts(&listing.drafts) {
             tracing::warn!("leftovers of checkpoints stay: {error}");
-        } else if listing.passed_over.is_empty() {
+        } else if checkpoints.passed_over.is_empty() {
             // One that cannot be read now may be mended by hand; then it needs its parts.
             checkpoints.remove_unshared(listing.shared);
         }
@@ -140,6 +138,12 @@ impl Checkpoints {
     #[must_use]
     pub fn good(&self) -> &[Checkpoint] {
         &self.good
+    }
+
+    /// The checkpoints that were found bad on opening, newest first.
+    #[must_use]
+    pub fn passed_over(&self) -> &[PassedOver] {
+        &self.passed_over
     }
 
     /// Where they are.
@@ -258,16 +262,4 @@ fn open_error(what: &'static str, path: &Path) -> impl FnOnce(std::io::Error) ->
         directory,
         source,
     }
-}
-
-/// An error with all that it was caused by, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }

@@ -8,9 +8,10 @@ use huntcore_checkpoint::{
     Checkpoint, CheckpointError, CheckpointOptions, Checkpoints, Damage, Part, Stand,
 };
 use huntcore_disk::simulated::SimulatedDisk;
-use huntcore_model::{Hash32, Position, Sequence, ShardId, Tail, TimeMicros};
+use huntcore_model::{Hash32, Sequence, ShardId, Tail, TimeMicros};
 
 pub(crate) const SHARD: ShardId = ShardId::new(0);
+pub(crate) const OTHER: ShardId = ShardId::new(1);
 
 pub(crate) fn directory() -> &'static Path {
     Path::new("/data/checkpoints")
@@ -43,7 +44,7 @@ pub(crate) fn stand(id: u64) -> Stand {
     };
     Stand {
         tails: vec![(SHARD, tail)],
-        reads_from: Position::after(SHARD, Sequence::new(id * 10 - 1)),
+        also_reads: vec![(OTHER, Sequence::new(id - 1))],
     }
 }
 
