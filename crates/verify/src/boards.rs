@@ -4,30 +4,38 @@
 //! compared. A window is compared when it becomes final and then forgotten, the boards of
 //! whole hunts at the end.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
+use hashbrown::HashMap;
 use huntcore_board::{BoardLimits, BoardName, BoardView, Boards, BoardsVersion, Entry};
 use huntcore_model::{
-    Batch, HuntNumber, SCORE_MAGNITUDE_MAX, Sequence, ShardId, ShardMap, TimeMicros,
+    Batch, ControlRecord, HuntId, HuntNumber, PlayerId, Record, SCORE_MAGNITUDE_MAX, Sequence,
+    ShardId, TimeMicros,
 };
 
 use crate::fault::{BoardLine, Fault, Place};
-use crate::players::{PlayerIndex, Players};
-use crate::report::Report;
+use crate::players::{Known, PlayerIndex, Players};
+use crate::report::{BoardsReport, Report};
+use crate::verifier::Settings;
 
 const WINDOW_MICROS: u64 = 1_000_000;
 
 /// Boards, and what they should show.
 #[derive(Debug)]
-pub(crate) struct BoardsCheck {
-    /// `None` once they could not follow.
+pub struct BoardCheck {
+    /// `None` once they could not follow, or if the log does not begin at its beginning.
     boards: Option<Boards>,
+    /// By shard, the next sequence and the last time.
+    ends: Vec<(Sequence, TimeMicros)>,
+    names: BTreeMap<HuntNumber, HuntId>,
+    players: Players,
     totals: BTreeMap<HuntNumber, Table>,
     bests: BTreeMap<HuntNumber, Table>,
     /// Windows that are not final.
     windows: BTreeMap<(TimeMicros, HuntNumber), Table>,
     /// Windows that anybody scored in.
     known: BTreeSet<(HuntNumber, TimeMicros)>,
+    report: BoardsReport,
 }
 
 type Table = HashMap<PlayerIndex, Standing>;
@@ -56,26 +64,141 @@ impl Moment {
     }
 }
 
-impl BoardsCheck {
-    pub(crate) fn new(shards: ShardMap) -> Self {
+impl BoardCheck {
+    /// Nothing read so far.
+    #[must_use]
+    pub fn new(settings: &Settings) -> Self {
         // One stream may be read far ahead of another, and nobody is to be left out.
         let limits = BoardLimits {
             open_window_entries_max: usize::MAX,
             players_max: u32::MAX,
             ..BoardLimits::default()
         };
+        let shards = settings.shards;
+        let is_whole = settings
+            .begins
+            .values()
+            .all(|&begin| begin == Sequence::ZERO);
         Self {
-            boards: Some(Boards::new(shards, limits)),
+            boards: is_whole.then(|| Boards::new(shards, limits)),
+            ends: vec![Default::default(); usize::from(shards.count())],
+            names: BTreeMap::new(),
+            players: Players::new(shards.count()),
             totals: BTreeMap::new(),
             bests: BTreeMap::new(),
             windows: BTreeMap::new(),
             known: BTreeSet::new(),
+            report: BoardsReport::default(),
+        }
+    }
+
+    /// Takes the next batch of its stream.
+    pub fn feed(&mut self, batch: &Batch) {
+        if self.boards.is_none() {
+            return;
+        }
+        let header = batch.header();
+        if header.shard.is_control() {
+            self.learn_names(batch);
+        } else {
+            let Some(end) = self.ends.get_mut(usize::from(header.shard.get())) else {
+                return;
+            };
+            // What was read before counts once.
+            if header.first_sequence != end.0 && header.next_sequence() <= end.0 {
+                return;
+            }
+            *end = (header.next_sequence(), header.time.max(end.1));
+            self.count(batch);
+        }
+        self.apply(batch);
+        self.pass();
+    }
+
+    /// What was found, now that all batches were fed.
+    #[must_use]
+    pub fn finish(mut self) -> BoardsReport {
+        let Some(mut boards) = self.boards.take() else {
+            return self.report;
+        };
+        let version = boards.publish();
+        for ((start, hunt), table) in std::mem::take(&mut self.windows) {
+            self.compare_window(&version, (start, hunt), &table, false);
+        }
+        let mut hunts: BTreeSet<HuntNumber> = version.hunts().collect();
+        hunts.extend(self.totals.keys());
+        hunts.extend(self.bests.keys());
+        for hunt in hunts {
+            for board in [BoardName::Total, BoardName::Best] {
+                let tables = match board {
+                    BoardName::Total => &mut self.totals,
+                    _ => &mut self.bests,
+                };
+                let table = tables.remove(&hunt).unwrap_or_default();
+                if let Some(view) = version.board(hunt, board) {
+                    self.compare(&view, &table, hunt);
+                }
+            }
+            for view in version.windows(hunt) {
+                let Some(starts_at) = view.window().start else {
+                    continue;
+                };
+                if !self.known.contains(&(hunt, starts_at)) {
+                    self.report.fault(Fault::WindowDiffers {
+                        hunt: self.name(hunt),
+                        starts_at,
+                        expected: "not there",
+                        found: "there",
+                    });
+                }
+            }
+        }
+        self.report
+    }
+
+    fn learn_names(&mut self, batch: &Batch) {
+        for (_, record) in batch.records().map_while(Result::ok) {
+            if let Record::Control { record, .. } = record
+                && let ControlRecord::HuntCreated(created) = *record
+            {
+                self.names.entry(created.hunt).or_insert(created.id);
+            }
+        }
+    }
+
+    fn name(&self, hunt: HuntNumber) -> String {
+        self.names
+            .get(&hunt)
+            .map_or_else(|| format!("number {hunt}"), HuntId::to_string)
+    }
+
+    fn count(&mut self, batch: &Batch) {
+        let header = batch.header();
+        // Numbers out of turn are for the rules to report.
+        let mut elsewhere = Report::default();
+        for (sequence, record) in batch.records().map_while(Result::ok) {
+            let at = Place::new(header.shard, sequence);
+            let moment = Moment::new(header.time, at);
+            match record {
+                Record::Player(player) => self.players.meet(at, &player, &mut elsewhere),
+                Record::Claim(claim) => {
+                    if let Known::Player(player) = self.players.of(at, claim.player) {
+                        self.claim(claim.hunt, player, claim.points, moment);
+                    }
+                }
+                Record::Score(event) => {
+                    if let Known::Player(player) = self.players.of(at, event.player) {
+                        self.score(event.hunt, player, event.score, moment);
+                    }
+                }
+                Record::Time | Record::Control { .. } => {}
+            }
         }
     }
 
     /// Counts a claim: the sum is reached with the last claim that was worth anything, or
     /// else with the first.
-    pub(crate) fn claim(&mut self, hunt: HuntNumber, player: PlayerIndex, points: u32, at: Moment) {
+    fn claim(&mut self, hunt: HuntNumber, player: PlayerIndex, points: u32, at: Moment) {
         let table = self.totals.entry(hunt).or_default();
         let new = Standing {
             score: i64::from(points),
@@ -93,7 +216,7 @@ impl BoardsCheck {
     }
 
     /// Counts a score event: the highest counts, of equal ones the earliest.
-    pub(crate) fn score(&mut self, hunt: HuntNumber, player: PlayerIndex, score: i64, at: Moment) {
+    fn score(&mut self, hunt: HuntNumber, player: PlayerIndex, score: i64, at: Moment) {
         let start = TimeMicros::new(at.time.get() - at.time.get() % WINDOW_MICROS);
         self.known.insert((hunt, start));
         let tables = [
@@ -111,7 +234,7 @@ impl BoardsCheck {
     }
 
     /// Applies a batch whose records have been counted.
-    pub(crate) fn apply(&mut self, batch: &Batch, report: &mut Report) {
+    fn apply(&mut self, batch: &Batch) {
         let Some(boards) = &mut self.boards else {
             return;
         };
@@ -119,156 +242,85 @@ impl BoardsCheck {
             self.boards = None;
             self.windows.clear();
             let header = batch.header();
-            report.fault(Fault::BoardsRefuse {
+            self.report.fault(Fault::BoardsRefuse {
                 at: Place::new(header.shard, header.first_sequence),
                 reason: error.to_string(),
             });
         }
     }
 
-    /// Compares the windows that are final now that every shard has got to `time`.
-    pub(crate) fn pass(
-        &mut self,
-        time: TimeMicros,
-        players: &Players,
-        name: impl Fn(HuntNumber) -> String,
-        report: &mut Report,
-    ) {
-        let Some(boards) = &mut self.boards else {
-            self.windows.clear();
-            return;
-        };
+    /// Compares the windows that are final now that every shard has passed them.
+    fn pass(&mut self) {
+        let times = self.ends.iter().map(|(_, time)| *time);
+        let everywhere = times.min().unwrap_or_default();
         while let Some(entry) = self.windows.first_entry()
-            && entry.key().0.get().saturating_add(WINDOW_MICROS) <= time.get()
+            && entry.key().0.get().saturating_add(WINDOW_MICROS) <= everywhere.get()
         {
-            let ((start, hunt), table) = entry.remove_entry();
-            compare_window(
-                &boards.publish(),
-                (start, hunt),
-                &table,
-                true,
-                players,
-                &name,
-                report,
-            );
+            let (window, table) = entry.remove_entry();
+            if let Some(boards) = &mut self.boards {
+                let version = boards.publish();
+                self.compare_window(&version, window, &table, true);
+            }
         }
     }
 
-    /// Compares all that is left.
-    pub(crate) fn finish(
-        mut self,
-        players: &Players,
-        name: impl Fn(HuntNumber) -> String,
-        report: &mut Report,
+    fn compare_window(
+        &mut self,
+        version: &BoardsVersion,
+        (start, hunt): (TimeMicros, HuntNumber),
+        table: &Table,
+        is_final: bool,
     ) {
-        let Some(mut boards) = self.boards.take() else {
+        // One that has made room for newer ones cannot be compared.
+        let Ok(view) = version.window(hunt, start) else {
             return;
         };
-        let version = boards.publish();
-        for ((start, hunt), table) in std::mem::take(&mut self.windows) {
-            compare_window(
-                &version,
-                (start, hunt),
-                &table,
-                false,
-                players,
-                &name,
-                report,
-            );
+        let word = |is_final| if is_final { "final" } else { "open" };
+        if view.window().is_final != is_final {
+            self.report.fault(Fault::WindowDiffers {
+                hunt: self.name(hunt),
+                starts_at: start,
+                expected: word(is_final),
+                found: word(!is_final),
+            });
         }
-        let mut hunts: BTreeSet<HuntNumber> = version.hunts().collect();
-        hunts.extend(self.totals.keys());
-        hunts.extend(self.bests.keys());
-        for hunt in hunts {
-            for (board, tables) in [
-                (BoardName::Total, &self.totals),
-                (BoardName::Best, &self.bests),
-            ] {
-                let nobody = Table::new();
-                let table = tables.get(&hunt).unwrap_or(&nobody);
-                if let Some(view) = version.board(hunt, board) {
-                    compare(&view, table, players, &name(hunt), report);
-                }
-            }
-            for view in version.windows(hunt) {
-                let Some(starts_at) = view.window().start else {
-                    continue;
-                };
-                if !self.known.contains(&(hunt, starts_at)) {
-                    report.fault(Fault::WindowDiffers {
-                        hunt: name(hunt),
-                        starts_at,
-                        expected: "not there",
-                        found: "there",
-                    });
-                }
-            }
-        }
+        self.compare(&view, table, hunt);
     }
-}
 
-fn compare_window(
-    version: &BoardsVersion,
-    (start, hunt): (TimeMicros, HuntNumber),
-    table: &Table,
-    is_final: bool,
-    players: &Players,
-    name: &impl Fn(HuntNumber) -> String,
-    report: &mut Report,
-) {
-    // One that has made room for newer ones cannot be compared.
-    let Ok(view) = version.window(hunt, start) else {
-        return;
-    };
-    let word = |is_final| if is_final { "final" } else { "open" };
-    if view.window().is_final != is_final {
-        report.fault(Fault::WindowDiffers {
-            hunt: name(hunt),
-            starts_at: start,
-            expected: word(is_final),
-            found: word(!is_final),
+    fn compare(&mut self, view: &BoardView<'_>, table: &Table, hunt: HuntNumber) {
+        self.report.compared += 1;
+        let mut sorted: Vec<(&PlayerIndex, &Standing)> = table.iter().collect();
+        sorted.sort_unstable_by(|(_, a), (_, b)| {
+            b.score.cmp(&a.score).then(a.reached.cmp(&b.reached))
         });
-    }
-    compare(&view, table, players, &name(hunt), report);
-}
-
-fn compare(
-    view: &BoardView<'_>,
-    table: &Table,
-    players: &Players,
-    hunt: &str,
-    report: &mut Report,
-) {
-    report.boards_compared += 1;
-    let mut sorted: Vec<(&PlayerIndex, &Standing)> = table.iter().collect();
-    sorted.sort_unstable_by(|(_, a), (_, b)| b.score.cmp(&a.score).then(a.reached.cmp(&b.reached)));
-    let mut expected = sorted
-        .into_iter()
-        .map(|(player, standing)| (players.id(*player), standing.score));
-    let mut found = view.entries(0);
-    for rank in 1.. {
-        let (expected, found): (_, Option<Entry<'_>>) = (expected.next(), found.next());
-        if expected.is_none() && found.is_none() {
-            return;
-        }
-        let same = found.map(|entry| (entry.player, entry.score)) == expected
-            && found.is_none_or(|entry| entry.rank == rank);
-        if !same {
-            report.fault(Fault::BoardDiffers {
-                hunt: hunt.to_owned(),
-                board: view.name().as_str(),
-                starts_at: view.window().start,
-                rank,
-                expected: expected.map(|(player, score)| BoardLine {
+        let players = &self.players;
+        let mut expected = sorted
+            .into_iter()
+            .map(|(player, standing)| (players.id(*player), standing.score));
+        let mut found = view.entries(0);
+        for rank in 1.. {
+            let (expected, found): (_, Option<Entry<'_>>) = (expected.next(), found.next());
+            if expected.is_none() && found.is_none() {
+                return;
+            }
+            let same = found.map(|entry| (entry.player, entry.score)) == expected
+                && found.is_none_or(|entry| entry.rank == rank);
+            if !same {
+                let line = |(player, score): (&PlayerId, i64)| BoardLine {
                     player: player.to_string(),
                     score,
-                }),
-                found: found.map(|entry| BoardLine {
-                    player: entry.player.to_string(),
-                    score: entry.score,
-                }),
-            });
-            return;
+                };
+                let fault = Fault::BoardDiffers {
+                    hunt: self.name(hunt),
+                    board: view.name().as_str(),
+                    starts_at: view.window().start,
+                    rank,
+                    expected: expected.map(line),
+                    found: found.map(|entry| line((entry.player, entry.score))),
+                };
+                self.report.fault(fault);
+                return;
+            }
         }
     }
 }
@@ -276,8 +328,8 @@ fn compare(
 #[cfg(test)]
 mod tests {
     use huntcore_model::{
-        BatchBuilder, ClaimRecord, Epoch, EventDigest, PlayerNumber, PlayerRecord, Record,
-        RoundNumber, Salt, ScoreRecord, Tail, TileIndex,
+        BatchBuilder, ClaimRecord, Epoch, EventDigest, PlayerNumber, PlayerRecord, RoundNumber,
+        Salt, ScoreRecord, ShardMap, Tail, TileIndex,
     };
 
     use super::*;
@@ -286,26 +338,9 @@ mod tests {
     const HUNT: HuntNumber = HuntNumber::new(0);
 
     /// Boards of a batch in which ada wins 5 points and scores 3, counted naively as `count`
-    /// says, and the faults that come of it once `time` has been reached.
-    fn faults(count: impl Fn(&mut BoardsCheck, PlayerIndex, Moment)) -> Vec<Fault> {
-        let mut report = Report::default();
-        let mut players = Players::new(1);
-        let at = Place::new(SHARD, Sequence::ZERO);
-        let (number, id) = (PlayerNumber::new(0), Some("ada"));
-        let fingerprint = [0; 32];
-        players.meet(
-            at,
-            &PlayerRecord {
-                number,
-                fingerprint,
-                id,
-            },
-            &mut report,
-        );
-        let ada = match players.of(at, number) {
-            crate::players::Known::Player(index) => index,
-            _ => unreachable!("just met"),
-        };
+    /// says, and the faults that come of it.
+    fn faults(count: impl Fn(&mut BoardCheck, PlayerIndex, Moment)) -> Vec<Fault> {
+        let number = PlayerNumber::new(0);
         let mut builder = BatchBuilder::new();
         builder.push_player(number, "ada", Salt([1; 16]));
         builder.push(&Record::Claim(ClaimRecord {
@@ -328,11 +363,25 @@ mod tests {
         let time = TimeMicros::from_millis(1_500);
         let tail = Tail::default();
         let batch = builder.finish(SHARD, Epoch::new(1), &tail, time, Sequence::ZERO);
-        let mut check = BoardsCheck::new(ShardMap::new(1).expect("one"));
+
+        let settings = Settings::new(ShardMap::new(1).expect("one"), 1_000);
+        let mut check = BoardCheck::new(&settings);
+        check
+            .names
+            .insert(HUNT, HuntId::new("park").expect("a slug"));
+        let at = Place::new(SHARD, Sequence::ZERO);
+        let record = PlayerRecord {
+            number,
+            fingerprint: [0; 32],
+            id: Some("ada"),
+        };
+        check.players.meet(at, &record, &mut Report::default());
+        let Known::Player(ada) = check.players.of(at, number) else {
+            unreachable!("just met");
+        };
         count(&mut check, ada, Moment::new(time, at));
-        check.apply(&batch, &mut report);
-        check.finish(&players, |_| "park".to_owned(), &mut report);
-        report.faults
+        check.apply(&batch);
+        check.finish().faults
     }
 
     #[test]

@@ -2,36 +2,73 @@
 
 use std::collections::BTreeMap;
 
-use huntcore_model::{ClaimRecord, ControlRecord, HuntNumber, TimeMicros};
+use huntcore_model::{ControlRecord, HuntNumber, RoundNumber};
 
 use crate::fault::{Fault, Place};
 use crate::report::Report;
-use crate::rounds::{Claimed, Rounds};
 
 /// What a shard's copies say of hunts.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Hunts {
     hunts: BTreeMap<HuntNumber, Hunt>,
+    /// The shard's first copies were trimmed, so it may have heard of more than is there.
+    is_trimmed: bool,
+    /// The hunt of the last record, which is most often that of the next one.
+    last: Option<(HuntNumber, Hunt)>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
 struct Hunt {
     is_paused: bool,
     is_closed: bool,
+    /// The first round that the shard's copies announce.
+    first_round: Option<RoundNumber>,
+    /// The last round that was taken on trust, and one of its claims.
+    trusted: Option<(RoundNumber, Place)>,
 }
 
 impl Hunts {
-    /// Folds a copy.
-    pub(crate) fn apply(&mut self, record: &ControlRecord) {
-        let hunt = record.hunt();
+    /// Of a stream whose beginning was trimmed.
+    pub(crate) fn trimmed() -> Self {
+        Self {
+            is_trimmed: true,
+            ..Self::default()
+        }
+    }
+
+    /// Folds a copy; `name` is the hunt's.
+    pub(crate) fn apply(
+        &mut self,
+        record: &ControlRecord,
+        name: impl Fn() -> String,
+        report: &mut Report,
+    ) {
+        self.last = None;
+        let number = record.hunt();
+        let creates = self.is_trimmed || matches!(record, ControlRecord::HuntCreated(_));
+        let hunt = if creates {
+            self.hunts.entry(number).or_default()
+        } else if let Some(hunt) = self.hunts.get_mut(&number) {
+            hunt
+        } else {
+            return;
+        };
         match record {
-            ControlRecord::HuntCreated(_) => {
-                self.hunts.entry(hunt).or_default();
+            ControlRecord::HuntPaused { .. } => hunt.is_paused = true,
+            ControlRecord::HuntResumed { .. } => hunt.is_paused = false,
+            ControlRecord::HuntClosed { .. } => hunt.is_closed = true,
+            ControlRecord::RoundOpened(opened) if hunt.first_round.is_none() => {
+                hunt.first_round = Some(opened.round);
+                // Rounds are announced in order, so that one came too early.
+                if let Some((round, at)) = hunt.trusted
+                    && round >= opened.round
+                {
+                    let hunt = name();
+                    report.fault(Fault::RoundNotAnnounced { at, hunt, round });
+                }
             }
-            ControlRecord::HuntPaused { .. } => self.change(hunt, |hunt| hunt.is_paused = true),
-            ControlRecord::HuntResumed { .. } => self.change(hunt, |hunt| hunt.is_paused = false),
-            ControlRecord::HuntClosed { .. } => self.change(hunt, |hunt| hunt.is_closed = true),
-            ControlRecord::HuntChanged { .. }
+            ControlRecord::HuntCreated(_)
+            | ControlRecord::HuntChanged { .. }
             | ControlRecord::HuntEndMoved { .. }
             | ControlRecord::RoundOpened(_)
             | ControlRecord::SeedPublished { .. }
@@ -39,23 +76,17 @@ impl Hunts {
         }
     }
 
-    fn change(&mut self, hunt: HuntNumber, change: impl FnOnce(&mut Hunt)) {
-        if let Some(hunt) = self.hunts.get_mut(&hunt) {
-            change(hunt);
-        }
-    }
-
     /// Whether the hunt took such a thing then.
     pub(crate) fn check(
-        &self,
+        &mut self,
         at: Place,
         what: &'static str,
         number: HuntNumber,
-        name: &str,
+        name: impl Fn() -> String,
         report: &mut Report,
     ) {
-        let hunt = name.to_owned();
-        let Some(known) = self.hunts.get(&number) else {
+        let Some(known) = self.get(number) else {
+            let hunt = name();
             report.fault(Fault::UnknownHunt { at, what, hunt });
             return;
         };
@@ -69,6 +100,7 @@ impl Hunts {
             } if what == CLAIM => "paused",
             _ => return,
         };
+        let hunt = name();
         report.fault(Fault::NotTaken {
             at,
             what,
@@ -76,59 +108,35 @@ impl Hunts {
             state,
         });
     }
+
+    /// Whether a round that nothing announced may have been announced by what was trimmed.
+    pub(crate) fn trusts(&mut self, at: Place, number: HuntNumber, round: RoundNumber) -> bool {
+        if !self.is_trimmed {
+            return false;
+        }
+        self.last = None;
+        let hunt = self.hunts.entry(number).or_default();
+        if hunt.first_round.is_some_and(|first| first <= round) {
+            return false;
+        }
+        if hunt.trusted.is_none_or(|(last, _)| last < round) {
+            hunt.trusted = Some((round, at));
+        }
+        true
+    }
+
+    fn get(&mut self, number: HuntNumber) -> Option<Hunt> {
+        if let Some((last, hunt)) = self.last
+            && last == number
+        {
+            return Some(hunt);
+        }
+        let known = self.hunts.get(&number).copied();
+        let hunt = known.or_else(|| self.is_trimmed.then(Hunt::default))?;
+        self.last = Some((number, hunt));
+        Some(hunt)
+    }
 }
 
 pub(crate) const CLAIM: &str = "claim";
 pub(crate) const EVENT: &str = "score event";
-
-/// Judges a claim by its round; `copied` is how many control entries the shard had copied.
-pub(crate) fn check_claim(
-    at: Place,
-    time: TimeMicros,
-    claim: &ClaimRecord,
-    hunt: &str,
-    copied: u64,
-    rounds: &mut Rounds,
-    report: &mut Report,
-) {
-    let (round, tile) = (claim.round, claim.tile);
-    let hunt = || hunt.to_owned();
-    match rounds.get(claim.hunt, round) {
-        Some(known) if known.entry < copied => {
-            if tile.get() >= known.tiles {
-                report.fault(Fault::NoSuchTile {
-                    at,
-                    hunt: hunt(),
-                    round,
-                    tile,
-                    tiles: known.tiles,
-                });
-            }
-            let schedule = known.schedule;
-            if time < schedule.opens_at || time >= schedule.closes_at {
-                report.fault(Fault::OutsideWindow {
-                    at,
-                    hunt: hunt(),
-                    round,
-                    time,
-                    opens_at: schedule.opens_at,
-                    closes_at: schedule.closes_at,
-                });
-            }
-        }
-        _ => report.fault(Fault::RoundNotAnnounced {
-            at,
-            hunt: hunt(),
-            round,
-        }),
-    }
-    if let Claimed::Again(first) = rounds.claim(at, (claim.hunt, round), tile, claim.points) {
-        report.fault(Fault::ClaimedTwice {
-            at,
-            hunt: hunt(),
-            round,
-            tile,
-            first,
-        });
-    }
-}

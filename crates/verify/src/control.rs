@@ -12,12 +12,16 @@ use crate::fault::{Fault, Place};
 use crate::maps::Maps;
 use crate::report::Report;
 use crate::rounds::Rounds;
-use crate::seeds::Seeds;
+use crate::seeds::{Belongs, Seeds};
 
 /// The control stream, as far as it was read.
 #[derive(Debug, Default)]
 pub(crate) struct Control {
     pub(crate) catalog: Catalog,
+    /// The beginning was trimmed: hunts, chains and rounds may be missing by right.
+    is_trimmed: bool,
+    /// Entries before this one are not judged, as what they follow is not there.
+    judged_from: Sequence,
     seeds: Seeds,
     /// Hunts whose anchor is not the one that the fairness key makes.
     foreign: BTreeSet<HuntNumber>,
@@ -31,22 +35,45 @@ pub(crate) struct Bench<'a> {
 }
 
 impl Control {
-    /// Judges an entry and folds it; `number` counts the entries that concern shards.
+    /// Of a stream whose beginning was trimmed. From where `known` ends, if it is given,
+    /// entries are judged by it; before that, and without it, they are taken on trust.
+    pub(crate) fn trimmed(known: Option<Catalog>) -> Self {
+        let mut control = Self {
+            is_trimmed: true,
+            judged_from: Sequence::new(u64::MAX),
+            ..Self::default()
+        };
+        if let Some(catalog) = known {
+            control.judged_from = catalog.next();
+            for hunt in catalog.hunts() {
+                for (chain, &anchor) in (0..).zip(&hunt.anchors) {
+                    control.seeds.anchor(hunt.number, chain, anchor);
+                }
+            }
+            control.catalog = catalog;
+        }
+        control
+    }
+
+    /// Judges an entry and folds it.
     pub(crate) fn entry(
         &mut self,
         sequence: Sequence,
         time: TimeMicros,
         record: &ControlRecord,
-        number: u64,
         bench: &mut Bench<'_>,
     ) {
         let at = Place::new(ShardId::CONTROL, sequence);
+        if sequence < self.judged_from {
+            self.trust(at, time, record, bench);
+            return;
+        }
         match record {
             ControlRecord::HuntCreated(created) => self.created(at, created, bench),
             ControlRecord::HuntChanged { hunt, version } => {
                 self.changed(at, *hunt, version, bench);
             }
-            ControlRecord::RoundOpened(opened) => self.opened(at, opened, number, bench),
+            ControlRecord::RoundOpened(opened) => self.opened(at, opened, bench),
             ControlRecord::SeedPublished { hunt, round, seed } => {
                 self.published(at, time, *hunt, *round, Seed::new(*seed), bench);
             }
@@ -63,6 +90,47 @@ impl Control {
         if let Err(error) = self.catalog.apply(sequence, record) {
             let reason = error.to_string();
             bench.report.fault(Fault::BadEntry { at, reason });
+        }
+    }
+
+    /// Takes what can be used of an entry that cannot be judged.
+    fn trust(
+        &mut self,
+        at: Place,
+        time: TimeMicros,
+        record: &ControlRecord,
+        bench: &mut Bench<'_>,
+    ) {
+        match record {
+            ControlRecord::HuntCreated(created) => {
+                bench.report.hunts += 1;
+                self.seeds.anchor(created.hunt, 0, created.anchor);
+            }
+            ControlRecord::ChainAnchored {
+                hunt,
+                chain,
+                anchor,
+            } => self.seeds.anchor(*hunt, *chain, *anchor),
+            ControlRecord::RoundOpened(opened) => {
+                bench.report.rounds += 1;
+                bench.rounds.announce(at.sequence, opened);
+                let known = self.catalog.by_number(opened.hunt);
+                let id = known.map(|entry| entry.id.clone());
+                let seed = id.and_then(|id| {
+                    let seed = bench.maps.seed(&id, opened.round)?;
+                    check_facts(at, id.as_str(), opened, &seed, bench.report);
+                    Some(seed)
+                });
+                bench.rounds.announce_in_control(at, opened, seed);
+            }
+            ControlRecord::SeedPublished { hunt, round, seed } => {
+                self.published(at, time, *hunt, *round, Seed::new(*seed), bench);
+            }
+            ControlRecord::HuntChanged { .. }
+            | ControlRecord::HuntEndMoved { .. }
+            | ControlRecord::HuntPaused { .. }
+            | ControlRecord::HuntResumed { .. }
+            | ControlRecord::HuntClosed { .. } => {}
         }
     }
 
@@ -128,9 +196,9 @@ impl Control {
         check_config(at, &name, hunt, version, bench);
     }
 
-    fn opened(&mut self, at: Place, opened: &RoundOpened, number: u64, bench: &mut Bench<'_>) {
+    fn opened(&mut self, at: Place, opened: &RoundOpened, bench: &mut Bench<'_>) {
         bench.report.rounds += 1;
-        bench.rounds.announce(number, opened);
+        bench.rounds.announce(at.sequence, opened);
         let Some(entry) = self.catalog.by_number(opened.hunt) else {
             return;
         };
@@ -164,34 +232,42 @@ impl Control {
         bench: &mut Bench<'_>,
     ) {
         let name = self.name(hunt);
-        let known = bench.rounds.get(hunt, round);
-        let Some(closes_at) = known.map(|known| known.schedule.closes_at) else {
-            let reason = format!("seed of round {round} of hunt {name}, which was never announced");
-            bench.report.fault(Fault::BadEntry { at, reason });
-            return;
-        };
-        if time < closes_at {
-            bench.report.fault(Fault::SeedTooEarly {
+        let known = bench.rounds.get((hunt, round));
+        let facts = known.and_then(|known| known.facts);
+        match facts.map(|facts| facts.schedule.closes_at) {
+            None if self.is_trimmed => {}
+            None => {
+                let reason =
+                    format!("seed of round {round} of hunt {name}, which was never announced");
+                bench.report.fault(Fault::BadEntry { at, reason });
+                return;
+            }
+            Some(closes_at) if time < closes_at => bench.report.fault(Fault::SeedTooEarly {
                 at,
                 hunt: name.clone(),
                 round,
                 published_at: time,
                 closes_at,
-            });
+            }),
+            Some(_) => {}
         }
-        if self.seeds.belongs(hunt, round, seed) {
-            bench.report.seeds_verified += 1;
-        } else {
-            bench.report.fault(Fault::SeedNotInChain {
+        match self.seeds.belongs(hunt, round, seed) {
+            Belongs::Yes => bench.report.seeds_verified += 1,
+            // The first of a chain whose anchor was trimmed is what later ones hash back to.
+            Belongs::Unknown if self.is_trimmed => {
+                self.seeds.trust(hunt, round, seed);
+                bench.report.seeds_on_trust += 1;
+            }
+            Belongs::No | Belongs::Unknown => bench.report.fault(Fault::SeedNotInChain {
                 at,
                 hunt: name.clone(),
                 round,
-            });
+            }),
         }
-        if let Some(opened) = bench.rounds.announced(hunt, round) {
+        if let Some(opened) = bench.rounds.announced((hunt, round)) {
             check_facts(at, &name, &opened.clone(), &seed, bench.report);
         }
-        if !bench.rounds.publish(hunt, round, seed) {
+        if facts.is_some() && !bench.rounds.publish((hunt, round), seed) {
             let reason = format!("seed of round {round} of hunt {name} is published again");
             bench.report.fault(Fault::BadEntry { at, reason });
         }

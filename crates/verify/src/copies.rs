@@ -14,6 +14,8 @@ pub(crate) struct Copies {
     entries: VecDeque<Entry>,
     /// How many such entries there were before those.
     forgotten: u64,
+    /// The control stream begins here; copies of what came before are taken on trust.
+    control_from: Sequence,
     shards: Vec<Shard>,
 }
 
@@ -23,31 +25,45 @@ struct Entry {
     digest: [u8; 16],
 }
 
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 struct Shard {
     /// Entries that were compared with a copy.
     compared: u64,
     /// Copies of entries that have not been seen.
     ahead: VecDeque<(Place, Entry)>,
+    /// Copies of entries before this one were trimmed; unknown until the first copy.
+    from: Option<Sequence>,
+    /// The last entry that was copied.
+    last: Option<Sequence>,
 }
 
 impl Copies {
     pub(crate) fn new(shards: u16) -> Self {
+        let shard = Shard {
+            compared: 0,
+            ahead: VecDeque::new(),
+            from: Some(Sequence::ZERO),
+            last: None,
+        };
         Self {
             entries: VecDeque::new(),
             forgotten: 0,
-            shards: vec![Shard::default(); usize::from(shards)],
+            control_from: Sequence::ZERO,
+            shards: vec![shard; usize::from(shards)],
         }
     }
 
-    /// Takes an entry of the control stream that concerns shards; its number among those.
-    pub(crate) fn entry(
-        &mut self,
-        at: Sequence,
-        record: &ControlRecord,
-        report: &mut Report,
-    ) -> u64 {
-        let number = self.forgotten + self.entries.len() as u64;
+    /// A stream begins at `sequence`, because what came before was trimmed.
+    pub(crate) fn begin_trimmed(&mut self, stream: ShardId, sequence: Sequence) {
+        if stream.is_control() {
+            self.control_from = sequence;
+        } else {
+            self.shards[usize::from(stream.get())].from = None;
+        }
+    }
+
+    /// Takes an entry of the control stream that concerns shards.
+    pub(crate) fn entry(&mut self, at: Sequence, record: &ControlRecord, report: &mut Report) {
         self.entries.push_back(Entry::new(at, record));
         for shard in 0..self.shards.len() {
             while self.due(shard).is_some()
@@ -57,25 +73,39 @@ impl Copies {
             }
         }
         self.forget();
-        number
     }
 
-    /// Takes a shard's copy; the number of its entry among those that concern shards.
+    /// Takes a shard's copy.
     pub(crate) fn copy(
         &mut self,
         place: Place,
         at: Sequence,
         record: &ControlRecord,
         report: &mut Report,
-    ) -> u64 {
-        let shard = usize::from(place.stream.get());
-        let number = self.copied(place.stream);
+    ) {
+        let index = usize::from(place.stream.get());
+        let shard = &mut self.shards[index];
+        shard.from.get_or_insert(at);
+        if at < self.control_from {
+            // The entry itself was trimmed: only the order is left to judge.
+            if shard.last >= Some(at) {
+                report.fault(Fault::CopyOutOfTurn {
+                    at: place,
+                    expected: None,
+                    found: at,
+                });
+            }
+            shard.last = shard.last.max(Some(at));
+            return;
+        }
         let copy = Entry::new(at, record);
-        if self.due(shard).is_some() {
-            self.compare(shard, place, copy, report);
+        if self.due(index).is_some() {
+            self.compare(index, place, copy, report);
             self.forget();
         } else if at >= self.next_entry() {
-            self.shards[shard].ahead.push_back((place, copy));
+            let shard = &mut self.shards[index];
+            shard.ahead.push_back((place, copy));
+            shard.last = shard.last.max(Some(at));
         } else {
             report.fault(Fault::CopyOutOfTurn {
                 at: place,
@@ -83,13 +113,12 @@ impl Copies {
                 found: at,
             });
         }
-        number
     }
 
-    /// How many entries a shard has copied.
-    pub(crate) fn copied(&self, shard: ShardId) -> u64 {
+    /// Whether a shard has copied the entry at `at`, or had before its log begins.
+    pub(crate) fn has_copied(&self, shard: ShardId, at: Sequence) -> bool {
         let shard = &self.shards[usize::from(shard.get())];
-        shard.compared + shard.ahead.len() as u64
+        shard.last >= Some(at) || shard.from.is_none_or(|from| at < from)
     }
 
     /// At the end of the log nothing is left to come.
@@ -103,16 +132,25 @@ impl Copies {
     }
 
     /// The entry that a shard has to copy next, if it was seen.
-    fn due(&self, shard: usize) -> Option<Entry> {
-        let index = self.shards[shard].compared - self.forgotten;
-        self.entries.get(usize::try_from(index).ok()?).copied()
+    fn due(&mut self, shard: usize) -> Option<Entry> {
+        let shard = &mut self.shards[shard];
+        let from = shard.from?;
+        loop {
+            let index = shard.compared.saturating_sub(self.forgotten);
+            let entry = self.entries.get(usize::try_from(index).ok()?).copied()?;
+            if entry.at >= from {
+                return Some(entry);
+            }
+            // Copied before the shard's log begins.
+            shard.compared += 1;
+        }
     }
 
     /// Entries from here on have not been seen.
     fn next_entry(&self) -> Sequence {
         self.entries
             .back()
-            .map_or(Sequence::ZERO, |last| last.at.advanced(1))
+            .map_or(self.control_from, |last| last.at.advanced(1))
     }
 
     fn compare(&mut self, shard: usize, place: Place, copy: Entry, report: &mut Report) {
@@ -124,7 +162,9 @@ impl Copies {
                     entry: copy.at,
                 });
             }
-            self.shards[shard].compared += 1;
+            let shard = &mut self.shards[shard];
+            shard.compared += 1;
+            shard.last = shard.last.max(Some(copy.at));
             return;
         }
         let known = self
@@ -145,8 +185,9 @@ impl Copies {
         if let Ok(index) = known {
             // What was left out is reported once; a copy made twice changes nothing.
             let passed = self.forgotten + index as u64 + 1;
-            let compared = &mut self.shards[shard].compared;
-            *compared = passed.max(*compared);
+            let shard = &mut self.shards[shard];
+            shard.compared = passed.max(shard.compared);
+            shard.last = shard.last.max(Some(copy.at));
         }
     }
 

@@ -1,92 +1,118 @@
 //! Score events: taken once, by the right shard, and unchanged since.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
+use hashbrown::HashTable;
 use huntcore_model::{EventDigest, EventType, ScoreRecord, Sequence, TimeMicros};
 
 use crate::fault::{Fault, Place};
 use crate::report::Report;
 
 /// The horizon is forgotten in this many steps, as arbiters do.
-const BUCKETS: u64 = 24;
+const STEPS: u64 = 24;
 
 /// One shard's events of the horizon.
 #[derive(Clone, Debug)]
 pub(crate) struct Events {
     horizon_ms: u64,
-    bucket_ms: u64,
-    buckets: VecDeque<Bucket>,
+    step_ms: u64,
+    seen: HashTable<Seen>,
+    /// Where each step begins, oldest first.
+    steps: VecDeque<Step>,
 }
 
-#[derive(Clone, Debug)]
-struct Bucket {
+#[derive(Clone, Copy, Debug)]
+struct Step {
     starts_at: TimeMicros,
-    seen: HashMap<[u8; 16], Sequence>,
+    first: Sequence,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Seen {
+    key: [u8; 16],
+    at: Sequence,
 }
 
 impl Events {
     pub(crate) fn new(horizon_ms: u64) -> Self {
         Self {
             horizon_ms,
-            bucket_ms: (horizon_ms / BUCKETS).max(1),
-            buckets: VecDeque::new(),
+            step_ms: (horizon_ms / STEPS).max(1),
+            seen: HashTable::new(),
+            steps: VecDeque::new(),
         }
     }
 
-    /// Judges an event of a hunt called `hunt`, taken at `time`.
+    /// Judges an event of a hunt that `hunt` names, taken at `time`.
     pub(crate) fn take(
         &mut self,
         at: Place,
         time: TimeMicros,
         event: &ScoreRecord<'_>,
-        hunt: &str,
+        hunt: impl Fn() -> String,
         report: &mut Report,
     ) {
         if !has_own_digest(event) {
             report.fault(Fault::EventDiffers {
                 at,
-                hunt: hunt.to_owned(),
+                hunt: hunt(),
                 event_id: event.event_id.to_owned(),
             });
         }
         let key = key(event);
-        let known = self.buckets.iter().rev().find_map(|b| b.seen.get(&key));
-        if let Some(&first) = known {
+        if let Some(known) = self.seen.find(place_of(&key), |seen| seen.key == key) {
             report.fault(Fault::EventTwice {
                 at,
-                hunt: hunt.to_owned(),
+                hunt: hunt(),
                 event_id: event.event_id.to_owned(),
-                first: Place::new(at.stream, first),
+                first: Place::new(at.stream, known.at),
             });
             return;
         }
-        let starts_at = TimeMicros::from_millis(time.millis() / self.bucket_ms * self.bucket_ms);
+        let starts_at = TimeMicros::from_millis(time.millis() / self.step_ms * self.step_ms);
         if self
-            .buckets
+            .steps
             .back()
             .is_none_or(|last| last.starts_at != starts_at)
         {
-            self.buckets.push_back(Bucket {
-                starts_at,
-                seen: HashMap::new(),
-            });
+            let first = at.sequence;
+            self.steps.push_back(Step { starts_at, first });
         }
-        if let Some(bucket) = self.buckets.back_mut() {
-            bucket.seen.insert(key, at.sequence);
-        }
+        let seen = Seen {
+            key,
+            at: at.sequence,
+        };
+        self.seen
+            .insert_unique(place_of(&key), seen, |seen| place_of(&seen.key));
     }
 
     /// Forgets what lies wholly before the horizon.
     pub(crate) fn pass(&mut self, time: TimeMicros) {
-        let kept_ms = self.bucket_ms.saturating_add(self.horizon_ms);
-        while self
-            .buckets
-            .front()
-            .is_some_and(|oldest| oldest.starts_at.plus_millis(kept_ms) <= time)
-        {
-            self.buckets.pop_front();
+        let kept_ms = self.step_ms.saturating_add(self.horizon_ms);
+        let is_over = |step: &Step| step.starts_at.plus_millis(kept_ms) <= time;
+        if !self.steps.front().is_some_and(is_over) {
+            return;
         }
+        while self.steps.front().is_some_and(is_over) {
+            self.steps.pop_front();
+        }
+        match self.steps.front() {
+            Some(oldest) => {
+                let first = oldest.first;
+                self.seen.retain(|seen| seen.at >= first);
+            }
+            None => self.seen.clear(),
+        }
+        self.seen
+            .shrink_to(self.seen.len() * 2, |seen| place_of(&seen.key));
     }
+}
+
+/// Keys are hashes already.
+fn place_of(key: &[u8; 16]) -> u64 {
+    u64::from_le_bytes([
+        key[0], key[1], key[2], key[3], key[4], key[5], key[6], key[7],
+    ])
 }
 
 /// A stream has one number for a player, so the number will do, erased or not.

@@ -23,16 +23,22 @@
 //! - Players: numbered one after another, nobody twice.
 //! - Boards: equal a naive sum and sort of all claims and scores, windows included.
 //!
+//! # Where a log was trimmed
+//! What came before is taken on trust, and the report says where each stream begins: players,
+//! hunts and rounds that were introduced earlier, the first seed of each chain, copies of
+//! entries that are gone. With the catalog of a checkpoint, control entries after it are judged
+//! as ever. Claims are still checked against each other, and boards are not compared.
+//!
 //! # What it cannot see
 //! What players were told; whether the end of a stream is missing where no other stream
 //! depends on it; who an erased player was. Without the fairness key, what a round's tiles
 //! are worth is checked only once its seed is in the log.
 //!
 //! # Memory
-//! About 200 bytes for each player, 100 for each round plus the least of 4 bytes for each
-//! claim and one bit for each tile, 40 for each score event within the horizon, and what
-//! the boards and their naive counterpart take: about 200 bytes for each player on each.
-//! A day of one-second rounds of 1,024 tiles, all claimed, takes 20 MB.
+//! About 100 bytes and the id for each player, 130 for each round plus the least of 4 bytes for
+//! each claim and one bit for each tile, 4 KiB for 256 neighbouring tiles of a round that is not
+//! over, 40 for each score event within the horizon, and what the boards and their naive
+//! counterpart take: about 200 bytes for each player on each.
 
 mod boards;
 mod claims;
@@ -45,12 +51,16 @@ mod merge;
 mod players;
 mod report;
 mod rounds;
+mod rules;
 mod seeds;
 mod streams;
 mod tiles;
 mod verifier;
 
+pub use boards::BoardCheck;
 pub use fault::{BoardLine, Fault, Place};
 pub use merge::by_time;
-pub use report::{FAULTS_MAX, Report};
+pub use report::{BoardsReport, FAULTS_MAX, Report};
+pub use rules::RuleCheck;
+pub use streams::Beginning;
 pub use verifier::{End, Settings, Verifier};

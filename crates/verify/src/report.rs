@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::fault::Fault;
+use crate::streams::Beginning;
 
 /// The most faults that a report lists; it counts them all.
 pub const FAULTS_MAX: usize = 1_000;
@@ -42,6 +43,13 @@ pub struct Report {
     pub points_pending: u64,
     /// Boards, and windows of boards, that were compared with a naive count.
     pub boards_compared: u64,
+    /// Streams whose beginning was trimmed. What it introduced (hunts, rounds, seeds,
+    /// players) is taken on trust, and boards are not compared.
+    pub begins: Vec<Beginning>,
+    /// Rounds with claims whose announcement was trimmed.
+    pub rounds_on_trust: u64,
+    /// Published seeds that are the first of their chain here: its anchor was trimmed.
+    pub seeds_on_trust: u64,
     /// Everything that was found wrong.
     pub faults_total: u64,
     /// The first [`FAULTS_MAX`] faults.
@@ -55,6 +63,38 @@ impl Report {
         self.faults_total == 0
     }
 
+    /// With what the comparison of boards found.
+    #[must_use]
+    pub fn and_boards(mut self, boards: BoardsReport) -> Self {
+        self.boards_compared += boards.compared;
+        let faults_before = self.faults_total;
+        for fault in boards.faults {
+            self.fault(fault);
+        }
+        self.faults_total = faults_before + boards.faults_total;
+        self
+    }
+
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.faults_total += 1;
+        if self.faults.len() < FAULTS_MAX {
+            self.faults.push(fault);
+        }
+    }
+}
+
+/// What the comparison of boards with a naive count found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BoardsReport {
+    /// Boards, and windows of boards, that were compared.
+    pub compared: u64,
+    /// Everything that was found wrong.
+    pub faults_total: u64,
+    /// The first [`FAULTS_MAX`] faults.
+    pub faults: Vec<Fault>,
+}
+
+impl BoardsReport {
     pub(crate) fn fault(&mut self, fault: Fault) {
         self.faults_total += 1;
         if self.faults.len() < FAULTS_MAX {

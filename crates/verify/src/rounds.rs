@@ -2,20 +2,27 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use huntcore_map::Seed;
+use huntcore_map::{RoundMap, Seed};
 use huntcore_model::{
-    Catalog, HuntNumber, RoundNumber, RoundOpened, RoundSchedule, TileIndex, TimeMicros,
+    Catalog, HuntNumber, RoundNumber, RoundOpened, RoundSchedule, Sequence, TileIndex, TimeMicros,
 };
 
 use crate::fault::{Fault, Place};
 use crate::maps::Maps;
 use crate::report::Report;
-use crate::tiles::TileSet;
+use crate::tiles::{Claim, TileSet, TileTable};
+
+/// Claims come to a few rounds at a time: so many are found without a search.
+const RECENT: usize = 64;
 
 /// Rounds by their number; those that are over in little space.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Rounds {
-    rounds: BTreeMap<Key, Round>,
+    /// In the order in which they were met.
+    rounds: Vec<Round>,
+    indexes: BTreeMap<Key, u32>,
+    /// By some bits of the key, where it was found last.
+    recent: Box<[Option<(Key, u32)>; RECENT]>,
     /// Rounds that are not over, by the end of their window.
     open: BTreeSet<(TimeMicros, Key)>,
     /// Those whose window has passed everywhere, but whose seed or announcement is missing.
@@ -24,15 +31,23 @@ pub(crate) struct Rounds {
 
 type Key = (HuntNumber, RoundNumber);
 
-/// A round, from whichever was seen first: its announcement, or a copy of it.
+/// A round, from whichever was seen first: its announcement, a copy of it, or, where the log
+/// was trimmed, a claim.
 #[derive(Debug)]
 pub(crate) struct Round {
-    /// Its announcement's number among the control entries that concern shards.
-    pub(crate) entry: u64,
-    pub(crate) schedule: RoundSchedule,
-    pub(crate) tiles: u32,
+    /// What was announced; `None` if that was trimmed.
+    pub(crate) facts: Option<Facts>,
     state: State,
     has_seed: bool,
+}
+
+/// What a claim on a round is judged by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Facts {
+    /// The announcement's place in the control stream.
+    pub(crate) entry: Sequence,
+    pub(crate) schedule: RoundSchedule,
+    pub(crate) tiles: u32,
 }
 
 #[derive(Debug)]
@@ -46,13 +61,7 @@ struct Open {
     /// The announcement itself, once it was seen in the control stream.
     announced: Option<(Place, RoundOpened)>,
     seed: Option<Seed>,
-    claims: BTreeMap<TileIndex, Claim>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Claim {
-    at: Place,
-    points: u32,
+    claims: TileTable,
 }
 
 /// What became of a claim's tile.
@@ -63,23 +72,42 @@ pub(crate) enum Claimed {
     Again(Option<Place>),
 }
 
-impl Rounds {
-    /// Takes note of a round; false if it was known.
-    pub(crate) fn announce(&mut self, entry: u64, opened: &RoundOpened) -> bool {
-        let key = (opened.hunt, opened.round);
-        if self.rounds.contains_key(&key) {
-            return false;
+impl Default for Rounds {
+    fn default() -> Self {
+        Self {
+            rounds: Vec::new(),
+            indexes: BTreeMap::new(),
+            recent: Box::new([None; RECENT]),
+            open: BTreeSet::new(),
+            waiting: BTreeSet::new(),
         }
-        let round = Round {
+    }
+}
+
+impl Rounds {
+    /// Takes note of a round that the control entry at `entry` announces.
+    pub(crate) fn announce(&mut self, entry: Sequence, opened: &RoundOpened) {
+        let key = (opened.hunt, opened.round);
+        let facts = Facts {
             entry,
             schedule: opened.schedule,
             tiles: opened.tiles,
-            state: State::Open(Box::default()),
-            has_seed: false,
         };
-        self.rounds.insert(key, round);
-        self.open.insert((opened.schedule.closes_at, key));
-        true
+        let index = self.meet(key);
+        if let Some(round) = self.rounds.get_mut(index)
+            && round.facts.is_none()
+        {
+            round.facts = Some(facts);
+            self.open.insert((opened.schedule.closes_at, key));
+        }
+    }
+
+    /// Takes note of a round whose announcement was trimmed.
+    pub(crate) fn take_on_trust(&mut self, key: Key, report: &mut Report) {
+        if !self.indexes.contains_key(&key) {
+            self.meet(key);
+            report.rounds_on_trust += 1;
+        }
     }
 
     /// Takes note of the announcement in the control stream; `seed` if the key tells it.
@@ -97,22 +125,22 @@ impl Rounds {
         self.stop_waiting(key);
     }
 
-    pub(crate) fn get(&self, hunt: HuntNumber, round: RoundNumber) -> Option<&Round> {
-        self.rounds.get(&(hunt, round))
+    pub(crate) fn get(&self, key: Key) -> Option<&Round> {
+        let index = *self.indexes.get(&key)?;
+        self.rounds.get(index as usize)
     }
 
     /// The announcement in the control stream, while the round is not over.
-    pub(crate) fn announced(&self, hunt: HuntNumber, round: RoundNumber) -> Option<&RoundOpened> {
-        match &self.rounds.get(&(hunt, round))?.state {
+    pub(crate) fn announced(&self, key: Key) -> Option<&RoundOpened> {
+        match &self.get(key)?.state {
             State::Open(open) => open.announced.as_ref().map(|(_, opened)| opened),
             State::Over(_) => None,
         }
     }
 
     /// Takes note of a published seed; false if the round had one.
-    pub(crate) fn publish(&mut self, hunt: HuntNumber, round: RoundNumber, seed: Seed) -> bool {
-        let key = (hunt, round);
-        let Some(known) = self.rounds.get_mut(&key) else {
+    pub(crate) fn publish(&mut self, key: Key, seed: Seed) -> bool {
+        let Some(known) = self.find(key) else {
             return false;
         };
         if let State::Open(open) = &mut known.state {
@@ -124,30 +152,20 @@ impl Rounds {
         is_new
     }
 
-    /// Takes a claim on a round that is known.
-    pub(crate) fn claim(
-        &mut self,
-        at: Place,
-        (hunt, round): Key,
-        tile: TileIndex,
-        points: u32,
-    ) -> Claimed {
-        match self
-            .rounds
-            .get_mut(&(hunt, round))
-            .map(|known| &mut known.state)
-        {
-            None => Claimed::First,
-            Some(State::Over(tiles)) if tiles.contains(tile) => Claimed::Again(None),
-            Some(State::Over(_)) => Claimed::First,
-            Some(State::Open(open)) => match open.claims.get(&tile) {
-                Some(first) => Claimed::Again(Some(first.at)),
-                None => {
-                    open.claims.insert(tile, Claim { at, points });
-                    Claimed::First
-                }
-            },
-        }
+    /// The round of a claim.
+    pub(crate) fn find(&mut self, key: Key) -> Option<&mut Round> {
+        let (hunt, round) = key;
+        let bits = round.get().to_le_bytes()[0] ^ hunt.get().to_le_bytes()[0].wrapping_mul(17);
+        let recent = &mut self.recent[usize::from(bits) % RECENT];
+        let index = match *recent {
+            Some((known, index)) if known == key => index,
+            _ => {
+                let index = *self.indexes.get(&key)?;
+                *recent = Some((key, index));
+                index
+            }
+        };
+        self.rounds.get_mut(index as usize)
     }
 
     /// Makes rounds over whose window every shard has passed and whose seed is known.
@@ -162,7 +180,7 @@ impl Rounds {
             && place.0 <= time
         {
             self.open.pop_first();
-            if self.rounds.get(&place.1).is_some_and(Round::is_ready) {
+            if self.get(place.1).is_some_and(Round::is_ready) {
                 self.finish_round(place.1, catalog, maps, report);
             } else {
                 self.waiting.insert(place);
@@ -176,33 +194,53 @@ impl Rounds {
         for (_, key) in waiting.into_iter().chain(std::mem::take(&mut self.open)) {
             self.finish_round(key, catalog, maps, report);
         }
+        for round in self.rounds.iter().filter(|round| round.facts.is_none()) {
+            if let State::Open(open) = &round.state {
+                report.points_pending += open.claims.len();
+            }
+        }
     }
 
     /// Rounds whose seed was published, of those that are not over, and their window's end.
     pub(crate) fn published_open(&self) -> impl Iterator<Item = (Key, TimeMicros)> {
-        let published = |key: &Key| self.rounds.get(key).is_some_and(|round| round.has_seed);
+        let published = |key: &Key| self.get(*key).is_some_and(|round| round.has_seed);
         self.open
             .iter()
             .filter(move |(_, key)| published(key))
             .map(|&(closes_at, key)| (key, closes_at))
     }
 
+    /// A round's place, a new one if it is new.
+    fn meet(&mut self, key: Key) -> usize {
+        if let Some(&index) = self.indexes.get(&key) {
+            return index as usize;
+        }
+        let index = u32::try_from(self.rounds.len()).expect("rounds fit memory");
+        self.indexes.insert(key, index);
+        self.rounds.push(Round {
+            facts: None,
+            state: State::Open(Box::default()),
+            has_seed: false,
+        });
+        index as usize
+    }
+
     fn finish_round(&mut self, key: Key, catalog: &Catalog, maps: &mut Maps, report: &mut Report) {
-        let Some(round) = self.rounds.get_mut(&key) else {
+        let Some(round) = self.find(key) else {
             return;
         };
-        let State::Open(open) = &round.state else {
+        let (State::Open(open), Some(facts)) = (&round.state, round.facts) else {
             return;
         };
         open.check(catalog, maps, report);
-        let tiles = open.claims.keys().copied();
-        round.state = State::Over(TileSet::new(round.tiles, tiles));
+        let tiles = open.claims.iter().map(|(tile, _)| tile);
+        round.state = State::Over(TileSet::new(facts.tiles, tiles));
     }
 
     /// The next [`Self::pass`] looks at the round again.
     fn stop_waiting(&mut self, key: Key) {
-        let closes_at = self.rounds.get(&key).map(|round| round.schedule.closes_at);
-        if let Some(closes_at) = closes_at
+        let facts = self.get(key).and_then(|round| round.facts);
+        if let Some(closes_at) = facts.map(|facts| facts.schedule.closes_at)
             && self.waiting.remove(&(closes_at, key))
         {
             self.open.insert((closes_at, key));
@@ -210,7 +248,7 @@ impl Rounds {
     }
 
     fn open_round(&mut self, key: Key) -> Option<&mut Open> {
-        match &mut self.rounds.get_mut(&key)?.state {
+        match &mut self.find(key)?.state {
             State::Open(open) => Some(open),
             State::Over(_) => None,
         }
@@ -218,6 +256,18 @@ impl Rounds {
 }
 
 impl Round {
+    /// Takes a claim of one of its tiles.
+    pub(crate) fn claim(&mut self, at: Place, tile: TileIndex, points: u32) -> Claimed {
+        match &mut self.state {
+            State::Over(tiles) if tiles.contains(tile) => Claimed::Again(None),
+            State::Over(_) => Claimed::First,
+            State::Open(open) => match open.claims.claim(tile, Claim { at, points }) {
+                Some(first) => Claimed::Again(Some(first.at)),
+                None => Claimed::First,
+            },
+        }
+    }
+
     fn is_ready(&self) -> bool {
         match &self.state {
             State::Open(open) => open.announced.is_some() && open.seed.is_some(),
@@ -230,7 +280,7 @@ impl Open {
     /// The map's name and every claim's points, by the seed.
     fn check(&self, catalog: &Catalog, maps: &mut Maps, report: &mut Report) {
         let Some((at, opened, map)) = self.map(catalog, maps) else {
-            report.points_pending += self.claims.len() as u64;
+            report.points_pending += self.claims.len();
             return;
         };
         let hunt = catalog
@@ -249,7 +299,7 @@ impl Open {
                 found: opened.map,
             });
         }
-        for (&tile, claim) in &self.claims {
+        for (tile, claim) in self.claims.iter() {
             match map.tile(tile) {
                 Some(expected) if expected.points == claim.points => report.points_verified += 1,
                 Some(expected) => report.fault(Fault::WrongPoints {
@@ -270,7 +320,7 @@ impl Open {
         &'a self,
         catalog: &Catalog,
         maps: &mut Maps,
-    ) -> Option<(Place, &'a RoundOpened, huntcore_map::RoundMap)> {
+    ) -> Option<(Place, &'a RoundOpened, RoundMap)> {
         let (at, opened) = self.announced.as_ref()?;
         let seed = self.seed.as_ref()?;
         let hunt = catalog.by_number(opened.hunt)?;

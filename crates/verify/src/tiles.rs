@@ -1,6 +1,103 @@
-//! A set of tiles in the least space.
+//! A round's tiles: who claimed which while it is open, and only which once it is over.
 
-use huntcore_model::TileIndex;
+use huntcore_map::TILES_MAX;
+use huntcore_model::{Sequence, ShardId, TileIndex};
+
+use crate::fault::Place;
+
+/// Tiles of a page: what one claim takes at most, and a full map shares.
+const PAGE: usize = 256;
+
+/// The claims of a round that is open, by tile.
+#[derive(Debug, Default)]
+pub(crate) struct TileTable {
+    pages: Vec<Option<Box<[Taken; PAGE]>>>,
+    /// Of tiles that no map has.
+    beyond: Vec<(TileIndex, Claim)>,
+    len: u64,
+}
+
+/// The first claim of a tile.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Claim {
+    pub(crate) at: Place,
+    pub(crate) points: u32,
+}
+
+/// A claim, packed; `after` is its sequence and one, or 0 for none.
+#[derive(Clone, Copy, Debug, Default)]
+struct Taken {
+    after: u64,
+    points: u32,
+    shard: u16,
+}
+
+impl TileTable {
+    /// Takes a tile's claim, unless it has one: then that.
+    pub(crate) fn claim(&mut self, tile: TileIndex, claim: Claim) -> Option<Claim> {
+        let index = tile.get() as usize;
+        if tile.get() >= TILES_MAX {
+            let known = self.beyond.iter().find(|(known, _)| *known == tile);
+            if let Some((_, first)) = known {
+                return Some(*first);
+            }
+            // Each is reported, so that a few will do.
+            if self.beyond.len() < PAGE {
+                self.beyond.push((tile, claim));
+                self.len += 1;
+            }
+            return None;
+        }
+        let page = index / PAGE;
+        if page >= self.pages.len() {
+            self.pages.resize_with(page + 1, || None);
+        }
+        let page = self.pages[page].get_or_insert_with(|| Box::new([Taken::default(); PAGE]));
+        let taken = &mut page[index % PAGE];
+        if taken.after != 0 {
+            return Some(taken.claim());
+        }
+        *taken = Taken {
+            after: claim.at.sequence.get().saturating_add(1),
+            points: claim.points,
+            shard: claim.at.stream.get(),
+        };
+        self.len += 1;
+        None
+    }
+
+    /// How many tiles were claimed.
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// The claims in order of their tiles.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (TileIndex, Claim)> {
+        let pages = self.pages.iter().enumerate();
+        let pages = pages.filter_map(|(number, page)| Some((number, page.as_ref()?)));
+        let on_map = pages.flat_map(|(number, page)| {
+            let taken = page
+                .iter()
+                .enumerate()
+                .filter(|(_, taken)| taken.after != 0);
+            taken.map(move |(index, taken)| {
+                let tile = u32::try_from(number * PAGE + index).expect("below 2^20");
+                (TileIndex::new(tile), taken.claim())
+            })
+        });
+        on_map.chain(self.beyond.iter().copied())
+    }
+}
+
+impl Taken {
+    const fn claim(self) -> Claim {
+        let sequence = Sequence::new(self.after - 1);
+        Claim {
+            at: Place::new(ShardId::new(self.shard), sequence),
+            points: self.points,
+        }
+    }
+}
 
 /// Which of a round's tiles were claimed; for rounds that are over.
 #[derive(Debug)]
@@ -42,6 +139,29 @@ impl TileSet {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_tile_keeps_its_first_claim_wherever_it_lies() {
+        let tiles = [0, 255, 256, 70_000, u32::MAX, 1 << 20].map(TileIndex::new);
+        let mut table = TileTable::default();
+        let claim = |sequence, points| Claim {
+            at: Place::new(ShardId::new(3), Sequence::new(sequence)),
+            points,
+        };
+        for (sequence, tile) in (0..).zip(tiles) {
+            assert!(table.claim(tile, claim(sequence, 5)).is_none(), "{tile}");
+        }
+        for (sequence, tile) in (0..).zip(tiles) {
+            let first = table.claim(tile, claim(99, 6)).expect("claimed before");
+            assert_eq!(
+                (first.at, first.points),
+                (claim(sequence, 5).at, 5),
+                "{tile}"
+            );
+        }
+        assert_eq!((table.len(), table.iter().count()), (6, 6));
+        assert!(table.iter().all(|(_, claim)| claim.points == 5));
+    }
 
     #[test]
     fn few_and_many_tiles_are_told_apart_from_those_that_are_not_there() {

@@ -1,11 +1,11 @@
 //! Logs in memory, and ways to falsify them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 
 use huntcore_map::FairnessKey;
 use huntcore_model::{
-    Batch, BatchBuilder, BatchHeader, Record, Salt, ShardId, ShardMap, Tail, TimeMicros,
+    Batch, BatchBuilder, BatchHeader, Record, Salt, Sequence, ShardId, ShardMap, Tail, TimeMicros,
 };
 use huntcore_verify::{End, Report, Settings, Verifier, by_time};
 
@@ -46,6 +46,15 @@ impl Log {
     /// Writes streams anew, soundly chained, with what `edit` makes of each batch.
     pub(crate) fn rewrite(
         &self,
+        edit: impl for<'a> FnMut(&BatchHeader, Draft<'a>) -> Option<Draft<'a>>,
+    ) -> Self {
+        self.rewrite_from(&BTreeMap::new(), edit)
+    }
+
+    /// The same, for streams that begin at the given places.
+    pub(crate) fn rewrite_from(
+        &self,
+        begins: &BTreeMap<ShardId, Sequence>,
         mut edit: impl for<'a> FnMut(&BatchHeader, Draft<'a>) -> Option<Draft<'a>>,
     ) -> Self {
         let mut log = Self::new(self.shards);
@@ -53,6 +62,9 @@ impl Log {
             let mut tail = Tail::default();
             for batch in stream {
                 let header = batch.header();
+                if tail == Tail::default() {
+                    tail.sequence = begins.get(&header.shard).copied().unwrap_or_default();
+                }
                 let records = records(batch)
                     .into_iter()
                     .map(|(_, record)| record)
@@ -93,13 +105,17 @@ impl Log {
     }
 
     pub(crate) fn verify(&self, key: Option<FairnessKey>, end: End) -> Report {
+        verify_in_order(self.shards, &self.merged(), key, end)
+    }
+
+    /// All batches by time.
+    pub(crate) fn merged(&self) -> Vec<Batch> {
         let streams = self.streams.iter().map(|stream| {
             let batches = stream.iter().cloned();
             batches.map(Ok::<_, Infallible>)
         });
         let merged = by_time(streams).map(|item| item.expect("in memory"));
-        let batches: Vec<Batch> = merged.collect();
-        verify_in_order(self.shards, &batches, key, end)
+        merged.collect()
     }
 
     /// The faults' names, verified with the key to the end.
@@ -137,11 +153,19 @@ pub(crate) fn verify_in_order<'a>(
     fairness_key: Option<FairnessKey>,
     end: End,
 ) -> Report {
-    let mut verifier = Verifier::new(Settings {
-        shards,
+    let settings = Settings {
         fairness_key,
-        event_horizon_ms: 24 * 3_600_000,
-    });
+        ..Settings::new(shards, 24 * 3_600_000)
+    };
+    verify_with(settings, batches, end)
+}
+
+pub(crate) fn verify_with<'a>(
+    settings: Settings,
+    batches: impl IntoIterator<Item = &'a Batch>,
+    end: End,
+) -> Report {
+    let mut verifier = Verifier::new(settings);
     for batch in batches {
         verifier.feed(batch);
     }

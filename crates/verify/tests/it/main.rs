@@ -9,3 +9,4 @@ mod honest;
 mod logs;
 mod players;
 mod streams;
+mod trimmed;

@@ -123,11 +123,7 @@ fn a_lost_end_is_seen_by_the_seeds_that_waited_for_it() {
 #[test]
 fn a_stream_that_does_not_exist_or_cannot_be_read_is_named() {
     let log = Deployment::history(3);
-    let mut verifier = Verifier::new(Settings {
-        shards: ShardMap::new(1).expect("one"),
-        fairness_key: None,
-        event_horizon_ms: 1,
-    });
+    let mut verifier = Verifier::new(Settings::new(ShardMap::new(1).expect("one"), 1));
     verifier.feed(&log.streams[2][0]);
     verifier.unreadable(FIRST, "file 7 at offset 9: checksum".to_owned());
     let report = verifier.finish(End::OfReading);

@@ -1,5 +1,8 @@
 //! `huntcore log verify`: every byte of every stream, without asking what it means.
 
+use std::num::NonZeroUsize;
+use std::thread;
+
 use clap::Args;
 use huntcore_log::stream_name;
 use huntcore_log_file::StreamReport;
@@ -24,18 +27,21 @@ impl Verify {
         let shards = data.inspection.shards();
         let mut sound = Vec::new();
         let mut faults = Vec::new();
-        let progress = Progress::new(output, "streams", shards.len() as u64);
-        for &shard in shards {
-            match data.inspection.verify(shard) {
+        let progress = Progress::bytes(output);
+        let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let reports = data.inspection.verify_streams(shards, threads, &|done| {
+            progress.set(done.bytes, done.bytes_total);
+        });
+        progress.finish();
+        for (&shard, report) in shards.iter().zip(reports) {
+            match report {
                 Ok(report) => sound.push(report),
                 Err(error) => {
                     let message = Failed::from(error).to_string();
                     faults.push((stream_name(shard).into_owned(), message));
                 }
             }
-            progress.advance(1);
         }
-        progress.finish();
         output.line(|| text(&sound, &faults), || object(&sound, &faults));
         match faults.len() {
             0 => Ok(()),

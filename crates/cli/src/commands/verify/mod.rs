@@ -1,6 +1,7 @@
 //! `huntcore verify`: whether huntcore kept its promises.
 
 mod fairness;
+mod fold;
 mod public;
 mod whole;
 

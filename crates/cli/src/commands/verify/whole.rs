@@ -5,15 +5,19 @@
 //! verification began.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use huntcore_engine::EngineLimits;
-use huntcore_log::stream_name;
-use huntcore_log_file::Inspection;
+use huntcore_log_file::{Inspection, StreamReport};
 use huntcore_map::FairnessKey;
 use huntcore_model::{Batch, Sequence, ShardId, ShardMap};
 use huntcore_verify::{End, Report, Settings, Verifier, by_time};
 use serde_json::{Value, json};
 
+use super::fold::fold;
 use crate::commands::data::{DataPlace, OpenedData};
 use crate::keys;
 use crate::output::{Failed, Output};
@@ -43,76 +47,78 @@ pub(super) fn run(place: &DataPlace, output: Output) -> Result<(), Failed> {
 
 fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
     let inspection = &data.inspection;
-    let fairness_key = fairness_key(data)?;
-    let with_key = fairness_key.is_some();
     let config = data.config.as_ref();
     let horizon_ms = config.and_then(crate::config::ConfigFile::event_horizon_ms);
-    let mut verifier = Verifier::new(Settings {
-        shards: shards(inspection)?,
-        fairness_key,
-        event_horizon_ms: horizon_ms.unwrap_or(EngineLimits::default().event_horizon_ms),
-    });
+    let horizon_ms = horizon_ms.unwrap_or(EngineLimits::default().event_horizon_ms);
+    let mut settings = Settings::new(shards(inspection)?, horizon_ms);
+    settings.fairness_key = fairness_key(data)?;
+    let with_key = settings.fairness_key.is_some();
 
-    let ends = read_bytes(inspection, &mut verifier, output)?;
-    let damaged = ends.values().any(Option::is_none);
-    let records = ends.values().flatten().map(|end| end.get()).sum();
-    let progress = Progress::new(output, "records", records);
+    let sound = read_bytes(inspection, output);
+    let mut ends = BTreeMap::new();
+    let mut damage = Vec::new();
+    let mut records = 0;
+    for (&shard, report) in inspection.shards().iter().zip(sound) {
+        match report {
+            Ok(report) => {
+                settings.begins.insert(shard, report.oldest);
+                ends.insert(shard, Some(report.tail.sequence));
+                records += report.tail.sequence.get() - report.oldest.get();
+            }
+            Err(error) => {
+                let listing = inspection.list(shard).ok();
+                let oldest = listing.and_then(|listing| Some(listing.segments.first()?.first));
+                settings.begins.insert(shard, oldest.unwrap_or_default());
+                ends.insert(shard, None);
+                damage.push((shard, Failed::from(error).to_string()));
+            }
+        }
+    }
+    let was_cut = AtomicBool::new(!damage.is_empty());
     let mut streams = Vec::new();
     for (&shard, &end) in &ends {
-        // Damage was reported when it was found; up to there the stream is judged.
-        let batches = inspection.read(shard, Sequence::ZERO);
-        let batches = batches.into_iter().flatten().map_while(Result::ok);
+        let begin = settings.begins[&shard];
         let within = move |batch: &Batch| end.is_none_or(|end| batch.header().first_sequence < end);
-        streams.push(batches.take_while(within).map(Ok::<_, Failed>));
+        // Damage was reported when it was found; up to there the stream is judged.
+        let batches = inspection.read(shard, begin).into_iter().flatten();
+        let was_cut = &was_cut;
+        let batches = batches.map_while(move |batch| {
+            was_cut.fetch_or(batch.is_err(), Ordering::Relaxed);
+            batch.ok()
+        });
+        streams.push(batches.take_while(within).map(Ok::<_, Infallible>));
     }
-    for batch in by_time(streams) {
-        let batch = batch?;
-        verifier.feed(&batch);
-        progress.advance(u64::from(batch.header().count));
-    }
+    let progress = Progress::new(output, "records", records);
+    let batches = by_time(streams).map(|batch| batch.unwrap_or_else(|never| match never {}));
+    let (mut rules, boards) = fold(batches, Verifier::new(settings), &progress);
     progress.finish();
-    let end = if damaged || has_moved(inspection, &ends) {
+    for (shard, reason) in damage {
+        rules.unreadable(shard, reason);
+    }
+    let end = if was_cut.into_inner() || has_moved(inspection, &ends) {
         End::OfReading
     } else {
         End::OfLog
     };
     Ok(Verdict {
-        report: verifier.finish(end),
+        report: rules.finish(end).and_boards(boards.finish()),
         with_key,
         end,
     })
 }
 
-/// Verifies each stream as bytes; where it ends, or nothing if it is damaged.
+/// Verifies each stream as bytes, on all cores.
 fn read_bytes(
     inspection: &Inspection,
-    verifier: &mut Verifier,
     output: Output,
-) -> Result<BTreeMap<ShardId, Option<Sequence>>, Failed> {
-    let shards = inspection.shards();
-    let progress = Progress::new(output, "streams", shards.len() as u64);
-    let mut ends = BTreeMap::new();
-    for &shard in shards {
-        let end = match inspection.verify(shard) {
-            Ok(report) if report.oldest > Sequence::ZERO => {
-                return Err(Failed::new(format!(
-                    "{} begins at {}: what came before was trimmed, so only its bytes can be \
-                     checked, with `huntcore log verify`",
-                    stream_name(shard),
-                    report.oldest
-                )));
-            }
-            Ok(report) => Some(report.tail.sequence),
-            Err(error) => {
-                verifier.unreadable(shard, Failed::from(error).to_string());
-                None
-            }
-        };
-        ends.insert(shard, end);
-        progress.advance(1);
-    }
+) -> Vec<Result<StreamReport, huntcore_log_file::OpenError>> {
+    let progress = Progress::bytes(output);
+    let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    let reports = inspection.verify_streams(inspection.shards(), threads, &|done| {
+        progress.set(done.bytes, done.bytes_total);
+    });
     progress.finish();
-    Ok(ends)
+    reports
 }
 
 /// Whether anything was written since.
@@ -186,6 +192,22 @@ fn text(verdict: &Verdict) -> String {
     let more = report.faults_total.saturating_sub(FAULTS_SHOWN as u64);
     if more > 0 {
         text += &format!("\nand {} more", show::count(more));
+    }
+    for begin in &report.begins {
+        text += &format!(
+            "\n{} begins at record {} of {}: what earlier records introduced (players, hunts, \
+             rounds, seeds) is taken on trust",
+            begin.stream,
+            show::count(begin.sequence.get()),
+            show::time(begin.time),
+        );
+    }
+    if !report.begins.is_empty() {
+        text += &format!(
+            "\ntaken on trust: {} rounds, {} seeds; boards need the whole log and were not compared",
+            show::count(report.rounds_on_trust),
+            show::count(report.seeds_on_trust),
+        );
     }
     if verdict.end == End::OfReading {
         text += "\nthe log goes on, or is damaged: its ends were not compared with each other";

@@ -1,0 +1,331 @@
+//! Everything but the boards: each record against the rules and against what came before.
+
+use huntcore_model::{
+    Batch, BatchHeader, ClaimRecord, ControlRecord, Record, ScoreRecord, Sequence, ShardId,
+    ShardMap, Slot, TimeMicros,
+};
+
+use crate::claims::{CLAIM, EVENT, Hunts};
+use crate::control::{Bench, Control};
+use crate::copies::Copies;
+use crate::events::Events;
+use crate::fault::{Fault, Place};
+use crate::maps::Maps;
+use crate::players::{Known, Players};
+use crate::report::Report;
+use crate::rounds::{Claimed, Rounds};
+use crate::streams::{Beginning, Stream};
+use crate::verifier::{End, Settings};
+
+/// Takes all batches of a log and judges them by all rules but those for boards.
+#[derive(Debug)]
+pub struct RuleCheck {
+    shards: ShardMap,
+    /// By shard.
+    streams: Vec<ShardStream>,
+    control_stream: Stream,
+    control: Control,
+    copies: Copies,
+    rounds: Rounds,
+    maps: Maps,
+    players: Players,
+    report: Report,
+}
+
+#[derive(Clone, Debug)]
+struct ShardStream {
+    stream: Stream,
+    hunts: Hunts,
+    events: Events,
+}
+
+impl RuleCheck {
+    /// Nothing read so far.
+    #[must_use]
+    pub fn new(settings: Settings) -> Self {
+        let Settings {
+            shards,
+            fairness_key,
+            event_horizon_ms,
+            begins,
+            catalog,
+        } = settings;
+        let begin = |shard: ShardId| begins.get(&shard).copied().unwrap_or_default();
+        let mut copies = Copies::new(shards.count());
+        let mut players = Players::new(shards.count());
+        let mut streams = Vec::new();
+        for (index, shard) in shards.shards().enumerate() {
+            let stream = Stream::trimmed(begin(shard));
+            let mut hunts = Hunts::default();
+            if stream.is_trimmed() {
+                copies.begin_trimmed(shard, begin(shard));
+                players.begin_trimmed(index);
+                hunts = Hunts::trimmed();
+            }
+            streams.push(ShardStream {
+                stream,
+                hunts,
+                events: Events::new(event_horizon_ms),
+            });
+        }
+        let control_stream = Stream::trimmed(begin(ShardId::CONTROL));
+        let mut control = Control::default();
+        if control_stream.is_trimmed() {
+            copies.begin_trimmed(ShardId::CONTROL, begin(ShardId::CONTROL));
+            control = Control::trimmed(catalog);
+        }
+        Self {
+            shards,
+            streams,
+            control_stream,
+            control,
+            copies,
+            rounds: Rounds::default(),
+            maps: Maps::new(fairness_key),
+            players,
+            report: Report::default(),
+        }
+    }
+
+    /// Takes the next batch of its stream.
+    pub fn feed(&mut self, batch: &Batch) {
+        let header = batch.header();
+        let at = Place::new(header.shard, header.first_sequence);
+        let stream = if header.shard.is_control() {
+            Some(&mut self.control_stream)
+        } else {
+            let shard = self.streams.get_mut(usize::from(header.shard.get()));
+            shard.map(|shard| &mut shard.stream)
+        };
+        let Some(stream) = stream else {
+            self.report.fault(Fault::UnknownStream { at });
+            return;
+        };
+        if !stream.has_begun() {
+            self.report.streams += 1;
+            if stream.is_trimmed() {
+                self.report.begins.push(Beginning::of(batch));
+            }
+        }
+        self.report.batches += 1;
+        self.report.bytes += batch.bytes().len() as u64;
+        if !stream.follow(batch, &mut self.report) {
+            return;
+        }
+        for item in batch.records() {
+            match item {
+                Ok((sequence, record)) => {
+                    self.report.records += 1;
+                    self.record(header, Place::new(header.shard, sequence), &record);
+                }
+                Err(error) => {
+                    let reason = error.to_string();
+                    self.report.fault(Fault::BadRecord { at, reason });
+                }
+            }
+        }
+        self.pass(header);
+    }
+
+    /// The rest of a stream cannot be read.
+    pub fn unreadable(&mut self, stream: ShardId, reason: String) {
+        self.report.fault(Fault::Unreadable { stream, reason });
+    }
+
+    /// What was found, now that all batches were fed.
+    #[must_use]
+    pub fn finish(mut self, end: End) -> Report {
+        let report = &mut self.report;
+        let control = &self.control;
+        if end == End::OfLog {
+            self.copies.finish(report);
+            for ((hunt, round), closes_at) in self.rounds.published_open() {
+                for (stream, shard) in self.shards.shards().zip(&self.streams) {
+                    let ends_at = shard.stream.tail.time;
+                    if ends_at < closes_at {
+                        report.fault(Fault::SeedBeforeShard {
+                            stream,
+                            hunt: control.name(hunt),
+                            round,
+                            ends_at,
+                            closes_at,
+                        });
+                    }
+                }
+            }
+        }
+        self.rounds.finish(&control.catalog, &mut self.maps, report);
+        report.players = self.players.count() as u64;
+        report.begins.sort_by(|a, b| a.stream.cmp(&b.stream));
+        self.report
+    }
+
+    fn record(&mut self, header: &BatchHeader, at: Place, record: &Record<'_>) {
+        let in_control = header.shard.is_control();
+        match record {
+            Record::Control { at: entry, record } if in_control => {
+                self.entry(header.time, at, *entry, record);
+            }
+            Record::Control { at: entry, record } => self.copy(at, *entry, record),
+            Record::Time => {}
+            Record::Player(_) | Record::Claim(_) | Record::Score(_) if in_control => {
+                let reason = "a record of players in the control stream".to_owned();
+                self.report.fault(Fault::BadRecord { at, reason });
+            }
+            Record::Player(player) => self.players.meet(at, player, &mut self.report),
+            Record::Claim(claim) => self.claim(header.time, at, claim),
+            Record::Score(event) => self.score(header.time, at, event),
+        }
+    }
+
+    fn entry(&mut self, time: TimeMicros, at: Place, entry: Sequence, record: &ControlRecord) {
+        self.report.control_entries += 1;
+        if entry != at.sequence {
+            let reason = format!("a control entry that calls its place {entry}");
+            self.report.fault(Fault::BadEntry { at, reason });
+        }
+        if record.concerns_arbiters() {
+            self.copies.entry(at.sequence, record, &mut self.report);
+        }
+        let mut bench = Bench {
+            rounds: &mut self.rounds,
+            maps: &mut self.maps,
+            report: &mut self.report,
+        };
+        self.control.entry(at.sequence, time, record, &mut bench);
+    }
+
+    fn copy(&mut self, at: Place, entry: Sequence, record: &ControlRecord) {
+        self.report.control_copies += 1;
+        if !record.concerns_arbiters() {
+            self.report.fault(Fault::CopyUnknown { at, entry });
+            return;
+        }
+        self.copies.copy(at, entry, record, &mut self.report);
+        if let ControlRecord::RoundOpened(opened) = record {
+            self.rounds.announce(entry, opened);
+        }
+        let control = &self.control;
+        let name = || control.name(record.hunt());
+        let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
+        hunts.apply(record, name, &mut self.report);
+    }
+
+    fn claim(&mut self, time: TimeMicros, at: Place, claim: &ClaimRecord) {
+        self.report.claims += 1;
+        let owner = self
+            .shards
+            .shard_of(Slot::of_tile(claim.hunt, claim.round, claim.tile));
+        self.check_owner(at, CLAIM, owner);
+        let control = &self.control;
+        let name = || control.name(claim.hunt);
+        let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
+        hunts.check(at, CLAIM, claim.hunt, name, &mut self.report);
+        self.check_claim(time, at, claim);
+        if !self.players.is_given(at, claim.player) {
+            let number = claim.player;
+            self.report.fault(Fault::PlayerUnknown { at, number });
+        }
+    }
+
+    /// Judges a claim by its round.
+    fn check_claim(&mut self, time: TimeMicros, at: Place, claim: &ClaimRecord) {
+        let ClaimRecord { round, tile, .. } = *claim;
+        let key = (claim.hunt, round);
+        let control = &self.control;
+        let hunt = || control.name(claim.hunt);
+        let report = &mut self.report;
+        if self
+            .rounds
+            .find(key)
+            .is_none_or(|known| known.facts.is_none())
+        {
+            let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
+            if hunts.trusts(at, claim.hunt, round) {
+                self.rounds.take_on_trust(key, report);
+            } else {
+                let hunt = hunt();
+                report.fault(Fault::RoundNotAnnounced { at, hunt, round });
+            }
+        }
+        let Some(known) = self.rounds.find(key) else {
+            return;
+        };
+        if let Some(facts) = known.facts {
+            if !self.copies.has_copied(at.stream, facts.entry) {
+                let hunt = hunt();
+                report.fault(Fault::RoundNotAnnounced { at, hunt, round });
+            }
+            if tile.get() >= facts.tiles {
+                report.fault(Fault::NoSuchTile {
+                    at,
+                    hunt: hunt(),
+                    round,
+                    tile,
+                    tiles: facts.tiles,
+                });
+            }
+            let schedule = facts.schedule;
+            if time < schedule.opens_at || time >= schedule.closes_at {
+                report.fault(Fault::OutsideWindow {
+                    at,
+                    hunt: hunt(),
+                    round,
+                    time,
+                    opens_at: schedule.opens_at,
+                    closes_at: schedule.closes_at,
+                });
+            }
+        }
+        if let Claimed::Again(first) = known.claim(at, tile, claim.points) {
+            report.fault(Fault::ClaimedTwice {
+                at,
+                hunt: hunt(),
+                round,
+                tile,
+                first,
+            });
+        }
+    }
+
+    fn score(&mut self, time: TimeMicros, at: Place, event: &ScoreRecord<'_>) {
+        self.report.score_events += 1;
+        let control = &self.control;
+        let name = || control.name(event.hunt);
+        let report = &mut self.report;
+        let shard = &mut self.streams[usize::from(at.stream.get())];
+        shard.hunts.check(at, EVENT, event.hunt, name, report);
+        shard.events.take(at, time, event, name, report);
+        match self.players.of(at, event.player) {
+            Known::Player(player) => {
+                let id = self.players.id(player);
+                let owner = self.shards.shard_of(Slot::of_player(event.hunt, id));
+                self.check_owner(at, EVENT, owner);
+            }
+            Known::Erased | Known::Earlier => {}
+            Known::Nobody => report.fault(Fault::PlayerUnknown {
+                at,
+                number: event.player,
+            }),
+        }
+    }
+
+    fn check_owner(&mut self, at: Place, what: &'static str, owner: ShardId) {
+        if owner != at.stream {
+            self.report.fault(Fault::WrongShard { at, what, owner });
+        }
+    }
+
+    /// Time has passed in a stream; perhaps in all.
+    fn pass(&mut self, header: &BatchHeader) {
+        if !header.shard.is_control() {
+            let shard = &mut self.streams[usize::from(header.shard.get())];
+            shard.events.pass(header.time);
+        }
+        let times = self.streams.iter().map(|shard| shard.stream.tail.time);
+        let everywhere = times.min().unwrap_or_default();
+        let report = &mut self.report;
+        self.rounds
+            .pass(everywhere, &self.control.catalog, &mut self.maps, report);
+    }
+}
