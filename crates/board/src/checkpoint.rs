@@ -19,7 +19,7 @@ use huntcore_model::{
 use crate::boards::{Boards, Hunt, Stream};
 use crate::key::{Key, Place, Ranked, TIME_MAX};
 use crate::limits::{BoardCounters, BoardLimits};
-use crate::numbers::{ERASED, Numbers};
+use crate::numbers::{ERASED, LEFT_OUT, Numbers};
 use crate::players::Players;
 use crate::ranking::{Ranking, Ranks};
 use crate::windows::{WINDOW_MICROS, window_end};
@@ -96,9 +96,12 @@ impl Boards {
             });
         }
         boards.control = read_tail(&mut input)?;
+        let mut ids = Vec::new();
         for stream in &mut boards.streams {
-            *stream = read_stream(&mut input, &mut boards.players)?;
+            *stream = read_stream(&mut input, &mut ids)?;
         }
+        boards.players = Players::from_ids(ids)
+            .ok_or_else(|| input.invalid("player ids", "one is there twice"))?;
         for counter in counters(&mut boards.counters) {
             *counter = input.number("counter")?;
         }
@@ -249,7 +252,7 @@ fn read_time(
 
 fn read_stream(
     input: &mut SnapshotReader<impl Read>,
-    players: &mut Players,
+    ids: &mut Vec<PlayerId>,
 ) -> Result<Stream, SnapshotError> {
     let tail = read_tail(input)?;
     let same_time_from = input.number_up_to(tail.sequence.get(), "first sequence of a time")?;
@@ -257,7 +260,7 @@ fn read_stream(
     let count = input.number_up_to(u64::from(given), "number of player numbers")?;
     let mut numbers = Numbers::default();
     let mut next = 0_u32;
-    let mut id = Vec::new();
+    let mut text = Vec::new();
     for _ in 0..count {
         let number = next.checked_add(input.number_u32("player number")?);
         let number = number
@@ -266,10 +269,16 @@ fn read_stream(
         next = number + 1;
         let player = match input.number("player")? {
             WRITTEN_ERASED => ERASED,
-            WRITTEN_NEW => read_player(input, players, &mut id)?,
+            WRITTEN_NEW => {
+                ids.push(read_id(input, &mut text)?);
+                u32::try_from(ids.len() - 1)
+                    .ok()
+                    .filter(|&player| player < LEFT_OUT)
+                    .ok_or_else(|| input.invalid("player", "there are too many"))?
+            }
             known => u32::try_from(known - WRITTEN_KNOWN)
                 .ok()
-                .filter(|&player| (player as usize) < players.len())
+                .filter(|&player| (player as usize) < ids.len())
                 .ok_or_else(|| input.invalid("player", "it has not been named"))?,
         };
         numbers.insert(number, player);
@@ -282,21 +291,15 @@ fn read_stream(
     })
 }
 
-fn read_player(
+fn read_id(
     input: &mut SnapshotReader<impl Read>,
-    players: &mut Players,
-    id: &mut Vec<u8>,
-) -> Result<u32, SnapshotError> {
-    id.clear();
-    input.bytes_onto(id, PlayerId::BYTES_MAX, "player id")?;
-    let known = players.len();
-    let player = std::str::from_utf8(id)
-        .ok()
-        .and_then(|id| players.intern(id));
-    // An id that is there already is given the index that it has.
-    player
-        .filter(|_| players.len() > known)
-        .ok_or_else(|| input.invalid("player id", "it is no new player's"))
+    text: &mut Vec<u8>,
+) -> Result<PlayerId, SnapshotError> {
+    text.clear();
+    input.bytes_onto(text, PlayerId::BYTES_MAX, "player id")?;
+    let id = std::str::from_utf8(text).ok();
+    id.and_then(|id| PlayerId::new(id).ok())
+        .ok_or_else(|| input.invalid("player id", "it is empty or not UTF-8"))
 }
 
 fn read_hunt(

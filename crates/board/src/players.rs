@@ -92,6 +92,39 @@ impl Players {
         Some(player)
     }
 
+    /// Players by their indexes; `None` if an id is there twice. Much cheaper than one by one.
+    pub(crate) fn from_ids(ids: Vec<PlayerId>) -> Option<Self> {
+        let names = (0_u32..).zip(&ids).map(|(player, id)| Name {
+            tag: tag(id.as_str()),
+            player,
+        });
+        let names = Node::parted(names.collect(), 0);
+        let mut players = Self::new();
+        let given = (0_u32..).zip(ids);
+        players.ids.insert_all(given, |_, _| {});
+        if players.has_twice(&names) {
+            return None;
+        }
+        players.names = (players.len() > 0).then(|| Arc::new(names));
+        Some(players)
+    }
+
+    fn has_twice(&self, node: &Node) -> bool {
+        match node {
+            Node::Branch(children) => children.iter().any(|child| self.has_twice(child)),
+            Node::Leaf(names) => {
+                let mut names = names.clone();
+                names.sort_unstable_by_key(|name| name.tag);
+                let mut alike = names.chunk_by(|one, next| one.tag == next.tag);
+                alike.any(|alike| {
+                    let mut ids: Vec<_> = alike.iter().map(|name| self.id(name.player)).collect();
+                    ids.sort_unstable();
+                    ids.windows(2).any(|pair| pair[0] == pair[1])
+                })
+            }
+        }
+    }
+
     /// Heap bytes beyond the ids themselves (each a pointer, a length and its text).
     pub(crate) fn heap_bytes(&self) -> usize {
         fn node_bytes(node: &Node) -> usize {
@@ -110,6 +143,25 @@ impl Players {
 }
 
 impl Node {
+    /// Names as a leaf, or parted as far as they have to be.
+    fn parted(names: Vec<Name>, depth: u32) -> Self {
+        // Past the last digit all tags are equal and parting them is no use.
+        if names.len() <= LEAF_MAX || depth * FANOUT_BITS >= u32::BITS {
+            return Self::Leaf(names);
+        }
+        let mut parts = vec![Vec::new(); 1 << FANOUT_BITS];
+        for name in names {
+            parts[digit(name.tag >> (depth * FANOUT_BITS))].push(name);
+        }
+        parts.iter_mut().for_each(Vec::shrink_to_fit);
+        let children = parts.into_iter();
+        Self::Branch(
+            children
+                .map(|part| Arc::new(Self::parted(part, depth + 1)))
+                .collect(),
+        )
+    }
+
     fn insert(this: &mut Arc<Self>, name: Name, depth: u32) {
         let node = Arc::make_mut(this);
         match node {
@@ -122,15 +174,8 @@ impl Node {
                     names.reserve_exact((names.len() / 16).max(1));
                 }
                 names.push(name);
-                // Past the last digit all tags are equal and parting them is no use.
-                if names.len() > LEAF_MAX && depth * FANOUT_BITS < u32::BITS {
-                    let mut parts = vec![Vec::new(); 1 << FANOUT_BITS];
-                    for name in names.drain(..) {
-                        parts[digit(name.tag >> (depth * FANOUT_BITS))].push(name);
-                    }
-                    parts.iter_mut().for_each(Vec::shrink_to_fit);
-                    let children = parts.into_iter().map(|part| Arc::new(Self::Leaf(part)));
-                    *node = Self::Branch(children.collect());
+                if names.len() > LEAF_MAX {
+                    *node = Self::parted(std::mem::take(names), depth);
                 }
             }
         }
@@ -173,6 +218,17 @@ mod tests {
             assert_eq!(clone.find(id(number).as_str()), known);
         }
         assert_eq!((clone.len(), players.len()), (20_000, 25_000));
+        let mut ids: Vec<_> = (0..25_000).map(id).collect();
+        let at_once = Players::from_ids(ids.clone()).expect("each once");
+        for number in 0..25_000 {
+            assert_eq!(at_once.find(id(number).as_str()), Some(number));
+        }
+        ids.push(id(7));
+        assert!(Players::from_ids(ids).is_none());
+        assert_eq!(
+            Players::from_ids(Vec::new()).map(|nobody| nobody.len()),
+            Some(0)
+        );
     }
 
     #[test]

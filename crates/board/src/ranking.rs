@@ -73,11 +73,16 @@ impl Ranking {
         if !entries.is_sorted_by(|left, right| left < right) {
             return None;
         }
+        let mut by_player: Vec<_> = entries
+            .iter()
+            .map(|entry| (entry.player, entry.key))
+            .collect();
+        by_player.sort_unstable_by_key(|&(player, _)| player);
         let mut keys = Radix::new();
-        for ranked in entries {
-            if keys.insert(ranked.player, ranked.key).is_some() {
-                return None;
-            }
+        let mut is_twice = false;
+        keys.insert_all(by_player.into_iter(), |_, old| is_twice |= old.is_some());
+        if is_twice {
+            return None;
         }
         Some(Self {
             order: Order::from_sorted(entries),
