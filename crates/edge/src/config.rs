@@ -83,6 +83,8 @@ pub struct Limits {
     /// How long a live socket may take for what it was given before it is closed with 4000.
     /// However slowly it reads on: until then it keeps a snapshot alive that others are past.
     pub slow_client_timeout: Duration,
+    /// For a live socket's first message; a watcher's is `subscribe`.
+    pub first_message_timeout: Duration,
     /// Between pings on a quiet socket; a socket silent for three of them is closed.
     pub ping_interval: Duration,
     /// For a socket's peer to take the last frame and to hang up.
@@ -119,6 +121,7 @@ impl Default for Limits {
             resume_wait: Duration::from_secs(1),
             merge_ticks_over: 2,
             slow_client_timeout: Duration::from_secs(20),
+            first_message_timeout: Duration::from_secs(60),
             ping_interval: Duration::from_secs(20),
             close_timeout: Duration::from_secs(2),
             player_rate: Some(Rate {
@@ -159,6 +162,12 @@ pub enum BindError {
     Listen {
         /// Where.
         address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Live sockets get no thread or event queue.
+    #[error("cannot set up live sockets: {source}")]
+    Sockets {
         /// Why.
         source: std::io::Error,
     },

@@ -256,14 +256,15 @@ pub(crate) struct Unanswered {
 }
 
 impl Unanswered {
-    /// Answers for one of them from here on.
-    pub(crate) fn take_one(&mut self) -> Self {
-        debug_assert!(self.open > 0, "each attempt is answered for once");
-        self.open = self.open.saturating_sub(1);
-        Self {
-            counts: self.counts.clone(),
-            open: 1,
-        }
+    /// Takes note of `count` more attempts.
+    pub(crate) fn receive(&mut self, count: u64) {
+        self.counts.0.received.fetch_add(count, Ordering::Relaxed);
+        self.open += count;
+    }
+
+    /// How many of them have not been told.
+    pub(crate) const fn open(&self) -> u64 {
+        self.open
     }
 
     /// One of them has been told its outcome.

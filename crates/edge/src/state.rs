@@ -11,9 +11,9 @@ use tokio_util::task::TaskTracker;
 use crate::auth::Access;
 use crate::backend::{Backend, View};
 use crate::bodies::Bodies;
-use crate::config::{EdgeConfig, Limits};
+use crate::config::{BindError, EdgeConfig, Limits};
 use crate::counts::Counts;
-use crate::live::{LiveDoor, TaskDoor};
+use crate::live::{LiveDoor, ReactorDoor};
 use crate::origin::OriginList;
 use crate::problem::Refusal;
 use crate::rate::Rates;
@@ -44,18 +44,17 @@ pub(crate) struct Lifetime {
 }
 
 impl App {
-    pub(crate) fn new(config: EdgeConfig, backend: Arc<dyn Backend>, lifetime: Lifetime) -> Self {
+    pub(crate) fn new(
+        config: EdgeConfig,
+        backend: Arc<dyn Backend>,
+        lifetime: Lifetime,
+    ) -> Result<Self, BindError> {
         let counts = Counts::default();
         let limits = &config.limits;
         let players = Arc::new(Rates::new(limits.player_rate, limits.rate_keys_max));
-        let door = TaskDoor::new(
-            Arc::clone(&backend),
-            &config,
-            counts.clone(),
-            Arc::clone(&players),
-            lifetime.clone(),
-        );
-        Self {
+        let door = ReactorDoor::new(&backend, &config, &counts, &players, &lifetime)
+            .map_err(|source| BindError::Sockets { source })?;
+        Ok(Self {
             access: Access::new(&config.auth),
             guests: Rates::new(limits.guest_rate, limits.rate_keys_max),
             socket_origins: OriginList::new(&config.socket_origins),
@@ -66,7 +65,7 @@ impl App {
             backend,
             lifetime,
             config,
-        }
+        })
     }
 
     pub(crate) const fn limits(&self) -> &Limits {

@@ -45,7 +45,7 @@ impl Edge {
             source,
         })?;
         let lifetime = Lifetime::default();
-        let app = Arc::new(App::new(config, backend, lifetime.clone()));
+        let app = Arc::new(App::new(config, backend, lifetime.clone())?);
         let router = routes::router(&app);
         Ok(Self {
             listener,

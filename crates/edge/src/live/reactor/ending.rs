@@ -1,0 +1,204 @@
+//! Sending, time, and the ends of sockets.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::Reactor;
+use crate::live::connection::{Due, Following, Stage};
+use crate::live::farewell::Farewell;
+use crate::live::frames::{Kind, push_close, push_control};
+use crate::live::slots::Key;
+
+/// Goodbyes at shutdown are spread over this time, so that the clients do not all come back
+/// at the same moment: for each socket a millisecond, and no more than this.
+const LEAVING_SPREAD_MAX: Duration = Duration::from_secs(1);
+
+impl Reactor {
+    /// Sends a socket its own frames.
+    pub(super) fn send(&mut self, key: Key) {
+        if !self.out.bytes.is_empty() {
+            self.send_with(key, &[]);
+        }
+    }
+
+    /// Sends a socket its own frames and then `shared` ones.
+    pub(super) fn send_with(&mut self, key: Key, shared: &[Bytes]) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return self.out.clear();
+        };
+        let held_back = connection.unsent.is_some();
+        let sent = match connection.is_broken {
+            true => Ok(()),
+            false => connection.send(&mut self.out, shared, self.now),
+        };
+        self.out.clear();
+        if sent.is_err() {
+            connection.is_broken = true;
+            self.broken.push(key);
+            return;
+        }
+        if !held_back && connection.unsent.is_some() {
+            let deadline = connection.deadline(&self.shared.limits);
+            self.wheel.set(key.index(), deadline);
+        }
+    }
+
+    /// Gives the kernel what it has not taken, and goes on once it has all.
+    pub(super) fn flush(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        match connection.flush() {
+            Err(_) => self.remove(key),
+            Ok(false) => {}
+            Ok(true) => {
+                if matches!(connection.stage, Stage::Closing { .. }) {
+                    return connection.shut_down();
+                }
+                match connection.following {
+                    Following::At { .. } => self.follow_after_outcomes(key),
+                    Following::AtTheDoor(_) => {
+                        self.begin(key);
+                    }
+                    Following::Outside => {}
+                }
+                self.go_on(key);
+            }
+        }
+    }
+
+    /// Looks after all whose alarms have gone off.
+    pub(super) fn take_alarms(&mut self) {
+        let mut due = std::mem::take(&mut self.due);
+        self.wheel.advance(self.now, &mut due);
+        for place in due.drain(..) {
+            let Some((key, _)) = self.connections.at(place) else {
+                continue;
+            };
+            self.take_alarm(key);
+            if let Some(connection) = self.connections.get_mut(key) {
+                let deadline = connection.deadline(&self.shared.limits);
+                self.wheel.set(place, deadline);
+            }
+        }
+        self.due = due;
+    }
+
+    fn take_alarm(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        match connection.due(self.now, &self.shared.limits) {
+            Due::Nothing => {}
+            Due::Ping => {
+                push_control(&mut self.out.bytes, Kind::Ping, b"");
+                self.send(key);
+            }
+            Due::Begin => {
+                self.begin(key);
+            }
+            Due::Leave => self.leave(key),
+            Due::Close(farewell) => self.close(key, farewell),
+            Due::Remove => self.remove(key),
+        }
+    }
+
+    /// The server stops: each socket gets a time to go, one after the other.
+    pub(super) fn begin_leaving(&mut self) {
+        let keys = self.connections.keys();
+        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
+        let spread = (Duration::from_millis(1) * count)
+            .min(LEAVING_SPREAD_MAX)
+            .min(self.shared.limits.drain_timeout / 4);
+        for (number, key) in (0..count).zip(keys) {
+            let at = match number {
+                0 => self.now,
+                _ => self.now.after(spread * number / count),
+            };
+            let connection = self.connections.get_mut(key).expect("just listed");
+            if connection.stage == Stage::Serving {
+                connection.stage = Stage::Leaving(at);
+                self.wheel.set(key.index(), at);
+            }
+        }
+    }
+
+    /// Says goodbye to a socket whose time to go has come, once it has heard all outcomes.
+    pub(super) fn leave(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if connection.unanswered.open() == 0 && connection.unsent.is_none() {
+            self.close(key, Farewell::STOPPING);
+        } else {
+            connection.stage = Stage::Finishing;
+        }
+    }
+
+    /// Says goodbye and waits for the peer to hang up, for a bounded time.
+    ///
+    /// The peer's own close frame is not waited for: whoever gets ours and then the end of
+    /// the stream knows all there is to know.
+    pub(super) fn close(&mut self, key: Key, farewell: Farewell) {
+        push_close(&mut self.out.bytes, farewell.code, farewell.reason);
+        if farewell.is_of_slow_client() {
+            self.shared.counts.slow_client();
+        }
+        let until = self.now.after(self.shared.limits.close_timeout);
+        self.stop_following(key);
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        connection.stage = Stage::Closing { until, lingered: 0 };
+        connection.partial = None;
+        self.wheel.set(key.index(), until);
+        self.send(key);
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        if connection.unsent.is_none() {
+            connection.shut_down();
+        }
+        // Bytes that were there before would cause no event.
+        self.again.push(key);
+    }
+
+    /// Ends a socket here and now. Attempts without an outcome count as lost.
+    pub(super) fn remove(&mut self, key: Key) {
+        self.stop_following(key);
+        if self.connections.remove(key).is_some() {
+            self.wheel.clear(key.index());
+            self.handle.sockets.fetch_sub(1, Ordering::Relaxed);
+        }
+        self.out.clear();
+    }
+
+    /// Ends the sockets that could not be written to. Not before now: whoever sends may still
+    /// have something to do with the socket.
+    pub(super) fn remove_broken(&mut self) {
+        while let Some(key) = self.broken.pop() {
+            self.remove(key);
+        }
+    }
+
+    fn stop_following(&mut self, key: Key) {
+        let Some(connection) = self.connections.get_mut(key) else {
+            return;
+        };
+        let following = std::mem::replace(&mut connection.following, Following::Outside);
+        let Following::At { standing, .. } = following else {
+            return;
+        };
+        let hunt = connection.hunt;
+        let Some(moved) = self.hunts.get(hunt).remove(standing) else {
+            return;
+        };
+        let (moved, _) = self.connections.at(moved).expect("followers are there");
+        let moved = self.connections.get_mut(moved).expect("just found");
+        if let Following::At { standing: its, .. } = &mut moved.following {
+            *its = standing;
+        }
+    }
+}
