@@ -43,6 +43,8 @@ pub trait Disk: Send + Sync {
     /// Takes the lock that is this file, made if it is not there, for as long as the result
     /// lives, or says who has it.
     fn lock(&self, path: &Path, kind: LockKind) -> Result<HeldLock, LockError>;
+    /// The same, but waits until whoever has it lets go.
+    fn wait_for_lock(&self, path: &Path, kind: LockKind) -> io::Result<HeldLock>;
 }
 
 /// An open file. What is written is durable after a sync that succeeded, not before, and

@@ -40,28 +40,50 @@ pub enum LockError {
 /// Takes the lock that is the file at `path`. Whoever takes it exclusively writes the id of
 /// the process into it.
 pub(crate) fn lock_file(path: &Path, kind: LockKind) -> Result<HeldLock, LockError> {
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(path)?;
+    let mut file = open(path)?;
     let operation = match kind {
         LockKind::Exclusive => FlockOperation::NonBlockingLockExclusive,
         LockKind::Shared => FlockOperation::NonBlockingLockShared,
     };
+    match flock(&file, operation) {
+        Ok(()) => Ok(held(file, path, kind)),
+        Err(Errno::WOULDBLOCK) => Err(LockError::Held {
+            pid: read_pid(&mut file),
+        }),
+        Err(error) => Err(LockError::Io(error.into())),
+    }
+}
+
+/// The same, but waits for it.
+pub(crate) fn wait_for_lock_file(path: &Path, kind: LockKind) -> io::Result<HeldLock> {
+    let file = open(path)?;
+    let operation = match kind {
+        LockKind::Exclusive => FlockOperation::LockExclusive,
+        LockKind::Shared => FlockOperation::LockShared,
+    };
+    flock(&file, operation)?;
+    Ok(held(file, path, kind))
+}
+
+fn open(path: &Path) -> io::Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .open(path)
+}
+
+fn flock(file: &File, operation: FlockOperation) -> Result<(), Errno> {
     loop {
-        match rustix::fs::flock(&file, operation) {
-            Ok(()) => break,
+        match rustix::fs::flock(file, operation) {
             Err(Errno::INTR) => {}
-            Err(Errno::WOULDBLOCK) => {
-                return Err(LockError::Held {
-                    pid: read_pid(&mut file),
-                });
-            }
-            Err(error) => return Err(LockError::Io(error.into())),
+            result => return result,
         }
     }
+}
+
+fn held(mut file: File, path: &Path, kind: LockKind) -> HeldLock {
     // For people who ask who holds it; nobody trusts it, so it need not be durable. A full
     // disk must not keep anybody from taking a lock.
     let written = match kind {
@@ -71,7 +93,7 @@ pub(crate) fn lock_file(path: &Path, kind: LockKind) -> Result<HeldLock, LockErr
     if let Err(error) = written {
         tracing::debug!(file = %path.display(), %error, "the lock file does not name its holder");
     }
-    Ok(Box::new(file))
+    Box::new(file)
 }
 
 fn read_pid(file: &mut File) -> Option<u32> {

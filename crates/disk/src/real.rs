@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
-use crate::lock::lock_file;
+use crate::lock::{lock_file, wait_for_lock_file};
 use crate::{Access, Disk, DiskFile, HeldLock, LockError, LockKind};
 
 /// The file system of the machine.
@@ -73,6 +73,10 @@ impl Disk for RealDisk {
 
     fn lock(&self, path: &Path, kind: LockKind) -> Result<HeldLock, LockError> {
         lock_file(path, kind)
+    }
+
+    fn wait_for_lock(&self, path: &Path, kind: LockKind) -> io::Result<HeldLock> {
+        wait_for_lock_file(path, kind)
     }
 }
 

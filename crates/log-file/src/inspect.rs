@@ -55,6 +55,14 @@ impl Inspection {
         })
     }
 
+    pub(crate) fn of(disk: Arc<dyn Disk>, directory: &Path, shards: Vec<ShardId>) -> Self {
+        Self {
+            disk,
+            directory: directory.to_owned(),
+            shards,
+        }
+    }
+
     /// The streams there are.
     #[must_use]
     pub fn shards(&self) -> &[ShardId] {

@@ -23,6 +23,7 @@
 //! It does not know what records mean, never deletes but what it is told to trim, and
 //! does not guess: a segment missing, renamed or swapped is refused, not repaired.
 
+mod copy;
 mod error;
 mod files;
 mod inspect;
@@ -36,15 +37,21 @@ mod reader;
 mod recovery;
 mod scan;
 mod segment;
+mod stat;
 mod state;
 mod trim;
 mod verify;
 mod window;
 mod writer;
 
+pub use copy::{
+    CopyError, CopyProgress, CopyReport, CopyStage, OnCopyProgress, backup, backup_on, restore,
+    restore_on,
+};
 pub use error::OpenError;
 pub use inspect::{Inspection, SegmentListing, StreamListing};
 pub use log::{FileLog, FileLogOptions};
 pub use poison::Poison;
 pub use scan::Damage;
+pub use stat::{SegmentStat, StreamStat};
 pub use verify::{Progress, StreamReport};

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::content::Change;
 use super::tree::{Node, NodeId};
-use super::{Fault, Holders, SimulatedDisk};
+use super::{Fault, Holders, Inner, SimulatedDisk};
 use crate::{Access, Disk, DiskFile, HeldLock, LockError, LockKind};
 
 impl Disk for SimulatedDisk {
@@ -149,22 +149,46 @@ impl Disk for SimulatedDisk {
 
     fn lock(&self, path: &Path, kind: LockKind) -> Result<HeldLock, LockError> {
         let mut inner = self.inner();
-        let holders = match (inner.locks.get(path), kind) {
-            (None, LockKind::Exclusive) => Holders::Exclusive,
-            (None, LockKind::Shared) => Holders::Shared(1),
-            (Some(Holders::Shared(count)), LockKind::Shared) => Holders::Shared(count + 1),
-            (Some(_), _) => return Err(LockError::Held { pid: None }),
-        };
-        // As a real lock does, it leaves a file; nobody cares whether that lasts.
-        if inner.tree.find(path).is_err() {
-            let node = inner.tree.add_file(Vec::new());
-            inner.tree.link(path, node)?;
+        if !inner.take_lock(path, kind)? {
+            return Err(LockError::Held { pid: None });
         }
-        inner.locks.insert(path.to_owned(), holders);
         Ok(Box::new(SimulatedLock {
             disk: self.clone(),
             path: path.to_owned(),
         }))
+    }
+
+    fn wait_for_lock(&self, path: &Path, kind: LockKind) -> io::Result<HeldLock> {
+        let mut inner = self.inner();
+        while !inner.take_lock(path, kind)? {
+            inner = self
+                .shared
+                .changed
+                .wait(inner)
+                .expect("no panic while held");
+        }
+        Ok(Box::new(SimulatedLock {
+            disk: self.clone(),
+            path: path.to_owned(),
+        }))
+    }
+}
+
+impl Inner {
+    fn take_lock(&mut self, path: &Path, kind: LockKind) -> io::Result<bool> {
+        let holders = match (self.locks.get(path), kind) {
+            (None, LockKind::Exclusive) => Holders::Exclusive,
+            (None, LockKind::Shared) => Holders::Shared(1),
+            (Some(Holders::Shared(count)), LockKind::Shared) => Holders::Shared(count + 1),
+            (Some(_), _) => return Ok(false),
+        };
+        // As a real lock does, it leaves a file; nobody cares whether that lasts.
+        if self.tree.find(path).is_err() {
+            let node = self.tree.add_file(Vec::new());
+            self.tree.link(path, node)?;
+        }
+        self.locks.insert(path.to_owned(), holders);
+        Ok(true)
     }
 }
 
@@ -183,6 +207,7 @@ impl Drop for SimulatedLock {
             }
             _ => {}
         }
+        self.disk.shared.changed.notify_all();
     }
 }
 

@@ -22,7 +22,15 @@ fn check(disk: &dyn Disk, path: &Path, pid: Option<u32>) {
     drop(one);
     assert!(taken(LockKind::Exclusive).is_err(), "one is left");
     drop(two);
-    taken(LockKind::Exclusive).expect("free again");
+    let alone = taken(LockKind::Exclusive).expect("free again");
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| disk.wait_for_lock(path, LockKind::Shared));
+        drop(alone);
+        let shared = waiting.join().expect("no panic").expect("it is let go");
+        assert!(taken(LockKind::Exclusive).is_err(), "the one that waited");
+        drop(shared);
+    });
+    drop(disk.wait_for_lock(path, LockKind::Exclusive).expect("free"));
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The file log on real directories and on a disk that fails on purpose.
 
 mod contract;
+mod copy;
 mod crash;
 mod damage;
 mod directory;
