@@ -65,6 +65,10 @@ pub struct Limits {
     pub body_read_timeout: Duration,
     /// For a request to be answered once its body is there.
     pub request_timeout: Duration,
+    /// Attempts of one stream that await their outcome; more wait in the peer's own buffers.
+    pub stream_attempts_max: usize,
+    /// How long a stream of attempts may bring nothing and wait for nothing before it is ended.
+    pub stream_idle_timeout: Duration,
     /// How long a peer may leave a response unread.
     pub response_write_timeout: Duration,
     /// For `at_least` reads to see their position.
@@ -113,6 +117,8 @@ impl Default for Limits {
             bulk_body_bytes_max: 8 << 20,
             body_read_timeout: Duration::from_secs(15),
             request_timeout: Duration::from_secs(10),
+            stream_attempts_max: 16_384,
+            stream_idle_timeout: Duration::from_secs(300),
             response_write_timeout: Duration::from_secs(30),
             at_least_wait: Duration::from_millis(50),
             message_bytes_max: 4 << 10,
@@ -228,6 +234,7 @@ impl EdgeConfig {
             ("connections_max", limits.connections_max),
             ("header_count_max", limits.header_count_max),
             ("socket_attempts_max", limits.socket_attempts_max),
+            ("stream_attempts_max", limits.stream_attempts_max),
             ("rate_keys_max", limits.rate_keys_max),
         ] {
             at_least(limit, found, 1, "at least 1")?;

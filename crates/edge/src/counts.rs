@@ -5,15 +5,9 @@
 //! guards count that when they are dropped, so no path can forget it.
 
 use std::fmt::Write as _;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 
-use axum::body::Body;
-use bytes::Bytes;
-use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::Full;
 use huntcore_model::OutcomeKind;
 
 const KINDS: usize = OutcomeKind::ALL.len();
@@ -31,6 +25,7 @@ struct Inner {
     connections_total: AtomicU64,
     refused_connections: AtomicU64,
     sockets: AtomicUsize,
+    claim_streams: AtomicUsize,
     slow_clients: AtomicU64,
     responses: [AtomicU64; 5],
 }
@@ -122,6 +117,14 @@ impl Counts {
         }
     }
 
+    pub(crate) fn claim_stream(&self) -> Gauge {
+        self.0.claim_streams.fetch_add(1, Ordering::Relaxed);
+        Gauge {
+            counts: self.clone(),
+            of: |inner| &inner.claim_streams,
+        }
+    }
+
     pub(crate) fn connection_refused(&self) {
         self.0.refused_connections.fetch_add(1, Ordering::Relaxed);
     }
@@ -202,6 +205,13 @@ impl Counts {
         );
         single(
             out,
+            "huntcore_claim_streams",
+            "gauge",
+            "Open streams of attempts.",
+            self.0.claim_streams.load(Ordering::Relaxed) as u64,
+        );
+        single(
+            out,
             "huntcore_connections_total",
             "counter",
             "Connections accepted.",
@@ -273,52 +283,40 @@ impl Unanswered {
         self.open = self.open.saturating_sub(1);
         self.counts.0.outcomes[kind as usize].fetch_add(1, Ordering::Relaxed);
     }
+
+    /// As many as `tally` has of them have been told their outcomes; leaves it empty.
+    pub(crate) fn tell_all(&mut self, tally: &mut Tally) {
+        for (count, outcomes) in tally.0.iter_mut().zip(&self.counts.0.outcomes) {
+            if *count > 0 {
+                outcomes.fetch_add(*count, Ordering::Relaxed);
+                debug_assert!(self.open >= *count, "an outcome is told once");
+                self.open = self.open.saturating_sub(*count);
+                *count = 0;
+            }
+        }
+    }
+}
+
+/// Outcomes about to be told, by kind.
+#[derive(Debug, Default)]
+pub(crate) struct Tally([u64; KINDS]);
+
+impl Tally {
+    pub(crate) fn of(kind: OutcomeKind) -> Self {
+        let mut tally = Self::default();
+        tally.add(kind);
+        tally
+    }
+
+    #[inline]
+    pub(crate) const fn add(&mut self, kind: OutcomeKind) {
+        self.0[kind as usize] += 1;
+    }
 }
 
 impl Drop for Unanswered {
     fn drop(&mut self) {
         self.counts.0.lost.fetch_add(self.open, Ordering::Relaxed);
-    }
-}
-
-/// A response body that tells the outcomes of attempts: counted when the connection takes it.
-pub(crate) struct Telling {
-    body: Full<Bytes>,
-    unanswered: Unanswered,
-    kinds: Vec<OutcomeKind>,
-}
-
-impl Telling {
-    pub(crate) fn body(body: Bytes, unanswered: Unanswered, kinds: Vec<OutcomeKind>) -> Body {
-        Body::new(Self {
-            body: Full::new(body),
-            unanswered,
-            kinds,
-        })
-    }
-}
-
-impl HttpBody for Telling {
-    type Data = Bytes;
-    type Error = std::convert::Infallible;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        let this = &mut *self;
-        for kind in this.kinds.drain(..) {
-            this.unanswered.tell(kind);
-        }
-        Pin::new(&mut this.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 
@@ -339,19 +337,6 @@ mod tests {
             (attempts.told(OutcomeKind::Won), attempts.unanswered()),
             (1, 2)
         );
-    }
-
-    #[test]
-    fn a_response_that_is_never_taken_tells_nothing() {
-        let counts = Counts::default();
-        let body = Telling::body(
-            Bytes::from_static(b"{}"),
-            counts.receive(1),
-            vec![OutcomeKind::Won],
-        );
-        drop(body);
-        let attempts = counts.attempts();
-        assert_eq!((attempts.told(OutcomeKind::Won), attempts.lost), (0, 1));
     }
 
     #[test]

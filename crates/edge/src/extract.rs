@@ -57,6 +57,8 @@ pub(crate) enum Form {
     Json,
     /// `application/x-ndjson`: one JSON value a line.
     Lines,
+    /// `application/protobuf`: messages, each behind its length.
+    Protobuf,
 }
 
 impl Form {
@@ -64,7 +66,19 @@ impl Form {
         match self {
             Self::Json => "application/json",
             Self::Lines => "application/x-ndjson",
+            Self::Protobuf => "application/protobuf",
         }
+    }
+
+    /// Whether a media type names it.
+    fn is_named(self, essence: &str) -> bool {
+        let older = match self {
+            Self::Protobuf => "application/x-protobuf",
+            Self::Json | Self::Lines => self.media_type(),
+        };
+        [self.media_type(), older]
+            .iter()
+            .any(|name| essence.eq_ignore_ascii_case(name))
     }
 
     /// Which of `accepted` the request says its body is in.
@@ -82,9 +96,7 @@ impl Form {
             .get(header::CONTENT_TYPE)
             .and_then(|value| value.to_str().ok())
             .map(|value| value.split(';').next().unwrap_or(value).trim());
-        let named = |form: &&Self| {
-            essence.is_some_and(|essence| essence.eq_ignore_ascii_case(form.media_type()))
-        };
+        let named = |form: &&Self| essence.is_some_and(|essence| form.is_named(essence));
         accepted.iter().find(named).copied().ok_or_else(|| {
             let expected: Vec<_> = accepted.iter().map(|form| form.media_type()).collect();
             Refusal::new(

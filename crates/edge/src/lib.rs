@@ -13,6 +13,7 @@
 
 mod auth;
 mod backend;
+mod batch;
 mod bodies;
 mod config;
 mod counts;
@@ -25,6 +26,7 @@ mod rate;
 mod routes;
 mod server;
 mod state;
+mod telling;
 
 pub use auth::{AuthConfig, AuthSettings, Ed25519PublicKey, KeyError, PlayerKey, Secret};
 pub use backend::{

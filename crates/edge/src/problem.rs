@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 use huntcore_model::OutcomeKind;
 use huntcore_wire::{Problem, ProblemKind};
@@ -98,11 +100,19 @@ impl From<Problem> for Refusal {
 
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
+        self.written().map(Body::from)
+    }
+}
+
+impl Refusal {
+    /// The whole response.
+    pub(crate) fn written(&self) -> http::Response<Bytes> {
         let status = StatusCode::from_u16(self.problem.status)
             .expect("problem kinds have statuses of errors");
         let body = serde_json::to_vec(&self.problem).expect("plain data");
         let content_type = HeaderValue::from_static(PROBLEM_JSON);
-        let mut response = (status, body).into_response();
+        let mut response = http::Response::new(Bytes::from(body));
+        *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, content_type);
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));

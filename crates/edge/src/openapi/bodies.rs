@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use huntcore_wire::{BATCH_ITEMS_MAX, ClaimFor};
-use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{ObjectBuilder, Ref, RefOr};
+use utoipa::openapi::schema::{AnyOfBuilder, ArrayBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::{KnownFormat, ObjectBuilder, Ref, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
 /// An array of attempts. Any JSON is taken as an item: what is no attempt comes back as
@@ -13,6 +13,9 @@ pub(crate) enum BatchBody {}
 
 /// Lines of JSON.
 pub(crate) enum LinesBody {}
+
+/// Messages of protobuf.
+pub(crate) enum MessagesBody {}
 
 impl PartialSchema for BatchBody {
     fn schema() -> RefOr<Schema> {
@@ -52,5 +55,23 @@ impl PartialSchema for LinesBody {
 impl ToSchema for LinesBody {
     fn name() -> Cow<'static, str> {
         Cow::Borrowed("Lines")
+    }
+}
+
+impl PartialSchema for MessagesBody {
+    fn schema() -> RefOr<Schema> {
+        ObjectBuilder::new()
+            .schema_type(Type::String)
+            .format(Some(SchemaFormat::KnownFormat(KnownFormat::Binary)))
+            .description(Some(
+                "Messages of `/huntcore.v1.proto`, each behind its length as a varint.",
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for MessagesBody {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Messages")
     }
 }

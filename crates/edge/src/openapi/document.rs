@@ -16,7 +16,8 @@ use utoipa::{OpenApi as _, ToSchema};
                        `huntcore.v1.json`, which OpenAPI has no words for: the client sends \
                        `ClientMessage`s, the server `ServerMessage`s, each a text frame; the \
                        player token comes in `Authorization` or as one more subprotocol \
-                       `bearer.<token>`.",
+                       `bearer.<token>`.\n\n`GET /huntcore.v1.proto` gives the definition of \
+                       the protobuf messages that `POST /v1/claims` takes.",
     ),
     tags(
         (name = "hunts", description = "Hunts, their rounds, cells and maps"),

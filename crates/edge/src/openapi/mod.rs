@@ -4,7 +4,7 @@ mod bodies;
 mod document;
 mod responses;
 
-pub(crate) use bodies::{BatchBody, LinesBody};
+pub(crate) use bodies::{BatchBody, LinesBody, MessagesBody};
 pub(crate) use document::{api, finish};
 pub(crate) use responses::{
     AtLeastProblems, BulkProblems, ClaimProblems, CommandProblems, CommonProblems, CreateProblems,

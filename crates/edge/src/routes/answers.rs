@@ -1,5 +1,6 @@
 //! Answers that several families give: JSON, entity tags, caching.
 
+use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -17,9 +18,18 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A value as JSON that nobody should keep.
 pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
+    written(status, value).map(Body::from)
+}
+
+/// Like [`json`], but not yet a body.
+pub(super) fn written<T: Serialize>(status: StatusCode, value: &T) -> http::Response<Bytes> {
     let body = serde_json::to_vec(value).expect("answers are plain data");
-    let headers = [(header::CONTENT_TYPE, JSON), (header::CACHE_CONTROL, NEVER)];
-    (status, headers, body).into_response()
+    let mut response = http::Response::new(Bytes::from(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, JSON);
+    headers.insert(header::CACHE_CONTROL, NEVER);
+    response
 }
 
 /// A ready JSON body with its tag, or 304 for a client that has it.

@@ -1,37 +1,55 @@
-//! Attempts made by a service for many players, in one request.
+//! Attempts made by a service for many players: an array in one request, or a stream.
 
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use huntcore_model::{Attempt, OutcomeKind};
-use huntcore_wire::{BATCH_ITEMS_MAX, ClaimFor, ClaimItem, ProblemKind};
+use http_body_util::BodyExt;
+use huntcore_lane::Submission;
+use huntcore_model::Outcome;
+use huntcore_wire::{
+    BATCH_ITEMS_MAX, ClaimItem, ClaimStreamForm, ProblemKind, parse_claim_for, proto,
+    put_json_outcome, put_json_refusal,
+};
 use serde_json::value::RawValue;
 
-use super::claims::{decide_all, telling};
-use crate::backend::View;
-use crate::extract::{Form, NOT_AN_OBJECT, is_array, lines, parse_json, read_body};
+use super::answers;
+use crate::batch::{ClaimStream, HuntNames, Item, Notes, ask};
+use crate::counts::Tally;
+use crate::extract::{Form, parse_json, read_body};
 use crate::openapi::BulkProblems;
 use crate::problem::Refusal;
+use crate::server::ConnectionHandle;
 use crate::state::App;
+use crate::telling::Telling;
 
 /// Tries to win tiles for players. Items stand alone: one that is malformed is `invalid`, and
 /// the others are none the worse. The answers are in the same order and the same form.
+///
+/// Lines and protobuf messages are answered as they come, while more may still be sent: one
+/// connection carries any number of them. Whoever sends without reading the answers is read no
+/// further until it does. The last item of a body that ends within it is `invalid`; after a
+/// message length that cannot be read, one last `invalid` item says so and the answer ends.
 #[utoipa::path(
     post, path = "/v1/claims", tag = "claims",
     request_body(
         content(
             (crate::openapi::BatchBody = "application/json"),
             (crate::openapi::LinesBody = "application/x-ndjson"),
+            (crate::openapi::MessagesBody = "application/protobuf"),
         ),
-        description = "An array of at most 4,096 attempts, or one a line",
+        description = "An array of at most 4,096 attempts; or any number, one a line; or any \
+                       number of `ClaimFor` messages of `/huntcore.v1.proto`, each behind its \
+                       length as a varint",
     ),
     responses(
         (status = 200, description = "What came of each, in order", content(
             (Vec<ClaimItem> = "application/json"),
             (String = "application/x-ndjson"),
+            (crate::openapi::MessagesBody = "application/protobuf"),
         )),
         BulkProblems,
     ),
@@ -39,107 +57,138 @@ use crate::state::App;
 )]
 pub(super) async fn claim_all(
     State(app): State<Arc<App>>,
+    Extension(connection): Extension<ConnectionHandle>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
     app.access.service(&headers)?;
-    let form = Form::of(&headers, &[Form::Json, Form::Lines])?;
-    let limit = app.limits().bulk_body_bytes_max;
-    let bytes = read_body(&app, &headers, body, limit).await?;
-    let parsed = parse(form, &bytes, &app.backend.view())?;
-    let unanswered = app.counts.receive(parsed.len() as u64);
-    let items = decide(&app, parsed).await;
-    let kinds: Vec<OutcomeKind> = items.iter().map(|item| item.outcome).collect();
-    let media_type = HeaderValue::from_static(form.media_type());
-    let response = (
-        StatusCode::OK,
-        [(header::CONTENT_TYPE, media_type)],
-        write(form, &items),
-    );
-    Ok(telling(response.into_response(), unanswered, kinds).await)
+    let form = Form::of(&headers, &[Form::Json, Form::Lines, Form::Protobuf])?;
+    match form {
+        Form::Json => claim_array(&app, &connection, &headers, body).await,
+        Form::Lines => claim_stream(app, &connection, &headers, body, ClaimStreamForm::Lines).await,
+        Form::Protobuf => {
+            claim_stream(app, &connection, &headers, body, ClaimStreamForm::Protobuf).await
+        }
+    }
 }
 
-/// An attempt to be decided, or what is already known of it.
-type Parsed = Result<Attempt, ClaimItem>;
+/// The definition of the protobuf messages.
+pub(super) async fn definition() -> Response {
+    let headers = [
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("text/plain; charset=utf-8"),
+        ),
+        (header::CACHE_CONTROL, answers::ASK_FIRST),
+    ];
+    (headers, proto::DEFINITION).into_response()
+}
 
-fn parse(form: Form, bytes: &[u8], view: &View) -> Result<Vec<Parsed>, Refusal> {
-    let texts: Vec<&[u8]> = match form {
-        Form::Lines => lines(bytes).take(BATCH_ITEMS_MAX + 1).collect(),
-        Form::Json => {
-            let items: Vec<&RawValue> = parse_json(bytes)?;
-            items
-                .into_iter()
-                .map(|item| item.get().as_bytes())
-                .collect()
-        }
+async fn claim_stream(
+    app: Arc<App>,
+    connection: &ConnectionHandle,
+    headers: &HeaderMap,
+    mut body: Body,
+    form: ClaimStreamForm,
+) -> Result<Response, Refusal> {
+    let reads = connection.read_wide();
+    // The head of the answer would stand in for the "100 Continue" that the peer waits for;
+    // asking for the body first lets hyper say it.
+    let first = match headers.contains_key(header::EXPECT) {
+        true => first_chunk(&app, &mut body).await?,
+        false => Bytes::new(),
     };
-    if texts.len() > BATCH_ITEMS_MAX {
+    let media_type = match form {
+        ClaimStreamForm::Lines => Form::Lines.media_type(),
+        ClaimStreamForm::Protobuf => Form::Protobuf.media_type(),
+    };
+    let stream = Body::new(ClaimStream::new(app, form, reads, first, body));
+    Ok(answer(media_type, stream))
+}
+
+async fn first_chunk(app: &App, body: &mut Body) -> Result<Bytes, Refusal> {
+    let first = tokio::time::timeout(app.limits().body_read_timeout, body.frame()).await;
+    match first {
+        Ok(Some(Ok(frame))) => Ok(frame.into_data().unwrap_or_default()),
+        Ok(None) => Ok(Bytes::new()),
+        Ok(Some(Err(fault))) => Err(Refusal::new(
+            ProblemKind::Malformed,
+            format!("the body cannot be read: {fault}"),
+        )),
+        Err(_) => Err(Refusal::new(
+            ProblemKind::RequestTimeout,
+            "the request's body did not arrive in time",
+        )),
+    }
+}
+
+async fn claim_array(
+    app: &App,
+    connection: &ConnectionHandle,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<Response, Refusal> {
+    let reads = connection.read_wide();
+    let bytes = read_body(app, headers, body, app.limits().bulk_body_bytes_max).await?;
+    drop(reads);
+    let items: Vec<&RawValue> = parse_json(&bytes)?;
+    if items.len() > BATCH_ITEMS_MAX {
         return Err(Refusal::new(
             ProblemKind::Invalid,
             format!("a batch holds at most {BATCH_ITEMS_MAX} attempts"),
         ));
     }
-    Ok(texts
-        .into_iter()
-        .map(|text| parse_item(text, view))
-        .collect())
-}
-
-fn parse_item(text: &[u8], view: &View) -> Parsed {
-    let claim: ClaimFor =
-        serde_json::from_slice(text).map_err(|fault| ClaimItem::invalid(fault.to_string()))?;
-    if is_array(text) {
-        return Err(ClaimItem::invalid(NOT_AN_OBJECT));
-    }
-    match view.catalog.hunt(&claim.hunt) {
-        Some(entry) => Ok(Attempt {
-            hunt: entry.number,
-            round: claim.round,
-            tile: claim.tile,
-            player: claim.player,
-        }),
-        None => Err(ClaimItem {
-            outcome: OutcomeKind::UnknownHunt,
-            ..ClaimItem::invalid(format!("there is no hunt {}", claim.hunt))
-        }),
-    }
-}
-
-async fn decide(app: &App, parsed: Vec<Parsed>) -> Vec<ClaimItem> {
-    let attempts: Vec<Attempt> = parsed
-        .iter()
-        .filter_map(|item| item.as_ref().ok())
-        .cloned()
-        .collect();
-    let outcomes = match attempts.is_empty() {
-        true => Vec::new(),
-        false => decide_all(app, attempts).await,
-    };
-    let now = app.backend.now();
-    let mut outcomes = outcomes.iter();
-    parsed
-        .into_iter()
-        .map(|item| match item {
-            Err(known) => known,
-            Ok(_) => {
-                let outcome = outcomes.next().expect("one outcome for each attempt");
-                ClaimItem::of_outcome(outcome, now)
-            }
-        })
-        .collect()
-}
-
-fn write(form: Form, items: &[ClaimItem]) -> Vec<u8> {
-    let json = |item: &ClaimItem| serde_json::to_vec(item).expect("answers are plain data");
-    match form {
-        Form::Json => serde_json::to_vec(items).expect("answers are plain data"),
-        Form::Lines => {
-            let mut out = Vec::new();
-            for item in items {
-                out.extend(json(item));
-                out.push(b'\n');
-            }
-            out
+    let unanswered = app.counts.receive(items.len() as u64);
+    let mut notes = Notes::default();
+    let fill = |submission: &mut Submission| {
+        let mut hunts = HuntNames::default();
+        for item in &items {
+            let item = parse_claim_for(item.get().as_bytes());
+            notes.put(submission, app, &mut hunts, item);
         }
-    }
+        notes
+    };
+    let (out, tally) = ask(
+        app,
+        connection,
+        fill,
+        |notes, submission| match submission {
+            Some(submission) => write_array(app, &notes, submission.outcomes()),
+            None => {
+                let unknown = std::iter::repeat_n(Outcome::OutcomeUnknown, items.len());
+                write_array(app, &notes, unknown)
+            }
+        },
+    )
+    .await;
+    let body = Telling::body(out.into(), unanswered, tally);
+    Ok(answer(Form::Json.media_type(), body))
+}
+
+fn write_array(
+    app: &App,
+    notes: &Notes,
+    outcomes: impl Iterator<Item = Outcome>,
+) -> (Vec<u8>, Tally) {
+    let (mut out, mut tally, now) = (vec![b'['], Tally::default(), app.backend.now());
+    notes.for_each(outcomes, |item| {
+        if out.len() > 1 {
+            out.push(b',');
+        }
+        tally.add(item.kind());
+        match item {
+            Item::Decided(outcome) => put_json_outcome(&mut out, &outcome, now),
+            Item::Refused(kind, error) => put_json_refusal(&mut out, kind, error),
+        }
+    });
+    out.push(b']');
+    (out, tally)
+}
+
+fn answer(media_type: &'static str, body: Body) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static(media_type)),
+        (header::CACHE_CONTROL, answers::NEVER),
+    ];
+    (StatusCode::OK, headers, body).into_response()
 }

@@ -3,20 +3,24 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
-use http_body_util::BodyExt;
-use huntcore_model::{Attempt, HuntId, Outcome, OutcomeKind, PlayerId};
+use axum::extract::{Extension, State};
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
+use huntcore_lane::Submission;
+use huntcore_model::{AttemptRef, HuntId, Outcome, PlayerId};
 use huntcore_wire::{ClaimAnswer, ClaimRequest, Problem};
 
 use super::answers;
 use super::hunts::parse_hunt;
-use crate::counts::{Telling, Unanswered};
+use crate::batch::ask;
+use crate::counts::Tally;
 use crate::extract::{Segments, read_json};
 use crate::openapi::ClaimProblems;
 use crate::problem::Refusal;
+use crate::server::ConnectionHandle;
 use crate::state::App;
+use crate::telling::Telling;
 
 /// Tries to win a tile. `won`, `taken` and `expired` are final: the same attempt again gets
 /// the same answer.
@@ -32,6 +36,7 @@ use crate::state::App;
 )]
 pub(super) async fn claim(
     State(app): State<Arc<App>>,
+    Extension(connection): Extension<ConnectionHandle>,
     Segments(hunt): Segments<String>,
     headers: HeaderMap,
     body: Body,
@@ -39,71 +44,46 @@ pub(super) async fn claim(
     let player = app.access.player(&headers, &hunt)?;
     // From here on it is an attempt, and accounted for (I10).
     let unanswered = app.counts.receive(1);
-    let (response, kind) = match decide(&app, &hunt, player.id, &headers, body).await {
+    let decided = decide(&app, &connection, &hunt, &player.id, &headers, body).await;
+    let (response, kind) = match decided {
         Ok(outcome) => (answer(&app, &outcome), outcome.kind()),
         Err(refusal) => {
             let (refusal, kind) = refusal.of_attempt();
-            (refusal.into_response(), kind)
+            (refusal.written(), kind)
         }
     };
-    Ok(telling(response, unanswered, vec![kind]).await)
+    Ok(response.map(|body| Telling::body(body, unanswered, Tally::of(kind))))
 }
 
 async fn decide(
     app: &App,
+    connection: &ConnectionHandle,
     hunt: &str,
-    player: PlayerId,
+    player: &PlayerId,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Outcome, Refusal> {
     let limited = |wait| Refusal::too_fast(wait, "the player claims too often");
-    app.players.check(&player).map_err(limited)?;
+    app.players.check(player).map_err(limited)?;
     let hunt: HuntId = parse_hunt(hunt)?;
     let request: ClaimRequest = read_json(app, headers, body, app.limits().body_bytes_max).await?;
     let (_, entry) = app.hunt(&hunt)?;
-    let attempt = Attempt {
+    let attempt = AttemptRef {
         hunt: entry.number,
         round: request.round,
         tile: request.tile,
-        player,
+        player: player.as_str(),
     };
-    let outcomes = decide_all(app, vec![attempt]).await;
-    Ok(outcomes.first().copied().unwrap_or(Outcome::OutcomeUnknown))
+    let fill = |submission: &mut Submission| submission.push(attempt);
+    let outcome = |(), answered: Option<&Submission>| answered?.outcomes().next();
+    let outcome = ask(app, connection, fill, outcome).await;
+    Ok(outcome.unwrap_or(Outcome::OutcomeUnknown))
 }
 
-/// Has attempts decided, for no longer than a request may take: one outcome for each.
-pub(super) async fn decide_all(app: &App, attempts: Vec<Attempt>) -> Vec<Outcome> {
-    let count = attempts.len();
-    let deciding = app.backend.claim(attempts);
-    let decided = tokio::time::timeout(app.limits().request_timeout, deciding).await;
-    let mut outcomes = decided.unwrap_or_default();
-    // Decided or not: nobody can tell, and the same attempt again will.
-    outcomes.resize(count, Outcome::OutcomeUnknown);
-    outcomes
-}
-
-fn answer(app: &App, outcome: &Outcome) -> Response {
-    let now = app.backend.now();
-    match (
-        ClaimAnswer::of_outcome(outcome),
-        Problem::of_outcome(outcome, now),
-    ) {
-        (Some(won), _) => answers::json(http::StatusCode::OK, &won),
-        (None, Some(problem)) => Refusal::from(problem).into_response(),
-        (None, None) => unreachable!("an outcome is won or a problem"),
+fn answer(app: &App, outcome: &Outcome) -> http::Response<Bytes> {
+    if let Some(won) = ClaimAnswer::of_outcome(outcome) {
+        return answers::written(StatusCode::OK, &won);
     }
-}
-
-/// The same response, which counts its outcomes as told when the connection takes it.
-pub(super) async fn telling(
-    response: Response,
-    unanswered: Unanswered,
-    kinds: Vec<OutcomeKind>,
-) -> Response {
-    let (mut parts, body) = response.into_parts();
-    let body = body.collect().await.expect("a ready body").to_bytes();
-    parts
-        .headers
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    Response::from_parts(parts, Telling::body(body, unanswered, kinds))
+    let problem = Problem::of_outcome(outcome, app.backend.now());
+    Refusal::from(problem.expect("an outcome is won or a problem")).written()
 }

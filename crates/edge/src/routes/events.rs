@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
 use huntcore_model::{HuntNumber, Position, ScoreEvent};
@@ -52,9 +52,9 @@ pub(super) async fn record(
     let bytes = read_body(&app, &headers, body, limit).await?;
     let parsed = parse(form, &bytes, entry.number)?;
     let (answer, faults) = store(&app, parsed).await;
-    let problem = match form {
-        Form::Json => faults.first().copied(),
-        Form::Lines => common_cause(&answer, &faults),
+    let problem = match form == Form::Json {
+        true => faults.first().copied(),
+        false => common_cause(&answer, &faults),
     };
     Ok(match problem {
         None => answers::json(StatusCode::OK, &answer),
@@ -208,9 +208,7 @@ fn refused(kind: ProblemKind, answer: EventsAnswer) -> Response {
         ProblemKind::StorageFull => Some(5_000),
         _ => None,
     };
-    let refusal = Refusal::from(problem.clone()).into_response();
-    let (mut parts, _) = refusal.into_parts();
-    parts.headers.remove(http::header::CONTENT_LENGTH);
+    let refusal = Refusal::from(problem.clone()).written();
     let body = serde_json::to_vec(&Both { problem, answer }).expect("answers are plain data");
-    Response::from_parts(parts, body.into())
+    refusal.map(|_| body.into())
 }

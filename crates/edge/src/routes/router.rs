@@ -61,6 +61,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/openapi.json",
             get(move || async move { describe(document) }),
         )
+        .route("/huntcore.v1.proto", get(batches::definition))
         .layer(CompressionLayer::new());
     let router = router
         .route("/v1/hunts/{hunt}/live", get(live::open))

@@ -1,13 +1,14 @@
 //! One HTTP/1.1 connection, from its first byte to its last, or to its upgrade.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use http::Request;
+use huntcore_lane::Lane;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -18,6 +19,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tower::Service as _;
 
 use super::canned;
+use super::reads::{ReadMode, WideReads};
 use super::stream::EdgeStream;
 use crate::counts::Gauge;
 use crate::state::App;
@@ -25,20 +27,59 @@ use crate::state::App;
 /// A last word may take this long to be taken.
 const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// hyper's buffer for what comes in grows up to this, but only where reads are wide; it is
+/// also how much of an answer may wait for its reader before more of it is made.
+const BUFFER_BYTES_MAX: usize = 256 << 10;
+
 /// What a request knows of its connection. The place among the connections is free again
 /// once the last handle is dropped, so an upgraded socket keeps one.
 #[derive(Clone, Debug)]
 pub(crate) struct ConnectionHandle {
     pub(crate) peer: SocketAddr,
-    _place: Arc<(OwnedSemaphorePermit, Gauge)>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    _place: (OwnedSemaphorePermit, Gauge),
+    reads: Arc<ReadMode>,
+    /// From the first attempt on, for the next one.
+    lane: Mutex<Option<Lane>>,
 }
 
 impl ConnectionHandle {
     pub(super) fn new(peer: SocketAddr, slot: OwnedSemaphorePermit, gauge: Gauge) -> Self {
+        let shared = Shared {
+            _place: (slot, gauge),
+            reads: Arc::default(),
+            lane: Mutex::new(None),
+        };
         Self {
             peer,
-            _place: Arc::new((slot, gauge)),
+            shared: Arc::new(shared),
         }
+    }
+
+    /// Reads in big pieces from here on, as long as what it gives lives.
+    pub(crate) fn read_wide(&self) -> WideReads {
+        self.shared.reads.widen()
+    }
+
+    /// The lane that was kept, for one request at a time.
+    pub(crate) fn take_lane(&self) -> Option<Lane> {
+        self.kept_lane().take()
+    }
+
+    /// Keeps a lane that has nothing out.
+    pub(crate) fn keep_lane(&self, lane: Lane) {
+        *self.kept_lane() = Some(lane);
+    }
+
+    fn kept_lane(&self) -> MutexGuard<'_, Option<Lane>> {
+        self.shared
+            .lane
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -63,8 +104,9 @@ impl Connection {
             .header_read_timeout(limits.header_read_timeout)
             .max_headers(limits.header_count_max)
             .max_header_size(limits.header_bytes_max)
-            .max_buf_size(limits.header_bytes_max.max(16 << 10));
-        let stream = EdgeStream::new(tcp, limits.response_write_timeout);
+            .max_buf_size(limits.header_bytes_max.max(BUFFER_BYTES_MAX));
+        let reads = Arc::clone(&self.handle.shared.reads);
+        let stream = EdgeStream::new(tcp, reads, limits.response_write_timeout);
         let served = Arc::new(AtomicBool::new(false));
         let service = {
             let (handle, router, served) = (self.handle, self.router, Arc::clone(&served));

@@ -5,9 +5,11 @@ mod accept;
 mod canned;
 mod connection;
 mod edge;
+mod reads;
 mod stream;
 
 pub use edge::{Drained, Edge};
 
 pub(crate) use connection::ConnectionHandle;
+pub(crate) use reads::WideReads;
 pub(crate) use stream::EdgeStream;

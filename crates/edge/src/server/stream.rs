@@ -3,22 +3,33 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::canned;
+use super::reads::ReadMode;
 
 /// hyper's own answers are head only and shorter than this.
 const OWN_ANSWER_BYTES_MAX: usize = 512;
 
+/// Bytes read at once where reads are not wide. hyper's buffer grows to about twice what it
+/// is given, and there is one for each connection.
+const NARROW_READ_BYTES: u64 = 16 << 10;
+/// How long what a peer still sends is read and forgotten before its connection is closed.
+const LINGER: Duration = Duration::from_secs(1);
+
 /// See the module.
 pub(crate) struct EdgeStream {
     tcp: TcpStream,
+    reads: Arc<ReadMode>,
+    /// Runs from the end of an answer whose request was not read to its end.
+    lingering: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
     /// Runs while the kernel takes nothing; boxed, so that an idle connection holds no timer.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -34,9 +45,11 @@ struct Replacing {
 }
 
 impl EdgeStream {
-    pub(super) const fn new(tcp: TcpStream, write_timeout: Duration) -> Self {
+    pub(super) const fn new(tcp: TcpStream, reads: Arc<ReadMode>, write_timeout: Duration) -> Self {
         Self {
             tcp,
+            reads,
+            lingering: None,
             write_timeout,
             stalled: None,
             replacing: None,
@@ -84,6 +97,25 @@ impl EdgeStream {
         Poll::Ready(Ok(0))
     }
 
+    /// Reads and forgets what the peer still sends, until it hears that nobody listens.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let lingering = self
+            .lingering
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(LINGER)));
+        if lingering.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut sink = [0; 16 << 10];
+        loop {
+            let mut sink = ReadBuf::new(&mut sink);
+            match ready!(Pin::new(&mut self.tcp).poll_read(context, &mut sink)) {
+                Ok(()) if !sink.filled().is_empty() => {}
+                // The end, or a connection that is no more.
+                Ok(()) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
     /// Notices an answer that hyper gives on its own: short, without a body, and without
     /// the header that all of ours have.
     fn replace(&mut self, head: &[u8]) -> bool {
@@ -116,7 +148,23 @@ impl AsyncRead for EdgeStream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_read(context, buffer)
+        let this = &mut *self;
+        if this.reads.is_wide() {
+            let before = buffer.filled().len();
+            let read = Pin::new(&mut this.tcp).poll_read(context, buffer);
+            if matches!(read, Poll::Ready(Err(_))) {
+                this.reads.broke();
+            }
+            let ended = matches!(read, Poll::Ready(Ok(()))) && buffer.filled().len() == before;
+            // Nothing wakes anybody then, and nothing has to: it is asked again with the answer's
+            // next part, and at its end.
+            return match ended && this.reads.end_is_hidden() {
+                true => Poll::Pending,
+                false => read,
+            };
+        }
+        let mut narrow = (&mut this.tcp).take(NARROW_READ_BYTES);
+        Pin::new(&mut narrow).poll_read(context, buffer)
     }
 }
 
@@ -155,6 +203,10 @@ impl AsyncWrite for EdgeStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_shutdown(context)
+        ready!(Pin::new(&mut self.tcp).poll_shutdown(context))?;
+        if !self.reads.has_unread() {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_linger(context).map(Ok)
     }
 }
