@@ -6,45 +6,44 @@
 //! durable up to there. If a batch is not stored, the arbiter is worthless: throw it away
 //! and fold the log anew.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    AttemptList, AttemptRef, Batch, BatchBuilder, Catalog, CatalogError, ClaimRecord,
-    ControlRecord, Epoch, HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Salt,
-    ScoreRecord, Sequence, ShardId, Tail, TimeMicros,
+    Batch, BatchBuilder, Catalog, CatalogError, ControlRecord, Epoch, HuntNumber, PlayerNumber,
+    Record, RoundNumber, Salt, Sequence, ShardId, Tail, TimeMicros,
 };
 
-use crate::claims::{Claim, HuntClaims};
-use crate::events::{EventKey, EventSeen, Events};
-use crate::exchange::{Decided, EventRef, EventVerdict, Term};
-use crate::heartbeat::next_time_record;
+use crate::answers::Answers;
+use crate::decide::Scratch;
+use crate::events::Events;
+use crate::exchange::{ClosedOrdinal, Term};
+use crate::heartbeat::Heartbeat;
 use crate::limits::{BATCH_FULL_BYTES, EngineLimits};
+use crate::open_rounds::{KeptExpired, OpenRound, OpenRounds};
 use crate::players::Players;
 
 /// Decides for one shard. One writer: whoever owns the shard owns its arbiter.
 #[derive(Debug)]
 pub struct Arbiter {
     pub(crate) shard: ShardId,
-    limits: EngineLimits,
+    pub(crate) limits: EngineLimits,
     secret: [u8; 32],
     epoch: Epoch,
     pub(crate) tail: Tail,
     durable: Sequence,
     pub(crate) catalog: Catalog,
     pub(crate) players: Players,
-    pub(crate) claims: Vec<HuntClaims>,
-    values: HashMap<(HuntNumber, RoundNumber), RoundValues>,
+    pub(crate) open: OpenRounds,
+    pub(crate) answers: Answers,
+    pub(crate) kept_expired: KeptExpired,
     pub(crate) events: Events,
+    /// The ordinal of the next round or bucket of events that closes.
+    pub(crate) closed_next: ClosedOrdinal,
+    pub(crate) heartbeat: Heartbeat,
     pub(crate) now: TimeMicros,
-    storage_full: bool,
-    batch: BatchBuilder,
-}
-
-#[derive(Debug)]
-struct RoundValues {
-    points: Arc<[u32]>,
-    closes_at: TimeMicros,
+    pub(crate) storage_full: bool,
+    pub(crate) batch: BatchBuilder,
+    pub(crate) scratch: Scratch,
 }
 
 impl Arbiter {
@@ -62,14 +61,18 @@ impl Arbiter {
             epoch: Epoch::default(),
             tail: Tail::default(),
             durable: Sequence::ZERO,
-            catalog: Catalog::new(),
+            catalog: Catalog::for_arbiter(),
             players: Players::new(u64::from_le_bytes(seed)),
-            claims: Vec::new(),
-            values: HashMap::new(),
+            open: OpenRounds::default(),
+            answers: Answers::default(),
+            kept_expired: KeptExpired::default(),
             events: Events::new(limits.event_horizon_ms),
+            closed_next: ClosedOrdinal::ZERO,
+            heartbeat: Heartbeat::default(),
             now: TimeMicros::ZERO,
             storage_full: false,
             batch: BatchBuilder::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -130,9 +133,41 @@ impl Arbiter {
     ) -> Result<(), CatalogError> {
         self.keep_expired(record);
         self.catalog.apply(at, record)?;
-        self.claims
-            .resize_with(self.catalog.hunts().len(), HuntClaims::default);
+        self.watch(record);
         Ok(())
+    }
+
+    /// Takes note of what an entry that the catalog has folded means for rounds and times.
+    fn watch(&mut self, record: &ControlRecord) {
+        let Some(hunt) = self.catalog.by_number(record.hunt()) else {
+            return;
+        };
+        if let ControlRecord::RoundOpened(opened) = record {
+            let key = (opened.hunt, opened.round);
+            let kept_expired = self.kept_expired.contains(key);
+            self.open.add(OpenRound::announced(opened, kept_expired));
+            self.heartbeat
+                .note_round(hunt, opened.schedule, self.tail.time);
+        } else {
+            self.heartbeat.note_hunt(hunt, self.tail.time);
+        }
+    }
+
+    /// Takes note of the times of all hunts and rounds, of which it knows none yet.
+    pub(crate) fn watch_all(&mut self) {
+        let time = self.tail.time;
+        for hunt in self.catalog.hunts() {
+            self.heartbeat.note_hunt(hunt, time);
+            for round in hunt.rounds() {
+                self.heartbeat.note_round(hunt, round.opened.schedule, time);
+            }
+        }
+        for round in self.open.iter() {
+            if let Some(hunt) = self.catalog.by_number(round.key.0) {
+                self.heartbeat.note_round(hunt, round.schedule(), time);
+            }
+        }
+        self.heartbeat.pass(time);
     }
 
     /// Keeps rounds `expired` whose window had passed here before `record` moves it.
@@ -162,7 +197,7 @@ impl Arbiter {
         };
         let mut rounds = (first.get()..=newest.get()).rev().map(RoundNumber::new);
         if let Some(last) = rounds.find(passed) {
-            self.claims[hunt.number.get() as usize].keep_expired(first, last);
+            self.kept_expired.keep(hunt.number, first, last);
         }
     }
 
@@ -171,28 +206,21 @@ impl Arbiter {
     #[must_use]
     pub fn rounds_without_values(&self) -> Vec<(HuntNumber, RoundNumber)> {
         let time = self.tail.time.max(self.now);
-        self.catalog
-            .hunts()
-            .filter(|hunt| hunt.closed_at.is_none())
-            .flat_map(|hunt| {
-                hunt.rounds_closing_after(time)
-                    .map(|round| (hunt.number, round.opened.round))
-            })
-            .filter(|key| !self.values.contains_key(key))
-            .collect()
+        let lacks = self.open.iter().filter(|round| {
+            let hunt = self.catalog.by_number(round.key.0);
+            let closed = hunt.is_none_or(|hunt| hunt.closed_at.is_some());
+            round.points.is_none() && round.closes_at > time && !closed
+        });
+        let mut keys: Vec<_> = lacks.map(|round| round.key).collect();
+        keys.sort_unstable();
+        keys
     }
 
     /// Hands over what each tile of an announced round is worth. Until then attempts on
     /// the round are answered `not-yet-open`.
     pub fn provide_values(&mut self, hunt: HuntNumber, round: RoundNumber, points: Arc<[u32]>) {
-        let known = self
-            .catalog
-            .by_number(hunt)
-            .and_then(|hunt| hunt.round(round));
-        if let Some(known) = known {
-            let closes_at = known.opened.schedule.closes_at;
-            self.values
-                .insert((hunt, round), RoundValues { points, closes_at });
+        if let Some(place) = self.open.find((hunt, round)) {
+            self.open.at_mut(place).points = Some(points);
         }
     }
 
@@ -222,199 +250,6 @@ impl Arbiter {
         Ok(())
     }
 
-    /// Decides attempts one after another and appends their outcomes, one each, in order.
-    ///
-    /// Returns what all of them need together: they may be told when every sequence below it
-    /// is durable.
-    pub fn decide(&mut self, attempts: &AttemptList, outcomes: &mut Vec<Outcome>) -> Sequence {
-        let mut needs = Sequence::ZERO;
-        outcomes.reserve(attempts.len());
-        for attempt in attempts.iter() {
-            let decided = self.attempt(&attempt);
-            needs = needs.max(decided.needs);
-            outcomes.push(decided.answer);
-        }
-        needs
-    }
-
-    /// Decides an attempt.
-    pub fn attempt(&mut self, attempt: &AttemptRef<'_>) -> Decided<Outcome> {
-        let told_at_once = |answer| Decided {
-            answer,
-            needs: Sequence::ZERO,
-        };
-        let Some(hunt) = self.catalog.by_number(attempt.hunt) else {
-            return told_at_once(Outcome::UnknownHunt);
-        };
-        let claims = &self.claims[attempt.hunt.get() as usize];
-        if claims.is_kept_expired(attempt.round) {
-            return Decided {
-                answer: Outcome::Expired,
-                needs: self.next_sequence(),
-            };
-        }
-        let Some(version) = hunt.version_for(attempt.round) else {
-            return told_at_once(Outcome::UnknownTile);
-        };
-        let tiles = version.config.tiles;
-        if attempt.tile.get() >= tiles {
-            return told_at_once(Outcome::UnknownTile);
-        }
-        if let Some(claim) = claims.get(attempt.round, attempt.tile) {
-            return self.answer_from(claim, attempt.player);
-        }
-        let Some(schedule) = hunt.schedule(attempt.round) else {
-            return told_at_once(Outcome::UnknownTile);
-        };
-        if hunt.closed_at.is_some() || schedule.closes_at <= self.now {
-            return Decided {
-                answer: Outcome::Expired,
-                needs: self.pass_in_log(schedule.closes_at),
-            };
-        }
-        if hunt.paused {
-            return told_at_once(Outcome::HuntPaused);
-        }
-        let not_yet_open = Outcome::NotYetOpen {
-            opens_at: schedule.opens_at,
-        };
-        if self.now < schedule.opens_at {
-            return told_at_once(not_yet_open);
-        }
-        let Some(values) = self.values.get(&(attempt.hunt, attempt.round)) else {
-            return told_at_once(not_yet_open);
-        };
-        let Some(&points) = values.points.get(attempt.tile.get() as usize) else {
-            return told_at_once(Outcome::UnknownTile);
-        };
-        if self.storage_full {
-            return told_at_once(Outcome::StorageFull);
-        }
-        if self.is_full() {
-            return told_at_once(Outcome::Overloaded);
-        }
-        let Some(player) = self.number_of(attempt.player) else {
-            return told_at_once(Outcome::Overloaded);
-        };
-        let sequence = self.next_sequence();
-        let record = ClaimRecord {
-            hunt: attempt.hunt,
-            round: attempt.round,
-            tile: attempt.tile,
-            player,
-            points,
-        };
-        self.batch.push(&Record::Claim(record));
-        let claim = Claim {
-            sequence,
-            tile: attempt.tile,
-            player,
-            points,
-        };
-        let claims = &mut self.claims[attempt.hunt.get() as usize];
-        claims.insert(attempt.round, tiles, schedule.closes_at, claim);
-        Decided {
-            answer: Outcome::Won {
-                shard: self.shard,
-                sequence,
-                points,
-            },
-            needs: sequence.advanced(1),
-        }
-    }
-
-    fn answer_from(&self, claim: &Claim, player: &str) -> Decided<Outcome> {
-        let (shard, sequence) = (self.shard, claim.sequence);
-        let answer = if self.players.find(player) == Some(claim.player) {
-            Outcome::Won {
-                shard,
-                sequence,
-                points: claim.points,
-            }
-        } else {
-            Outcome::Taken { shard, sequence }
-        };
-        Decided {
-            answer,
-            needs: sequence.advanced(1),
-        }
-    }
-
-    /// Makes sure that the log itself says that `time` has passed (or, for a closed hunt,
-    /// that it was closed), so that whoever owns the shard next answers `expired` too,
-    /// whatever its clock (I3).
-    fn pass_in_log(&mut self, time: TimeMicros) -> Sequence {
-        if self.tail.time < time && self.now >= time && self.batch.is_empty() {
-            self.batch.push(&Record::Time);
-        }
-        self.next_sequence()
-    }
-
-    /// Takes a score event, once for each (hunt, player, event id) within the horizon.
-    pub fn score_event(&mut self, event: &EventRef<'_>) -> Decided<EventVerdict> {
-        let told_at_once = |answer| Decided {
-            answer,
-            needs: Sequence::ZERO,
-        };
-        let Some(hunt) = self.catalog.by_number(event.hunt) else {
-            return told_at_once(EventVerdict::UnknownHunt);
-        };
-        // Outside a hunt's time its shards do not tell each other that time passes, so no
-        // window with such an event in it would ever be final.
-        let begun = hunt.starts_at <= self.now;
-        let over = hunt.closed_at.is_some() || hunt.ends_at.is_some_and(|end| end <= self.now);
-        let key = EventKey::new(event.hunt, event.player, event.event_id);
-        if let Some(seen) = self.events.get(&key) {
-            let answer = if seen.digest == event.digest {
-                EventVerdict::Duplicate(seen.sequence)
-            } else {
-                EventVerdict::Conflict(seen.sequence)
-            };
-            return Decided {
-                answer,
-                needs: seen.sequence.advanced(1),
-            };
-        }
-        if over {
-            return told_at_once(EventVerdict::HuntClosed);
-        }
-        if !begun {
-            return told_at_once(EventVerdict::HuntNotBegun);
-        }
-        if self.storage_full {
-            return told_at_once(EventVerdict::StorageFull);
-        }
-        if self.is_full() || self.events.count() >= self.limits.events_max {
-            return told_at_once(EventVerdict::Overloaded);
-        }
-        let Some(player) = self.number_of(event.player) else {
-            return told_at_once(EventVerdict::Overloaded);
-        };
-        let sequence = self.next_sequence();
-        self.batch.push(&Record::Score(ScoreRecord {
-            hunt: event.hunt,
-            player,
-            event_id: event.event_id,
-            event_type: event.event_type,
-            score: event.score,
-            sent_at: event.sent_at,
-            payload: event.payload,
-            digest: event.digest,
-        }));
-        self.events.insert(
-            self.now,
-            key,
-            EventSeen {
-                digest: event.digest,
-                sequence,
-            },
-        );
-        Decided {
-            answer: EventVerdict::Accepted(sequence),
-            needs: sequence.advanced(1),
-        }
-    }
-
     /// Ends the decision: the batch to be stored after the tail before it, or nothing if
     /// nothing happened and no time record is due.
     pub fn finish(&mut self) -> Option<Batch> {
@@ -437,23 +272,25 @@ impl Arbiter {
     /// At least every 100 ms, and exactly when a round opens or closes.
     #[must_use]
     pub fn next_time_record(&self) -> Option<TimeMicros> {
-        next_time_record(&self.catalog, self.tail.time)
+        self.heartbeat.next(self.tail.time)
     }
 
     /// Whether the batch under way takes no more, so that it stays within the log's limit.
-    const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.batch.batch_bytes() >= BATCH_FULL_BYTES
     }
 
-    fn next_sequence(&self) -> Sequence {
+    pub(crate) fn next_sequence(&self) -> Sequence {
         self.tail.sequence.advanced(u64::from(self.batch.count()))
     }
 
     /// The player's number, a new one if need be; `None` at the limit.
-    fn number_of(&mut self, id: &str) -> Option<PlayerNumber> {
-        if let Some(number) = self.players.find(id) {
-            return Some(number);
-        }
+    pub(crate) fn number_of(&mut self, id: &str) -> Option<PlayerNumber> {
+        self.players.find(id).or_else(|| self.new_number(id))
+    }
+
+    /// A number for a player who has none; `None` at the limit.
+    pub(crate) fn new_number(&mut self, id: &str) -> Option<PlayerNumber> {
         if self.players.count() >= self.limits.players_max as usize {
             return None;
         }
@@ -471,30 +308,19 @@ impl Arbiter {
         Salt(salt)
     }
 
-    /// Lets go of what the tail's time has left behind.
+    /// Lets go of what the tail's time has left behind. Costs next to nothing while nothing
+    /// is due: it is called for every batch.
     pub(crate) fn pass_time(&mut self) {
         let now = self.tail.time;
-        self.values.retain(|_, values| values.closes_at > now);
-        self.events.forget(now);
+        while let Some(round) = self.open.take_closed(now) {
+            if round.claims.len() > 0 {
+                self.answers.close(self.closed_next, round);
+                self.closed_next = self.closed_next.next();
+            }
+        }
         let keep_from = now.minus_millis(self.limits.answer_ttl_ms);
-        for claims in &mut self.claims {
-            claims.close_until(now);
-            claims.drop_before(keep_from);
-        }
-        while self
-            .claims
-            .iter()
-            .map(HuntClaims::closed_claims)
-            .sum::<usize>()
-            > self.limits.answers_max
-        {
-            let oldest = self
-                .claims
-                .iter_mut()
-                .filter_map(|claims| claims.oldest_closed_at().map(|at| (at, claims)))
-                .min_by_key(|(at, _)| *at);
-            let Some((_, claims)) = oldest else { break };
-            claims.drop_oldest();
-        }
+        self.answers.forget(keep_from, self.limits.answers_max);
+        self.events.forget(now);
+        self.heartbeat.pass(now);
     }
 }

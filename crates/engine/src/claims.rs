@@ -1,129 +1,231 @@
-//! Who holds which tile: dense while a round is open, compact once it has closed.
+//! Who holds which tile of a round: 16 bytes for each claim, and 4 for each tile.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use huntcore_model::{PlayerNumber, RoundNumber, Sequence, TileIndex, TimeMicros};
+use huntcore_model::{PlayerNumber, Sequence, TileIndex};
 
-/// A claim as it is kept: 24 bytes.
+use crate::chunks::{Chunks, ShownChunks};
+
+/// The most tiles of a round.
+pub(crate) const TILES_MAX: u32 = 1 << 20;
+const TILE_BITS: u32 = 20;
+
+/// A claim as it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Claim {
+    // How many records after the round's first claim, and in the lowest bits the tile.
+    place: u64,
+    player: PlayerNumber,
+    points: u32,
+}
+
+/// A claim as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Held {
     pub(crate) sequence: Sequence,
     pub(crate) tile: TileIndex,
     pub(crate) player: PlayerNumber,
     pub(crate) points: u32,
 }
 
-/// All claims of one hunt on one shard.
+impl Claim {
+    /// `None` for a tile or a distance that does not fit: no round has so many tiles, nor a
+    /// claim window so many records.
+    #[inline]
+    pub(crate) fn new(first: Sequence, held: &Held) -> Option<Self> {
+        let records = held.sequence.get().checked_sub(first.get())?;
+        if records >> (64 - TILE_BITS) != 0 || held.tile.get() >= TILES_MAX {
+            return None;
+        }
+        Some(Self {
+            place: (records << TILE_BITS) | u64::from(held.tile.get()),
+            player: held.player,
+            points: held.points,
+        })
+    }
+
+    #[inline]
+    pub(crate) fn held(&self, first: Sequence) -> Held {
+        Held {
+            sequence: first.advanced(self.place >> TILE_BITS),
+            tile: self.tile(),
+            player: self.player,
+            points: self.points,
+        }
+    }
+
+    pub(crate) fn tile(&self) -> TileIndex {
+        let tile = self.place & u64::from(TILES_MAX - 1);
+        TileIndex::new(u32::try_from(tile).expect("20 bits"))
+    }
+}
+
+/// The claims of an open round.
 #[derive(Debug, Default)]
-pub(crate) struct HuntClaims {
-    open: BTreeMap<RoundNumber, OpenRound>,
-    // Never changed, only dropped as a whole.
-    closed: BTreeMap<RoundNumber, ClosedRound>,
-    closed_claims: usize,
-    // First and last of runs of rounds that were never announced, passed, and stay so.
-    kept_expired: Vec<(RoundNumber, RoundNumber)>,
-}
-
-#[derive(Debug)]
-struct OpenRound {
-    closes_at: TimeMicros,
-    // For each tile 0, or one more than its claim's place in `claims`.
+pub(crate) struct OpenClaims {
+    first: Sequence,
+    // In the order of sequences.
+    claims: Chunks<Claim>,
+    // For each tile 0, or one more than its claim's place in `claims`; empty before the first.
     claim_by_tile: Box<[u32]>,
-    claims: Vec<Claim>,
+}
+
+/// An open round's claims as they were when they were shown.
+#[derive(Debug)]
+pub(crate) struct ShownClaims {
+    first: Sequence,
+    claims: ShownChunks<Claim>,
+}
+
+impl OpenClaims {
+    pub(crate) fn len(&self) -> usize {
+        self.claims.len()
+    }
+
+    /// Where the claim of `tile` is; 0 if there is none.
+    #[inline]
+    pub(crate) fn place(&self, tile: TileIndex) -> u32 {
+        let place = self.claim_by_tile.get(tile.get() as usize);
+        place.copied().unwrap_or(0)
+    }
+
+    /// The claim at a place that [`Self::place`] gave.
+    #[inline]
+    pub(crate) fn at(&self, place: u32) -> Option<Held> {
+        let claim = self.claims.get((place as usize).checked_sub(1)?)?;
+        Some(claim.held(self.first))
+    }
+
+    /// Notes a claim on a tile that is not claimed, of a round with `tiles` tiles; `false` if
+    /// it cannot be noted, and then nothing has changed.
+    #[inline]
+    pub(crate) fn insert(&mut self, tiles: u32, held: &Held) -> bool {
+        if self.claim_by_tile.is_empty() {
+            self.first = held.sequence;
+            // Zeroed by the allocator; pages that are not touched take no memory.
+            self.claim_by_tile = vec![0; tiles as usize].into_boxed_slice();
+        }
+        let place = u32::try_from(self.claims.len() + 1);
+        let (Some(claim), Ok(place)) = (Claim::new(self.first, held), place) else {
+            return false;
+        };
+        let Some(by_tile) = self.claim_by_tile.get_mut(held.tile.get() as usize) else {
+            return false;
+        };
+        *by_tile = place;
+        self.claims.push(claim);
+        true
+    }
+
+    pub(crate) fn show(&mut self) -> ShownClaims {
+        ShownClaims {
+            first: self.first,
+            claims: self.claims.show(),
+        }
+    }
+
+    pub(crate) fn sealed(self) -> SealedClaims {
+        let count = self.claims.len();
+        let index = if count * TILES_PER_CLAIM_MAX >= self.claim_by_tile.len()
+            && count >= DENSE_CLAIMS_MIN
+        {
+            Index::ByTile(self.claim_by_tile)
+        } else {
+            Index::Ordered(places_by_tile(&self.claims, &self.claim_by_tile))
+        };
+        SealedClaims {
+            first: self.first,
+            claims: self.claims.sealed(),
+            index,
+        }
+    }
+}
+
+/// A closed round's index by tile is kept if it has at most so many tiles for each claim,
+const TILES_PER_CLAIM_MAX: usize = 4;
+/// and at least this many claims: fewer would not make up for what a round itself takes.
+const DENSE_CLAIMS_MIN: usize = 64;
+
+/// The places of all claims (from 0) in the order of their tiles.
+fn places_by_tile(claims: &Chunks<Claim>, claim_by_tile: &[u32]) -> Box<[u32]> {
+    // Sorting a few costs less than walking all tiles.
+    let count = claims.len();
+    if count * 32 < claim_by_tile.len() {
+        let mut tiles: Vec<(TileIndex, u32)> = claims.iter().map(Claim::tile).zip(0..).collect();
+        tiles.sort_unstable();
+        return tiles.into_iter().map(|(_, place)| place).collect();
+    }
+    let mut places = Vec::with_capacity(count);
+    places.extend(
+        claim_by_tile
+            .iter()
+            .filter_map(|place| place.checked_sub(1)),
+    );
+    places.into_boxed_slice()
+}
+
+/// The claims of a closed round: never changed, at most 32 bytes each.
+#[derive(Debug)]
+pub(crate) struct SealedClaims {
+    first: Sequence,
+    // In the order of sequences; all but the last chunk are full.
+    claims: Box<[Arc<[Claim]>]>,
+    index: Index,
 }
 
 #[derive(Debug)]
-struct ClosedRound {
-    closed_at: TimeMicros,
-    // In the order of tiles.
-    claims: Box<[Claim]>,
+enum Index {
+    /// For each tile 0, or one more than its claim's place.
+    ByTile(Box<[u32]>),
+    /// The places of all claims in the order of their tiles.
+    Ordered(Box<[u32]>),
 }
 
-impl HuntClaims {
-    pub(crate) fn get(&self, round: RoundNumber, tile: TileIndex) -> Option<&Claim> {
-        if let Some(open) = self.open.get(&round) {
-            let place = *open.claim_by_tile.get(tile.get() as usize)?;
-            return open.claims.get((place as usize).checked_sub(1)?);
-        }
-        let claims = &self.closed.get(&round)?.claims;
-        let index = claims
-            .binary_search_by_key(&tile, |claim| claim.tile)
-            .ok()?;
-        Some(&claims[index])
+impl SealedClaims {
+    pub(crate) fn len(&self) -> usize {
+        self.claims.iter().map(|chunk| chunk.len()).sum()
     }
 
-    /// Notes a claim on a tile that is not claimed, of a round with `tiles` tiles.
-    pub(crate) fn insert(
-        &mut self,
-        round: RoundNumber,
-        tiles: u32,
-        closes_at: TimeMicros,
-        claim: Claim,
-    ) {
-        let open = self.open.entry(round).or_insert_with(|| OpenRound {
-            closes_at,
-            claim_by_tile: vec![0; tiles as usize].into(),
-            claims: Vec::new(),
-        });
-        open.claims.push(claim);
-        open.claim_by_tile[claim.tile.get() as usize] =
-            u32::try_from(open.claims.len()).expect("at most one claim for each tile");
+    /// All claims in the order of sequences.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Held> {
+        let claims = self.claims.iter().flat_map(|chunk| chunk.iter());
+        claims.map(|claim| claim.held(self.first))
     }
 
-    /// From now on `first` to `last`, none of which was announced, count as passed.
-    pub(crate) fn keep_expired(&mut self, first: RoundNumber, last: RoundNumber) {
-        match self.kept_expired.last_mut() {
-            Some(run) if first <= run.1.next() => run.1 = run.1.max(last),
-            _ => self.kept_expired.push((first, last)),
-        }
+    pub(crate) fn get(&self, tile: TileIndex) -> Option<Held> {
+        let place = match &self.index {
+            Index::ByTile(by_tile) => by_tile.get(tile.get() as usize)?.checked_sub(1)?,
+            Index::Ordered(places) => {
+                let tile_of = |place: &u32| self.at(*place).map(Claim::tile);
+                let found = places.binary_search_by_key(&Some(tile), tile_of).ok()?;
+                places[found]
+            }
+        };
+        self.at(place).map(|claim| claim.held(self.first))
     }
 
-    pub(crate) fn is_kept_expired(&self, round: RoundNumber) -> bool {
-        let in_run = |&(first, last): &(RoundNumber, RoundNumber)| first <= round && round <= last;
-        self.kept_expired.iter().any(in_run)
+    fn at(&self, place: u32) -> Option<&Claim> {
+        let place = place as usize;
+        let chunk = self.claims.get(place / crate::chunks::CHUNK_ITEMS)?;
+        chunk.get(place % crate::chunks::CHUNK_ITEMS)
     }
 
-    /// Makes rounds compact whose window has passed at `now`.
-    pub(crate) fn close_until(&mut self, now: TimeMicros) {
-        // Windows may overlap and differ in length, so look at all: they are few.
-        let due = self.open.extract_if(.., |_, open| open.closes_at <= now);
-        for (round, open) in due {
-            let mut claims = open.claims;
-            claims.sort_unstable_by_key(|claim| claim.tile);
-            self.closed_claims += claims.len();
-            let closed = ClosedRound {
-                closed_at: open.closes_at,
-                claims: claims.into(),
-            };
-            self.closed.insert(round, closed);
-        }
+    /// What it takes of memory besides a constant.
+    #[cfg(test)]
+    fn bytes(&self) -> usize {
+        let (Index::ByTile(index) | Index::Ordered(index)) = &self.index;
+        let claims: usize = self.claims.iter().map(|chunk| size_of_val(&**chunk)).sum();
+        claims + size_of_val(&**index) + size_of_val(&*self.claims)
+    }
+}
+
+impl ShownClaims {
+    pub(crate) fn len(&self) -> usize {
+        self.claims.len()
     }
 
-    /// Drops the oldest closed rounds that closed before `keep_from`.
-    pub(crate) fn drop_before(&mut self, keep_from: TimeMicros) {
-        while let Some(oldest) = self.closed.first_entry()
-            && oldest.get().closed_at < keep_from
-        {
-            self.closed_claims -= oldest.remove().claims.len();
-        }
-    }
-
-    /// When the oldest closed round closed, if one is kept.
-    pub(crate) fn oldest_closed_at(&self) -> Option<TimeMicros> {
-        self.closed
-            .first_key_value()
-            .map(|(_, closed)| closed.closed_at)
-    }
-
-    /// Drops the oldest closed round.
-    pub(crate) fn drop_oldest(&mut self) {
-        if let Some((_, closed)) = self.closed.pop_first() {
-            self.closed_claims -= closed.claims.len();
-        }
-    }
-
-    pub(crate) const fn closed_claims(&self) -> usize {
-        self.closed_claims
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Held> {
+        self.claims.iter().map(|claim| claim.held(self.first))
     }
 }
 
@@ -131,40 +233,84 @@ impl HuntClaims {
 mod tests {
     use super::*;
 
-    fn claim(tile: u32) -> Claim {
-        Claim {
-            sequence: Sequence::new(u64::from(tile) * 10),
+    fn held(sequence: u64, tile: u32) -> Held {
+        Held {
+            sequence: Sequence::new(sequence),
             tile: TileIndex::new(tile),
-            player: PlayerNumber::new(1),
-            points: 5,
+            player: PlayerNumber::new(tile % 7),
+            points: tile % 11,
         }
+    }
+
+    /// A round with every `step`-th tile claimed, in no order of tiles.
+    fn claimed(tiles: u32, step: u32) -> OpenClaims {
+        let mut claims = OpenClaims::default();
+        let mut chosen: Vec<u32> = (0..tiles).step_by(step as usize).collect();
+        chosen.sort_unstable_by_key(|tile| tile.wrapping_mul(0x9e37_79b9));
+        for (sequence, tile) in (1_000..).step_by(3).zip(chosen) {
+            assert!(claims.insert(tiles, &held(sequence, tile)));
+        }
+        claims
     }
 
     #[test]
     fn a_claim_answers_alike_before_and_after_its_round_closes() {
-        let round = RoundNumber::new(4);
-        let closes_at = TimeMicros::from_millis(10);
-        let mut claims = HuntClaims::default();
-        for tile in [7, 2, 5] {
-            claims.insert(round, 8, closes_at, claim(tile));
+        for (tiles, step) in [
+            (8, 1),
+            (8, 3),
+            (500, 1),
+            (9_000, 1),
+            (9_000, 4),
+            (9_000, 40),
+        ] {
+            let claims = claimed(tiles, step);
+            let open: Vec<_> = (0..tiles + 2)
+                .map(|tile| claims.at(claims.place(TileIndex::new(tile))))
+                .collect();
+            let sealed = claims.sealed();
+            let closed: Vec<_> = (0..tiles + 2)
+                .map(|tile| sealed.get(TileIndex::new(tile)))
+                .collect();
+            assert_eq!(open, closed, "{tiles} tiles, every {step}");
+            let known = open.iter().flatten();
+            assert!(known.clone().all(|held| held.tile.get() % step == 0));
+            assert_eq!(known.count(), sealed.len());
         }
-        let answers = |claims: &HuntClaims| -> Vec<_> {
-            (0..10)
-                .map(|tile| claims.get(round, TileIndex::new(tile)).copied())
-                .collect()
-        };
-        let open = answers(&claims);
-        claims.close_until(closes_at);
-        assert_eq!(claims.closed_claims(), 3);
-        assert_eq!(answers(&claims), open);
-        assert_eq!(open[5], Some(claim(5)));
-        claims.drop_before(TimeMicros::from_millis(11));
-        assert_eq!(claims.closed_claims(), 0);
-        assert_eq!(claims.get(round, TileIndex::new(5)), None);
     }
 
     #[test]
-    fn a_kept_claim_takes_24_bytes() {
-        assert_eq!(size_of::<Claim>(), 24);
+    fn a_kept_claim_takes_at_most_32_bytes() {
+        assert_eq!(size_of::<Claim>(), 16);
+        for (tiles, step) in [
+            (TILES_MAX, 1),
+            (TILES_MAX, 4),
+            (TILES_MAX, 5),
+            (64, 1),
+            (9_000, 50),
+        ] {
+            let sealed = claimed(tiles, step).sealed();
+            let (bytes, count) = (sealed.bytes(), sealed.len());
+            // And for each chunk 16.
+            assert!(
+                bytes <= 32 * count + 16 * count.div_ceil(4_096),
+                "{bytes} bytes for {count} claims of {tiles} tiles"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_a_claim_is_not_noted() {
+        let mut claims = OpenClaims::default();
+        assert!(claims.insert(TILES_MAX, &held(5, TILES_MAX - 1)));
+        for (sequence, tile) in [(6, TILES_MAX), (4, 0), ((1 << 44) + 5, 0)] {
+            assert!(
+                !claims.insert(TILES_MAX, &held(sequence, tile)),
+                "{sequence} {tile}"
+            );
+            assert_eq!(claims.place(TileIndex::new(tile)), 0);
+        }
+        let far = held((1 << 44) + 4, 0);
+        assert!(claims.insert(TILES_MAX, &far));
+        assert_eq!(claims.at(claims.place(TileIndex::new(0))), Some(far));
     }
 }

@@ -3,12 +3,20 @@
 //! Decides which hunts there are, what holds for them and which rounds are announced. It
 //! knows no seeds and makes no maps: it says what is due, and is handed the facts.
 
+use std::io::{self, Read, Write};
+
 use huntcore_model::{
-    Batch, BatchBuilder, Catalog, ControlRecord, Epoch, Record, Sequence, ShardId, Tail, TimeMicros,
+    Batch, BatchBuilder, Catalog, ControlRecord, Epoch, Record, Sequence, ShardId, SnapshotError,
+    SnapshotReader, SnapshotWriter, Tail, TimeMicros,
 };
 
 use crate::exchange::Term;
 use crate::fold::{ApplyError, check_order};
+use crate::restore::read_tail;
+use crate::snapshot::write_tail;
+
+const CONTROLLER_MAGIC: [u8; 4] = *b"HCCO";
+const CONTROLLER_VERSION: u16 = 1;
 
 /// Decides for the control stream.
 #[derive(Debug)]
@@ -115,6 +123,34 @@ impl Controller {
         Some(batch)
     }
 
+    /// The state at [`Controller::tail`], for another thread to write.
+    ///
+    /// # Panics
+    /// Within a decision: finish it first.
+    #[must_use]
+    pub fn snapshot(&self) -> ControllerSnapshot {
+        assert!(
+            self.batch.is_empty(),
+            "a snapshot is of what the log will hold"
+        );
+        ControllerSnapshot {
+            tail: self.tail,
+            catalog: self.catalog.clone(),
+        }
+    }
+
+    /// Makes the controller whose snapshot `base` is. Fold the log from its
+    /// [`tail`](Self::tail) on before its term begins.
+    pub fn restore<R: Read>(base: R) -> Result<Self, SnapshotError> {
+        let mut input = SnapshotReader::new(base, CONTROLLER_MAGIC, CONTROLLER_VERSION)?;
+        let mut controller = Self::new();
+        controller.tail = read_tail(&mut input)?;
+        controller.now = controller.tail.time;
+        controller.catalog = Catalog::read(&mut input)?;
+        input.finish()?;
+        Ok(controller)
+    }
+
     pub(crate) fn record(&mut self, record: &ControlRecord) {
         let at = self.tail.sequence.advanced(u64::from(self.batch.count()));
         self.catalog
@@ -124,5 +160,28 @@ impl Controller {
             at,
             record: Box::new(record.clone()),
         });
+    }
+}
+
+/// A controller's state as it was at one tail. It carries checksums of its own.
+#[derive(Debug)]
+pub struct ControllerSnapshot {
+    tail: Tail,
+    catalog: Catalog,
+}
+
+impl ControllerSnapshot {
+    /// Where the control stream ends for this state. It may not be durable yet.
+    #[must_use]
+    pub const fn tail(&self) -> Tail {
+        self.tail
+    }
+
+    /// Writes the state. The same state gives the same bytes.
+    pub fn write<W: Write>(&self, out: &mut W) -> io::Result<()> {
+        let mut out = SnapshotWriter::new(out, CONTROLLER_MAGIC, CONTROLLER_VERSION)?;
+        write_tail(&self.tail, &mut out)?;
+        self.catalog.write(&mut out)?;
+        out.finish().map(|_| ())
     }
 }

@@ -11,6 +11,33 @@ pub struct Term {
     pub tail: Tail,
 }
 
+/// The place of a closed round, or of an hour of score events, in the order in which an arbiter
+/// has closed such things. They never change any more, so each needs to be stored only once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClosedOrdinal(u64);
+
+impl ClosedOrdinal {
+    /// Before anything was closed.
+    pub const ZERO: Self = Self(0);
+
+    /// Wraps the bare number.
+    #[must_use]
+    pub const fn new(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The bare number.
+    #[must_use]
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// The place after this one.
+    pub(crate) const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+}
+
 /// A score event, its texts borrowed and within the limits of their kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventRef<'a> {

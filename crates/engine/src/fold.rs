@@ -6,8 +6,9 @@ use huntcore_model::{
 };
 
 use crate::arbiter::Arbiter;
-use crate::claims::Claim;
-use crate::events::{EventKey, EventSeen};
+use crate::claims::Held;
+use crate::events::{EventFact, EventKey, EventSeen};
+use crate::open_rounds::{RoundKey, RoundPlace};
 
 /// Why a batch cannot be folded: the log holds what no arbiter writes.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -62,9 +63,15 @@ impl Arbiter {
     pub fn apply(&mut self, batch: &Batch) -> Result<(), ApplyError> {
         check_order(batch, self.shard, &self.tail)?;
         self.now = batch.header().time;
+        let mut run = None;
         for item in batch.records() {
             let (at, record) = item?;
-            self.apply_record(at, &record)?;
+            if let Record::Claim(claim) = &record {
+                self.apply_claim(at, claim, &mut run)?;
+            } else {
+                run = None;
+                self.apply_record(at, &record)?;
+            }
         }
         self.tail = batch.tail();
         self.pass_time();
@@ -83,7 +90,7 @@ impl Arbiter {
                     });
                 }
             }
-            Record::Claim(claim) => self.apply_claim(at, claim)?,
+            Record::Claim(claim) => self.apply_claim(at, claim, &mut None)?,
             Record::Score(score) => self.apply_score(at, score)?,
             Record::Control { at: entry, record } => self.note_control(*entry, record)?,
         }
@@ -105,28 +112,34 @@ impl Arbiter {
                 digest: score.digest,
                 sequence: at,
             };
-            self.events.insert(self.now, key, seen);
+            self.note_event(EventFact { key, seen });
         }
         Ok(())
     }
 
-    fn apply_claim(&mut self, at: Sequence, claim: &ClaimRecord) -> Result<(), ApplyError> {
+    /// Folds a claim. `run` is the round of the claim before it: claims come in runs.
+    #[inline]
+    fn apply_claim(
+        &mut self,
+        at: Sequence,
+        claim: &ClaimRecord,
+        run: &mut Option<(RoundKey, RoundPlace)>,
+    ) -> Result<(), ApplyError> {
         let unknown = |what| ApplyError::Unknown { at, what };
-        let hunt = self
-            .catalog
-            .by_number(claim.hunt)
-            .ok_or(unknown("a hunt"))?;
-        let version = hunt.version_for(claim.round).ok_or(unknown("a round"))?;
-        let schedule = version.schedule(claim.round).ok_or(unknown("a round"))?;
-        let tiles = version.config.tiles;
-        if claim.tile.get() >= tiles {
+        let key = (claim.hunt, claim.round);
+        let place = match *run {
+            Some((known, place)) if known == key => place,
+            _ => self.open_round(key).map_err(unknown)?,
+        };
+        *run = Some((key, place));
+        let open = self.open.at(place);
+        if claim.tile.get() >= open.tiles {
             return Err(unknown("a tile"));
         }
         if claim.player.get() as usize >= self.players.count() {
             return Err(unknown("a player number"));
         }
-        let claims = &mut self.claims[claim.hunt.get() as usize];
-        if let Some(first) = claims.get(claim.round, claim.tile) {
+        if let Some(first) = open.claims.at(open.claims.place(claim.tile)) {
             return Err(ApplyError::ClaimedTwice {
                 at,
                 first: first.sequence,
@@ -134,14 +147,27 @@ impl Arbiter {
                 tile: claim.tile,
             });
         }
-        let kept = Claim {
+        let held = Held {
             sequence: at,
             tile: claim.tile,
             player: claim.player,
             points: claim.points,
         };
-        claims.insert(claim.round, tiles, schedule.closes_at, kept);
-        Ok(())
+        let open = self.open.at_mut(place);
+        if open.claims.insert(open.tiles, &held) {
+            Ok(())
+        } else {
+            Err(unknown("a claim so long after its round's first"))
+        }
+    }
+
+    /// The round, if it can be claimed at the time of the batch.
+    fn open_round(&self, key: RoundKey) -> Result<RoundPlace, &'static str> {
+        self.catalog.by_number(key.0).ok_or("a hunt")?;
+        let place = self.open.find(key).ok_or("an open round")?;
+        let round = self.open.at(place);
+        let open = round.closes_at > self.now && !round.kept_expired;
+        open.then_some(place).ok_or("an open round")
     }
 }
 

@@ -4,23 +4,32 @@
 //! as the original did. Nothing here releases an outcome: the node does that, once the
 //! batches that the outcome depends on are durable (I2).
 
+mod answers;
 mod arbiter;
+mod chunks;
 mod claims;
 mod commands;
 mod controller;
+mod decide;
 mod events;
 mod exchange;
 mod fold;
 mod heartbeat;
 mod limits;
+mod open_rounds;
 mod players;
+mod restore;
 mod rounds;
+mod scores;
+mod snapshot;
 
 pub use arbiter::Arbiter;
 pub use commands::{CommandError, HUNTS_MAX, NewHunt, VERSIONS_MAX};
-pub use controller::Controller;
-pub use exchange::{Decided, EventRef, EventVerdict, Term};
+pub use controller::{Controller, ControllerSnapshot};
+pub use exchange::{ClosedOrdinal, Decided, EventRef, EventVerdict, Term};
 pub use fold::ApplyError;
 pub use huntcore_model::AttemptRef;
 pub use limits::EngineLimits;
+pub use restore::RestoreError;
 pub use rounds::{RoundDue, RoundFacts, SeedDue};
+pub use snapshot::ArbiterSnapshot;

@@ -1,59 +1,106 @@
 //! A shard's numbers for players: each id gets the next number the first time it matters.
 
+use std::sync::Arc;
+
 use hashbrown::HashTable;
 use huntcore_model::{PlayerId, PlayerNumber};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-/// Ids by number and numbers by id, the ids end to end in one buffer.
+use crate::chunks::{CHUNK_ITEMS, Last};
+
+/// Tables by the first bits of the hash: each grows by itself, so that no growth moves more
+/// than a few 10,000 entries at a time.
+const TABLES: usize = 256;
+
+/// Ids by number and numbers by id, the ids end to end in chunks.
 #[derive(Debug)]
 pub(crate) struct Players {
-    numbers: HashTable<u32>,
-    // Where each id ends in `ids`; it starts where the one before ends.
-    ends: Vec<u64>,
-    ids: Vec<u8>,
+    tables: Box<[HashTable<Entry>]>,
+    full: Vec<Arc<IdChunk>>,
+    // Fewer than a full chunk's.
+    last: Last<IdChunk>,
     // Players choose their ids: a known hash would let them choose collisions.
     hash_seed: u64,
 }
 
+/// A number with enough of its id's hash that a growing table need not look at ids.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    tag: u32,
+    number: u32,
+}
+
+/// The ids of players with consecutive numbers; an erased player's is empty.
+#[derive(Clone, Debug)]
+pub(crate) struct IdChunk {
+    // Where each id starts in `ids`, and where the last one ends.
+    starts: Vec<u32>,
+    ids: Vec<u8>,
+}
+
+/// All ids as they were when they were shown.
+#[derive(Debug)]
+pub(crate) struct ShownPlayers {
+    full: Vec<Arc<IdChunk>>,
+    last: Arc<IdChunk>,
+}
+
 impl Players {
-    pub(crate) const fn new(hash_seed: u64) -> Self {
+    pub(crate) fn new(hash_seed: u64) -> Self {
         Self {
-            numbers: HashTable::new(),
-            ends: Vec::new(),
-            ids: Vec::new(),
+            tables: (0..TABLES).map(|_| HashTable::new()).collect(),
+            full: Vec::new(),
+            last: Last::default(),
             hash_seed,
         }
     }
 
+    #[inline]
     pub(crate) fn count(&self) -> usize {
-        self.ends.len()
+        self.full.len() * CHUNK_ITEMS + self.last.get().len()
+    }
+
+    #[inline]
+    pub(crate) fn hash(&self, id: &str) -> u64 {
+        xxh3_64_with_seed(id.as_bytes(), self.hash_seed)
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<PlayerNumber> {
-        let hash = xxh3_64_with_seed(id.as_bytes(), self.hash_seed);
-        let found = self
-            .numbers
-            .find(hash, |&number| self.id(number) == id.as_bytes());
-        found.copied().map(PlayerNumber::new)
+        self.find_hashed(self.hash(id), id)
+    }
+
+    #[inline]
+    pub(crate) fn find_hashed(&self, hash: u64, id: &str) -> Option<PlayerNumber> {
+        let tag = tag(hash);
+        let found = self.tables[table(hash)].find(spread(tag), |entry| {
+            entry.tag == tag && self.id(entry.number) == id.as_bytes()
+        });
+        found.map(|entry| PlayerNumber::new(entry.number))
+    }
+
+    /// Whether `number` is that id's.
+    #[inline]
+    pub(crate) fn is(&self, number: PlayerNumber, id: &str) -> bool {
+        self.id(number.get()) == id.as_bytes()
     }
 
     /// Gives the next number to an id that has none, or to an erased player (`None`).
     pub(crate) fn insert(&mut self, id: Option<&str>) -> PlayerNumber {
-        let number = u32::try_from(self.ends.len()).expect("limited to fewer than 2^32 players");
+        let number = u32::try_from(self.count()).expect("limited to fewer than 2^32 players");
         let bytes = id.map_or(&[][..], str::as_bytes);
         debug_assert!(bytes.len() <= PlayerId::BYTES_MAX);
-        self.ids.extend_from_slice(bytes);
-        self.ends.push(self.ids.len() as u64);
-        if id.is_some() {
-            let hash = xxh3_64_with_seed(bytes, self.hash_seed);
-            let Self {
-                numbers,
-                ends,
-                ids,
-                hash_seed,
-            } = self;
-            numbers.insert_unique(hash, number, |&other| {
-                xxh3_64_with_seed(slice(ends, ids, other), *hash_seed)
+        let last = self.last.get_mut();
+        last.push(bytes);
+        if last.len() == CHUNK_ITEMS {
+            let mut full = std::mem::take(last);
+            full.ids.shrink_to_fit();
+            self.full.push(Arc::new(full));
+        }
+        if let Some(id) = id {
+            let hash = self.hash(id);
+            let tag = tag(hash);
+            self.tables[table(hash)].insert_unique(spread(tag), Entry { tag, number }, |entry| {
+                spread(entry.tag)
             });
         }
         PlayerNumber::new(number)
@@ -61,7 +108,7 @@ impl Players {
 
     /// The id that has `number`; `None` if none has it or the player was erased.
     pub(crate) fn text(&self, number: PlayerNumber) -> Option<&str> {
-        if number.get() as usize >= self.ends.len() {
+        if number.get() as usize >= self.count() {
             return None;
         }
         std::str::from_utf8(self.id(number.get()))
@@ -69,17 +116,77 @@ impl Players {
             .filter(|id| !id.is_empty())
     }
 
+    /// All ids, for as long as somebody wants them.
+    pub(crate) fn show(&mut self) -> ShownPlayers {
+        ShownPlayers {
+            full: self.full.clone(),
+            last: self.last.show(),
+        }
+    }
+
+    #[inline]
     fn id(&self, number: u32) -> &[u8] {
-        slice(&self.ends, &self.ids, number)
+        let index = number as usize;
+        let chunk = match self.full.get(index / CHUNK_ITEMS) {
+            Some(chunk) => chunk,
+            None => self.last.get(),
+        };
+        chunk.id(index % CHUNK_ITEMS)
     }
 }
 
-fn slice<'a>(ends: &[u64], ids: &'a [u8], number: u32) -> &'a [u8] {
-    let index = number as usize;
-    let start = index.checked_sub(1).map_or(0, |before| ends[before]);
-    let range = usize::try_from(start).expect("in memory")
-        ..usize::try_from(ends[index]).expect("in memory");
-    &ids[range]
+impl IdChunk {
+    fn len(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    fn push(&mut self, id: &[u8]) {
+        self.ids.extend_from_slice(id);
+        let end = u32::try_from(self.ids.len()).expect("a chunk's ids are short");
+        self.starts.push(end);
+    }
+
+    #[inline]
+    fn id(&self, index: usize) -> &[u8] {
+        &self.ids[self.starts[index] as usize..self.starts[index + 1] as usize]
+    }
+}
+
+impl Default for IdChunk {
+    fn default() -> Self {
+        let mut starts = Vec::with_capacity(CHUNK_ITEMS + 1);
+        starts.push(0);
+        Self {
+            starts,
+            ids: Vec::new(),
+        }
+    }
+}
+
+impl ShownPlayers {
+    pub(crate) fn count(&self) -> usize {
+        self.full.len() * CHUNK_ITEMS + self.last.len()
+    }
+
+    /// Every id in the order of numbers; an erased player's is empty.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = &[u8]> {
+        let chunks = self.full.iter().chain([&self.last]);
+        chunks.flat_map(|chunk| (0..chunk.len()).map(|index| chunk.id(index)))
+    }
+}
+
+fn table(hash: u64) -> usize {
+    usize::from(hash.to_be_bytes()[0])
+}
+
+fn tag(hash: u64) -> u32 {
+    let [a, b, c, d, ..] = hash.to_le_bytes();
+    u32::from_le_bytes([a, b, c, d])
+}
+
+/// A table looks at the lowest and the highest bits of a hash: gives it both from a tag.
+fn spread(tag: u32) -> u64 {
+    u64::from(tag).wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }
 
 #[cfg(test)]
@@ -89,18 +196,28 @@ mod tests {
     #[test]
     fn an_id_keeps_its_number() {
         let mut players = Players::new(7);
-        for index in 0..1_000_u32 {
+        let erased = 5_000;
+        for index in 0..10_000_u32 {
             let id = format!("player {index}");
             assert_eq!(players.find(&id), None);
-            assert_eq!(players.insert(Some(&id)), PlayerNumber::new(index));
+            let known = (index != erased).then_some(id.as_str());
+            assert_eq!(players.insert(known), PlayerNumber::new(index));
         }
-        players.insert(None);
-        for index in 0..1_000_u32 {
-            assert_eq!(
-                players.find(&format!("player {index}")),
-                Some(PlayerNumber::new(index))
-            );
+        let shown = players.show();
+        players.insert(Some("later"));
+        for index in (0..10_000_u32).filter(|&index| index != erased) {
+            let id = format!("player {index}");
+            let number = PlayerNumber::new(index);
+            assert_eq!(players.find(&id), Some(number));
+            assert_eq!(players.text(number), Some(id.as_str()));
+            assert!(players.is(number, &id) && !players.is(number, "player"));
         }
+        assert_eq!(players.text(PlayerNumber::new(erased)), None);
         assert_eq!(players.find(""), None);
+        assert_eq!(players.text(PlayerNumber::new(10_001)), None);
+        let ids: Vec<_> = shown.ids().collect();
+        assert_eq!((ids.len(), shown.count()), (10_000, 10_000));
+        assert_eq!(ids[9_999], b"player 9999");
+        assert!(ids[erased as usize].is_empty());
     }
 }

@@ -361,10 +361,11 @@ mod tests {
     fn each_kind_of_catalog_forgets_what_its_owner_has_no_use_for() {
         let remembered = |mut catalog: Catalog| -> Vec<u64> {
             let mut entries = vec![created()];
-            // Ten rounds, open for three seconds each; the seeds of four of them.
-            entries.extend((1..=10).map(|round| opened(round, round * 1_000, 3_000)));
+            // Twenty rounds, open for three seconds each; the seeds of four of them. The last
+            // to have closed ten seconds before the next one opens is the eighth.
+            entries.extend((1..=20).map(|round| opened(round, round * 1_000, 3_000)));
             entries.extend((1..=4).map(published));
-            entries.push(opened(11, 11_000, 3_000));
+            entries.push(opened(21, 21_000, 3_000));
             for (at, entry) in (0..).map(Sequence::new).zip(&entries) {
                 catalog.apply(at, entry).expect("known hunt");
             }
@@ -373,12 +374,15 @@ mod tests {
                 .map(|round| round.opened.round.get())
                 .collect()
         };
-        assert_eq!(remembered(Catalog::new()), (1..=11).collect::<Vec<u64>>());
+        assert_eq!(remembered(Catalog::new()), (1..=21).collect::<Vec<u64>>());
         assert_eq!(
             remembered(Catalog::for_controller()),
-            (5..=11).collect::<Vec<u64>>()
+            (5..=21).collect::<Vec<u64>>()
         );
-        assert_eq!(remembered(Catalog::for_arbiter()), [9, 10, 11]);
+        assert_eq!(
+            remembered(Catalog::for_arbiter()),
+            (9..=21).collect::<Vec<u64>>()
+        );
     }
 
     #[test]

@@ -72,6 +72,10 @@ pub struct RoundEntry {
     pub seed: Option<Hash32>,
 }
 
+/// A round is announced ahead of its opening, to shards whose clocks differ. So it takes as
+/// much longer than the next one's opening until a round has surely closed.
+const SURELY_CLOSED_AFTER_MS: u64 = 10_000;
+
 /// Which rounds a hunt forgets when there are more than so many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RoundQuota {
@@ -127,7 +131,8 @@ impl HuntEntry {
                     rounds: quota.rounds.saturating_sub(1),
                     unpublished: quota.unpublished.saturating_sub(1),
                 };
-                self.forget_rounds(opened.schedule.opens_at, quota);
+                let now = opened.schedule.opens_at;
+                self.forget_rounds(now.minus_millis(SURELY_CLOSED_AFTER_MS), quota);
                 self.rounds.push_back(Arc::new(RoundEntry {
                     opened: opened.clone(),
                     seed: None,

@@ -244,43 +244,38 @@ fn answers_are_kept_for_their_time_and_are_expired_then() {
 
 #[test]
 fn beyond_the_limit_the_oldest_round_s_answers_go_first() {
-    let limits = EngineLimits {
-        answers_max: 3,
-        ..EngineLimits::default()
-    };
-    let mut desk = Desk::new(limits);
-    for round in 1..=3 {
-        let now_ms = i64::try_from(round).expect("few") * 1_000 - 1_000;
-        desk.open(now_ms, round);
-        for tile in 0..2 {
-            desk.attempt(now_ms, round, tile, "ada");
+    // A round counts as its claims, and as at least 16.
+    for (tiles, answers_max) in [(2, 47), (20, 59)] {
+        let limits = EngineLimits {
+            answers_max,
+            ..EngineLimits::default()
+        };
+        let mut desk = Desk::with_config(limits, config_of(1_000, 3_000, tiles + 1));
+        let kinds = |desk: &mut Desk, now_ms| -> Vec<OutcomeKind> {
+            (1..=3)
+                .map(|round| desk.attempt(now_ms, round, 0, "ada").kind())
+                .collect()
+        };
+        for round in 1..=3 {
+            let now_ms = i64::try_from(round).expect("few") * 1_000 - 1_000;
+            desk.open(now_ms, round);
+            for tile in 0..tiles {
+                desk.attempt(now_ms, round, tile, "ada");
+            }
         }
+        let (won, expired) = (OutcomeKind::Won, OutcomeKind::Expired);
+        let all = [won, won, won];
+        assert_eq!(kinds(&mut desk, 2_500), all, "open rounds do not count");
+        desk.attempt(3_000, 1, tiles, "late");
+        assert_eq!(kinds(&mut desk, 3_001), all, "one round's answers");
+        desk.attempt(4_000, 2, tiles, "late");
+        assert_eq!(kinds(&mut desk, 4_001), all, "two rounds'");
+        desk.attempt(5_000, 3, tiles, "late");
+        let kept = [expired, won, won];
+        assert_eq!(kinds(&mut desk, 5_001), kept, "three would be one too many");
+        desk.restart();
+        assert_eq!(kinds(&mut desk, 5_001), kept);
     }
-    let kinds = |desk: &mut Desk, now_ms| -> Vec<OutcomeKind> {
-        (1..=3)
-            .map(|round| desk.attempt(now_ms, round, 0, "ada").kind())
-            .collect()
-    };
-    let (won, expired) = (OutcomeKind::Won, OutcomeKind::Expired);
-    assert_eq!(
-        kinds(&mut desk, 2_500),
-        [won, won, won],
-        "open rounds do not count"
-    );
-    desk.attempt(3_000, 1, 3, "late");
-    assert_eq!(
-        kinds(&mut desk, 3_001),
-        [won, won, won],
-        "two answers of one round"
-    );
-    desk.attempt(4_000, 2, 3, "late");
-    assert_eq!(
-        kinds(&mut desk, 4_001),
-        [expired, won, won],
-        "four would be too many"
-    );
-    desk.restart();
-    assert_eq!(kinds(&mut desk, 4_001), [expired, won, won]);
 }
 
 #[test]

@@ -16,6 +16,8 @@ pub(crate) struct ControlSim {
     stored_naive: Hunts,
     pending: VecDeque<(Batch, Hunts)>,
     stored: Vec<Batch>,
+    /// Snapshots, each with how many batches had been made by then.
+    snapshots: Vec<(usize, Vec<u8>)>,
     /// The stored entries, each at its sequence.
     pub(crate) entries: Vec<ControlRecord>,
     epoch: Epoch,
@@ -42,6 +44,7 @@ impl ControlSim {
             stored_naive: Hunts::default(),
             pending: VecDeque::new(),
             stored: Vec::new(),
+            snapshots: Vec::new(),
             entries: Vec::new(),
             epoch: Epoch::new(0),
             time: 0,
@@ -216,11 +219,34 @@ impl ControlSim {
         }
     }
 
-    /// The owner dies with what the log has not stored; another one folds what it has.
-    pub(crate) fn crash(&mut self, offset_ms: i64) {
+    pub(crate) fn snapshot(&mut self) {
+        let batches = self.stored.len() + self.pending.len();
+        self.snapshots.push((batches, bytes(&self.controller)));
+    }
+
+    /// The owner dies with what the log has not stored; another one takes the snapshot before
+    /// the `back`-th newest, or none if there are fewer, and folds what the log has on top.
+    pub(crate) fn crash(&mut self, offset_ms: i64, back: usize) {
         self.check_replay();
         self.pending.clear();
-        self.controller = folded(self.stored.iter());
+        let stored = self.stored.len();
+        self.snapshots.retain(|(batches, _)| *batches <= stored);
+        let controller = folded(self.stored.iter());
+        self.controller = match self.snapshots.iter().rev().nth(back) {
+            None => controller,
+            Some((batches, snapshot)) => {
+                let mut restored = Controller::restore(snapshot.as_slice()).expect("own bytes");
+                for batch in &self.stored[*batches..] {
+                    restored.apply(batch).expect("what follows the snapshot");
+                }
+                assert_eq!(
+                    bytes(&restored),
+                    bytes(&controller),
+                    "I5: a restored one differs"
+                );
+                restored
+            }
+        };
         self.naive = self.stored_naive.clone();
         self.offset_ms = offset_ms;
         self.time = self.stored.last().map_or(0, |last| last.tail().time.get());
@@ -233,6 +259,7 @@ impl ControlSim {
         let again = folded(self.stored.iter().chain(pending));
         assert_eq!(again.tail(), self.controller.tail());
         assert_eq!(again.catalog(), self.controller.catalog());
+        assert_eq!(bytes(&again), bytes(&self.controller));
     }
 
     fn begin_term(&mut self) {
@@ -266,6 +293,13 @@ impl ControlSim {
         self.pending.push_back((batch, self.naive.clone()));
         written
     }
+}
+
+/// All of a controller's state.
+fn bytes(controller: &Controller) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    controller.snapshot().write(&mut bytes).expect("memory");
+    bytes
 }
 
 fn folded<'a>(batches: impl Iterator<Item = &'a Batch>) -> Controller {

@@ -1,5 +1,6 @@
 //! The engine against a second, naive writing of it, and its promises one by one.
 
+mod checkpoints;
 mod claims;
 mod commands;
 mod configs;

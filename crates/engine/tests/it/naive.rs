@@ -101,6 +101,7 @@ pub(crate) struct Naive {
     events: BTreeMap<(HuntNumber, String, String), Seen>,
     values: BTreeSet<RoundKey>,
     kept_expired: BTreeSet<RoundKey>,
+    pub(crate) storage_full: bool,
     batch: Vec<Written>,
 }
 
@@ -120,6 +121,7 @@ impl Naive {
             events: BTreeMap::new(),
             values: BTreeSet::new(),
             kept_expired: BTreeSet::new(),
+            storage_full: false,
             batch: Vec::new(),
         }
     }
@@ -127,6 +129,7 @@ impl Naive {
     /// What is left when the process ends: all but the values, which the log does not hold.
     pub(crate) fn without_values(mut self) -> Self {
         self.values.clear();
+        self.storage_full = false;
         self.now = self.time;
         self
     }
@@ -231,6 +234,9 @@ impl Naive {
             let opens_at = TimeMicros::new(opens);
             return at_once(Outcome::NotYetOpen { opens_at });
         }
+        if self.storage_full {
+            return at_once(Outcome::StorageFull);
+        }
         let Some(player) = self.number(attempt.player) else {
             return at_once(Outcome::Overloaded);
         };
@@ -274,6 +280,9 @@ impl Naive {
         }
         if self.now < hunt.starts {
             return at_once(EventVerdict::HuntNotBegun);
+        }
+        if self.storage_full {
+            return at_once(EventVerdict::StorageFull);
         }
         if self.events.len() >= self.limits.events_max {
             return at_once(EventVerdict::Overloaded);
@@ -328,22 +337,10 @@ impl Naive {
             now < bucket_ends + horizon
         });
         let keep_from = now.saturating_sub(self.limits.answer_ttl_ms * 1_000);
-        for (hunt, known) in self.hunts.iter() {
-            // Within a hunt the rounds go in order, so one that stays keeps later ones.
-            while let Some((round, closes)) = self.oldest_closed(hunt)
-                && closes < keep_from
-            {
-                assert!(known.schedule(round).is_some());
-                self.claims.remove(&(hunt, round));
-            }
-        }
-        while self.closed_claims() > self.limits.answers_max {
-            let oldest = self.hunts.iter().filter_map(|(hunt, _)| {
-                self.oldest_closed(hunt)
-                    .map(|(round, closes)| (closes, hunt, round))
-            });
-            let (_, hunt, round) = oldest.min().expect("there are closed claims");
-            self.claims.remove(&(hunt, round));
+        while let Some((closes, round)) = self.oldest_closed()
+            && (closes < keep_from || self.closed_answers() > self.limits.answers_max)
+        {
+            self.claims.remove(&round);
         }
     }
 
@@ -351,20 +348,18 @@ impl Naive {
         self.hunts.get(hunt).expect("claimed").announced[&round.get()].1
     }
 
-    fn oldest_closed(&self, hunt: HuntNumber) -> Option<(RoundNumber, Micros)> {
-        let rounds = self.claims.keys().filter(|key| key.0 == hunt);
-        let closed = rounds
-            .map(|&key| (key.1, self.closes(key)))
-            .filter(|&(_, at)| at <= self.time);
-        closed.min()
+    fn oldest_closed(&self) -> Option<(Micros, RoundKey)> {
+        let rounds = self.claims.keys().map(|&key| (self.closes(key), key));
+        rounds.filter(|&(at, _)| at <= self.time).min()
     }
 
-    fn closed_claims(&self) -> usize {
+    /// A closed round counts as its claims, and as at least 16.
+    fn closed_answers(&self) -> usize {
         let closed = self
             .claims
             .iter()
             .filter(|(key, _)| self.closes(**key) <= self.time);
-        closed.map(|(_, tiles)| tiles.len()).sum()
+        closed.map(|(_, tiles)| tiles.len().max(16)).sum()
     }
 
     fn answer(&self, held: &Held, player: &str) -> Answer<Outcome> {

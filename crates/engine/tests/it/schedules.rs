@@ -16,20 +16,56 @@ const OFFSETS_MS: [i64; 7] = [-20_000, -3_000, -150, 0, 40, 2_500, 15_000];
 
 #[derive(Clone, Debug)]
 enum Step {
-    RunWell { millis: u64 },
-    Wait { millis: u64 },
+    RunWell {
+        millis: u64,
+    },
+    Wait {
+        millis: u64,
+    },
     Ask(Vec<AskPick>),
     Command(CommandPick),
     Announce,
     CommitControl(usize),
-    Copy { shard: usize, count: usize },
-    ProvideValues { shard: usize, count: usize },
-    Commit { shard: usize, count: usize },
-    SetClock { shard: usize, offset: usize },
-    Crash { shard: usize, offset: usize },
-    CrashControl { offset: usize },
-    SetControlClock { offset: usize },
-    Fork { shard: usize },
+    Copy {
+        shard: usize,
+        count: usize,
+    },
+    ProvideValues {
+        shard: usize,
+        count: usize,
+    },
+    Commit {
+        shard: usize,
+        count: usize,
+    },
+    SetClock {
+        shard: usize,
+        offset: usize,
+    },
+    Snapshot {
+        shard: usize,
+    },
+    SnapshotControl,
+    Crash {
+        shard: usize,
+        offset: usize,
+        checkpoint: usize,
+    },
+    CrashControl {
+        offset: usize,
+        checkpoint: usize,
+    },
+    SetControlClock {
+        offset: usize,
+    },
+    SetStorageFull {
+        shard: usize,
+        full: bool,
+    },
+    Fork {
+        shard: usize,
+        checkpoint: usize,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -81,11 +117,14 @@ enum CommandPick {
 fn steps() -> impl Strategy<Value = Vec<Step>> {
     let (shard, offset) = (0..3_usize, 0..OFFSETS_MS.len());
     let count = prop_oneof![Just(usize::MAX), 1..4_usize];
+    let checkpoint = 0..6_usize;
     let millis = prop_oneof![4 => 1..400_u64, 2 => 400..3_000_u64, 1 => 3_000..40_000_u64];
     let step = prop_oneof![
         12 => millis.clone().prop_map(|millis| Step::RunWell { millis }),
         2 => millis.prop_map(|millis| Step::Wait { millis }),
         14 => vec(ask(), 1..12).prop_map(Step::Ask),
+        // More than an arbiter looks at together.
+        1 => vec(ask(), 60..200).prop_map(Step::Ask),
         4 => command().prop_map(Step::Command),
         2 => Just(Step::Announce),
         2 => count.clone().prop_map(Step::CommitControl),
@@ -95,11 +134,16 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         6 => (shard.clone(), count).prop_map(|(shard, count)| Step::Commit { shard, count }),
         1 => (shard.clone(), offset.clone())
             .prop_map(|(shard, offset)| Step::SetClock { shard, offset }),
-        3 => (shard.clone(), offset.clone())
-            .prop_map(|(shard, offset)| Step::Crash { shard, offset }),
-        1 => offset.clone().prop_map(|offset| Step::CrashControl { offset }),
+        4 => shard.clone().prop_map(|shard| Step::Snapshot { shard }),
+        1 => Just(Step::SnapshotControl),
+        3 => (shard.clone(), offset.clone(), checkpoint.clone())
+            .prop_map(|(shard, offset, checkpoint)| Step::Crash { shard, offset, checkpoint }),
+        1 => (offset.clone(), checkpoint.clone())
+            .prop_map(|(offset, checkpoint)| Step::CrashControl { offset, checkpoint }),
         1 => offset.prop_map(|offset| Step::SetControlClock { offset }),
-        2 => shard.prop_map(|shard| Step::Fork { shard }),
+        1 => (shard.clone(), any::<bool>())
+            .prop_map(|(shard, full)| Step::SetStorageFull { shard, full }),
+        2 => (shard, checkpoint).prop_map(|(shard, checkpoint)| Step::Fork { shard, checkpoint }),
     ];
     vec(step, 10..70)
 }
@@ -149,7 +193,7 @@ fn limits() -> impl Strategy<Value = EngineLimits> {
         2..12_usize,
         0..4_000_u64,
         0..6_000_u64,
-        0..14_usize,
+        0..120_usize,
     )
         .prop_map(
             |(players_max, events_max, event_horizon_ms, answer_ttl_ms, answers_max)| {
@@ -199,10 +243,21 @@ fn take(world: &mut World, step: &Step) {
         Step::SetClock { shard, offset } => {
             world.shards[shard % shards].set_clock(OFFSETS_MS[*offset]);
         }
-        Step::Crash { shard, offset } => world.crash(shard % shards, OFFSETS_MS[*offset]),
-        Step::CrashControl { offset } => world.control.crash(OFFSETS_MS[*offset]),
+        Step::Snapshot { shard } => world.shards[shard % shards].snapshot(),
+        Step::SnapshotControl => world.control.snapshot(),
+        Step::Crash {
+            shard,
+            offset,
+            checkpoint,
+        } => world.crash(shard % shards, OFFSETS_MS[*offset], *checkpoint),
+        Step::CrashControl { offset, checkpoint } => {
+            world.control.crash(OFFSETS_MS[*offset], *checkpoint);
+        }
         Step::SetControlClock { offset } => world.control.set_clock(OFFSETS_MS[*offset]),
-        Step::Fork { shard } => world.fork(shard % shards),
+        Step::SetStorageFull { shard, full } => {
+            world.shards[shard % shards].set_storage_full(*full);
+        }
+        Step::Fork { shard, checkpoint } => world.fork(shard % shards, *checkpoint),
     }
 }
 

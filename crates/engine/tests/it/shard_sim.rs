@@ -4,7 +4,11 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use huntcore_engine::{Arbiter, Decided, EngineLimits, EventVerdict, Term};
-use huntcore_model::{Batch, ControlRecord, Epoch, Outcome, Sequence, ShardId, Tail, TimeMicros};
+use huntcore_model::{
+    AttemptList, Batch, ControlRecord, Epoch, Outcome, Sequence, ShardId, Tail, TimeMicros,
+};
+
+use crate::checkpoints::{Checkpoints, state};
 
 use crate::naive::{Naive, RoundKey, Written, points};
 use crate::naive_hunts::Micros;
@@ -25,6 +29,7 @@ pub(crate) struct ShardSim {
     stored_naive: Naive,
     pending: VecDeque<(Batch, Naive)>,
     pub(crate) stored: Vec<Batch>,
+    checkpoints: Checkpoints,
     waiting: Vec<Waiting>,
     copied: usize,
     epoch: Epoch,
@@ -54,6 +59,7 @@ impl ShardSim {
             naive,
             pending: VecDeque::new(),
             stored: Vec::new(),
+            checkpoints: Checkpoints::default(),
             waiting: Vec::new(),
             copied: 0,
             epoch: Epoch::new(0),
@@ -83,9 +89,17 @@ impl ShardSim {
         told: &mut Told,
     ) {
         self.begin(clock);
+        let mut block = Vec::new();
         for ask in asks {
-            self.ask(ask);
+            match ask {
+                Ask::Attempt(asked) => block.push(asked),
+                event @ Ask::Event { .. } => {
+                    self.decide_block(std::mem::take(&mut block));
+                    self.ask(event);
+                }
+            }
         }
+        self.decide_block(block);
         self.finish(told);
     }
 
@@ -153,23 +167,44 @@ impl ShardSim {
         }
     }
 
-    /// The owner dies with what the log has not stored; another one folds what it has.
-    pub(crate) fn crash(&mut self, offset_ms: i64) {
+    pub(crate) fn set_storage_full(&mut self, full: bool) {
+        self.naive.storage_full = full;
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            arbiter.set_storage_full(full);
+        }
+    }
+
+    /// Takes a checkpoint of all that is decided, stored or not.
+    pub(crate) fn snapshot(&mut self) {
+        let batches = self.stored.len() + self.pending.len();
+        self.checkpoints.take(&mut self.arbiter, batches);
+    }
+
+    /// The owner dies with what the log has not stored; another one takes the `checkpoint`-th
+    /// newest checkpoint, or none if there are fewer, and folds what the log has on top.
+    pub(crate) fn crash(&mut self, offset_ms: i64, checkpoint: usize) {
         self.check_replay();
         self.pending.clear();
         self.waiting.clear();
         self.twin = None;
-        self.arbiter = self.folded(self.stored.iter());
+        self.arbiter = self.recovered(checkpoint);
+        // Later checkpoints are of the owner who died.
+        self.checkpoints.go_back_to(checkpoint);
         self.naive = self.stored_naive.clone().without_values();
         self.copied = usize::try_from(self.naive.hunts.next).expect("few entries");
         self.offset_ms = offset_ms;
         self.begin_term();
     }
 
-    /// From here on an arbiter that was folded from the log decides beside the one that made it.
-    pub(crate) fn fork(&mut self, told: &mut Told) {
+    /// From here on an arbiter that was made from the log decides beside the one that made it.
+    pub(crate) fn fork(&mut self, checkpoint: usize, told: &mut Told) {
         self.commit(usize::MAX, told);
-        self.twin = Some(self.folded(self.stored.iter()));
+        let mut twin = self.recovered(checkpoint);
+        twin.set_storage_full(self.naive.storage_full);
+        self.twin = Some(twin);
         self.begin_term();
         // The log does not hold values, so both get all of them anew.
         let lacking = self
@@ -183,16 +218,41 @@ impl ShardSim {
         }
     }
 
+    /// An arbiter from a checkpoint and what is stored after it, or from all that is stored.
+    fn recovered(&mut self, checkpoint: usize) -> Arbiter {
+        self.checkpoints.keep_stored(self.stored.len());
+        let mut folded = self.folded(self.stored.iter());
+        let restored = self.checkpoints.restore(checkpoint, self.limits, SECRET);
+        let Some((mut restored, batches)) = restored else {
+            return folded;
+        };
+        for batch in &self.stored[batches..] {
+            restored.apply(batch).expect("what follows the checkpoint");
+        }
+        assert_eq!(
+            state(&mut restored),
+            state(&mut folded),
+            "I5: a restored arbiter differs from a replayed one"
+        );
+        assert_eq!(restored.next_time_record(), folded.next_time_record());
+        assert_eq!(
+            restored.rounds_without_values(),
+            folded.rounds_without_values()
+        );
+        restored
+    }
+
     /// A replay of all that was decided ends where the deciding arbiter is.
-    pub(crate) fn check_replay(&self) {
+    pub(crate) fn check_replay(&mut self) {
         let all = self
             .stored
             .iter()
             .chain(self.pending.iter().map(|(batch, _)| batch));
-        let again = self.folded(all);
+        let mut again = self.folded(all);
         assert_eq!(again.tail(), self.arbiter.tail());
         assert_eq!(again.catalog(), self.arbiter.catalog());
         assert_eq!(again.next_time_record(), self.arbiter.next_time_record());
+        assert_eq!(state(&mut again), state(&mut self.arbiter));
     }
 
     fn folded<'a>(&self, batches: impl Iterator<Item = &'a Batch>) -> Arbiter {
@@ -231,17 +291,47 @@ impl ShardSim {
         }
     }
 
+    /// Lets the arbiters decide a block at once, and the naive model one after another.
+    fn decide_block(&mut self, block: Vec<&Asked>) {
+        let mut attempts = AttemptList::new();
+        attempts.extend(block.iter().map(|asked| asked.as_ref()));
+        let expected: Vec<_> = attempts
+            .iter()
+            .map(|one| self.naive.attempt(&one))
+            .collect();
+        let needs = expected.iter().map(|(_, needs)| *needs).max();
+        let needs = needs.unwrap_or(Sequence::ZERO);
+        let expected: Vec<_> = expected.into_iter().map(|(outcome, _)| outcome).collect();
+        for arbiter in [Some(&mut self.arbiter), self.twin.as_mut()]
+            .into_iter()
+            .flatten()
+        {
+            // Outcomes are appended to whatever is there.
+            let mut outcomes = vec![Outcome::OutcomeUnknown];
+            assert_eq!(arbiter.decide(&attempts, &mut outcomes), needs);
+            assert_eq!(
+                outcomes[1..],
+                expected,
+                "an arbiter and the naive model differ"
+            );
+        }
+        let now = self.naive.now;
+        self.waiting.extend(
+            block
+                .into_iter()
+                .zip(expected)
+                .map(|(asked, outcome)| Waiting {
+                    needs,
+                    now,
+                    what: What::Outcome(asked.clone(), outcome),
+                }),
+        );
+    }
+
     fn ask(&mut self, ask: &Ask) {
         let now = self.naive.now;
         match ask {
-            Ask::Attempt(asked) => {
-                let attempt = asked.as_ref();
-                let expected = self.naive.attempt(&attempt);
-                let decided = self.same(expected, |arbiter| arbiter.attempt(&attempt));
-                let what = What::Outcome(asked.clone(), decided.answer);
-                let needs = decided.needs;
-                self.waiting.push(Waiting { needs, now, what });
-            }
+            Ask::Attempt(asked) => self.decide_block(vec![asked]),
             Ask::Event {
                 hunt,
                 player,

@@ -104,12 +104,12 @@ impl World {
         self.shards[shard].commit(count, &mut self.told);
     }
 
-    pub(crate) fn crash(&mut self, shard: usize, offset_ms: i64) {
-        self.shards[shard].crash(offset_ms);
+    pub(crate) fn crash(&mut self, shard: usize, offset_ms: i64, checkpoint: usize) {
+        self.shards[shard].crash(offset_ms, checkpoint);
     }
 
-    pub(crate) fn fork(&mut self, shard: usize) {
-        self.shards[shard].fork(&mut self.told);
+    pub(crate) fn fork(&mut self, shard: usize, checkpoint: usize) {
+        self.shards[shard].fork(checkpoint, &mut self.told);
     }
 
     /// The newest round of a hunt by the clock.
