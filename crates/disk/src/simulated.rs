@@ -99,6 +99,7 @@ struct Inner {
     operations: u64,
     dies_at: Option<u64>,
     dead: bool,
+    fails_at: Option<(u64, io::ErrorKind)>,
     held: bool,
     /// How many syncs are held back.
     waiting: usize,
@@ -127,6 +128,13 @@ impl SimulatedDisk {
     pub fn die_after(&self, operations: u64) {
         let mut inner = self.inner();
         inner.dies_at = Some(inner.operations + operations);
+    }
+
+    /// The change that comes after `operations` others fails, and is not made; those after it
+    /// go on as ever.
+    pub fn fail_after(&self, operations: u64, error: io::ErrorKind) {
+        let mut inner = self.inner();
+        inner.fails_at = Some((inner.operations + operations, error));
     }
 
     /// From now on nothing is changed any more and every attempt fails.
@@ -274,11 +282,15 @@ impl Inner {
         if self.dies_at == Some(self.operations) {
             self.dead = true;
         }
+        let now = self.operations;
         self.operations += 1;
         if self.dead {
             return Err(io::Error::other("the machine has crashed"));
         }
-        Ok(())
+        match self.fails_at {
+            Some((at, error)) if at == now => Err(io::Error::new(error, "injected: it failed")),
+            _ => Ok(()),
+        }
     }
 
     /// The first fault of these kinds that strikes here, which it does once.

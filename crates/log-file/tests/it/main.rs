@@ -5,6 +5,8 @@ mod copy;
 mod crash;
 mod damage;
 mod directory;
+mod faults;
+mod fixture;
 mod inspect;
 mod poison;
 mod reading;
