@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::cases::in_process::{self, Offer};
+use crate::cases;
 use crate::load::Winners;
-use crate::peers::redis;
+use crate::peers::redis::Pipeline;
+use crate::peers::{postgres, redis};
 use crate::report::{BenchError, BenchReport, Row};
 
 /// How to run [`claims`].
@@ -18,8 +19,10 @@ pub struct ClaimsBench {
     pub case: Option<String>,
     /// Which peers run too.
     pub peers: Peers,
-    /// Attempts a second of the cases that take a rate.
+    /// Attempts a second of the case `open-loop`.
     pub rate: u64,
+    /// Records in the log of the case `restart`.
+    pub records: u64,
     /// The huntcore program, for cases that run a server of their own.
     pub program: PathBuf,
 }
@@ -31,36 +34,84 @@ pub enum Peers {
     All,
     /// Redis alone.
     Redis,
+    /// PostgreSQL alone.
+    Postgres,
+    /// The bare echo alone.
+    Echo,
     /// None.
     None,
 }
 
-/// Names of [`claims`]' cases, in their order; `open-loop` runs only when it is named.
-pub const CLAIMS_CASES: [&str; 4] = ["in-process-5", "in-process-50", "open-loop-2m", "open-loop"];
-const ONLY_WHEN_NAMED: [&str; 1] = ["open-loop"];
+/// A case: what it is called, what it measures, and how.
+struct Case {
+    name: &'static str,
+    /// Whether it runs without being named.
+    by_default: bool,
+    run: fn(&mut Run<'_>, &str) -> Result<(), BenchError>,
+}
+
+const fn case(
+    name: &'static str,
+    by_default: bool,
+    run: fn(&mut Run<'_>, &str) -> Result<(), BenchError>,
+) -> Case {
+    Case {
+        name,
+        by_default,
+        run,
+    }
+}
+
+/// In the order in which they run.
+const CASES: &[Case] = &[
+    case("in-process-5", true, |run, case| {
+        cases::closed(run, case, Winners::percent(5))
+    }),
+    case("in-process-50", true, |run, case| {
+        cases::closed(run, case, Winners::HALF)
+    }),
+    case("open-loop-2m", true, |run, case| {
+        cases::open(run, case, 2_000_000)
+    }),
+    case("open-loop", false, |run, case| {
+        cases::open(run, case, run.bench.rate)
+    }),
+    case("socket-protobuf", true, cases::socket_protobuf),
+    case("socket-ndjson", true, cases::socket_ndjson),
+    case("http-single", true, cases::http_single),
+    case("websocket", true, cases::websocket),
+    case("memory", true, cases::memory),
+];
+
+/// The names of [`claims`]' cases.
+#[must_use]
+pub fn claims_cases() -> Vec<&'static str> {
+    CASES.iter().map(|case| case.name).collect()
+}
 
 /// Runs every case, huntcore and its peers in turn.
 pub fn claims(bench: &ClaimsBench) -> Result<BenchReport, BenchError> {
-    let wanted = |case: &&str| match &bench.case {
-        None => !ONLY_WHEN_NAMED.contains(case),
-        Some(only) => only == case,
+    let wanted = |case: &&Case| match &bench.case {
+        None => case.by_default,
+        Some(only) => only == case.name,
     };
-    let cases: Vec<&str> = CLAIMS_CASES.into_iter().filter(wanted).collect();
+    let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
     if let Some(only) = &bench.case
         && cases.is_empty()
     {
         return Err(BenchError::UnknownCase {
             case: only.clone(),
-            known: CLAIMS_CASES.join(", "),
+            known: claims_cases().join(", "),
         });
     }
     let mut run = Run {
         bench,
         report: BenchReport::new("claims"),
-        peers: HashMap::new(),
+        redis: HashMap::new(),
+        postgres: None,
     };
     for case in cases {
-        run.case(case)?;
+        (case.run)(&mut run, case.name)?;
     }
     Ok(run.report)
 }
@@ -69,59 +120,64 @@ pub fn claims(bench: &ClaimsBench) -> Result<BenchReport, BenchError> {
 pub(crate) struct Run<'a> {
     pub(crate) bench: &'a ClaimsBench,
     pub(crate) report: BenchReport,
-    /// A peer that several cases are compared with runs once.
-    peers: HashMap<Winners, Option<Row>>,
+    /// A peer that several cases are compared with runs once; `None` if it is not there.
+    redis: HashMap<(Winners, Pipeline), Option<Row>>,
+    postgres: Option<Vec<Row>>,
 }
 
 impl Run<'_> {
+    /// For each case and system.
     pub(crate) fn duration(&self) -> Duration {
         Duration::from_secs(self.bench.seconds)
     }
 
-    fn case(&mut self, case: &'static str) -> Result<(), BenchError> {
-        match case {
-            "in-process-5" => self.in_process(case, Winners::percent(5)),
-            "in-process-50" => self.in_process(case, Winners::HALF),
-            "open-loop-2m" => self.open_loop(case, 2_000_000),
-            "open-loop" => self.open_loop(case, self.bench.rate),
-            _ => unreachable!("every name in the list has its case"),
-        }
+    /// Whether a peer is wanted.
+    pub(crate) fn wants(&self, peer: Peers) -> bool {
+        self.bench.peers == Peers::All || self.bench.peers == peer
     }
 
-    fn in_process(&mut self, case: &'static str, winners: Winners) -> Result<(), BenchError> {
-        let raced = in_process::run(case, winners, Offer::Closed, self.duration())?;
-        self.report.rows.push(raced.row(case));
-        self.against_redis(case, winners)
-    }
-
-    fn open_loop(&mut self, case: &'static str, rate: u64) -> Result<(), BenchError> {
-        let raced = in_process::run(case, Winners::HALF, Offer::Open(rate), self.duration())?;
-        if raced.refused > 0 {
-            let refused = raced.refused;
-            self.report.note(format!(
-                "{case}: {refused} attempts were refused as overloaded"
-            ));
-        }
-        self.report.rows.push(raced.row(case));
-        Ok(())
-    }
-
-    /// Compares a case with Redis, pipelined.
-    pub(crate) fn against_redis(&mut self, case: &str, winners: Winners) -> Result<(), BenchError> {
-        if self.bench.peers == Peers::None {
+    /// Compares a case with Redis.
+    pub(crate) fn against_redis(
+        &mut self,
+        case: &str,
+        winners: Winners,
+        pipeline: Pipeline,
+    ) -> Result<(), BenchError> {
+        if !self.wants(Peers::Redis) {
             return Ok(());
         }
-        if !self.peers.contains_key(&winners) {
-            let row = match redis::claims(winners, self.duration())? {
+        if !self.redis.contains_key(&(winners, pipeline)) {
+            let row = match redis::claims(winners, pipeline, self.duration())? {
                 Ok(row) => Some(row),
                 Err(missing) => {
                     self.report.note(missing);
                     None
                 }
             };
-            self.peers.insert(winners, row);
+            self.redis.insert((winners, pipeline), row);
         }
-        if let Some(Some(row)) = self.peers.get(&winners) {
+        if let Some(Some(row)) = self.redis.get(&(winners, pipeline)) {
+            self.report.compare(case, row.clone());
+        }
+        Ok(())
+    }
+
+    /// Compares a case, half of whose attempts win, with PostgreSQL.
+    pub(crate) fn against_postgres(&mut self, case: &str) -> Result<(), BenchError> {
+        if !self.wants(Peers::Postgres) {
+            return Ok(());
+        }
+        if self.postgres.is_none() {
+            let rows = match postgres::claims(Winners::HALF, self.duration())? {
+                Ok(rows) => rows,
+                Err(missing) => {
+                    self.report.note(missing);
+                    Vec::new()
+                }
+            };
+            self.postgres = Some(rows);
+        }
+        for row in self.postgres.iter().flatten() {
             self.report.compare(case, row.clone());
         }
         Ok(())

@@ -7,9 +7,12 @@
 
 mod cases;
 mod claims;
+mod crowd;
 mod load;
 mod peers;
 mod report;
+mod server;
 
-pub use claims::{CLAIMS_CASES, ClaimsBench, Peers, claims};
+pub use claims::{ClaimsBench, Peers, claims, claims_cases};
+pub use crowd::run_crowd;
 pub use report::{BenchError, BenchReport, Ratio, Row};

@@ -81,6 +81,11 @@ impl Answer {
         })
     }
 
+    pub(crate) fn text(&self) -> Result<String, ClientError> {
+        String::from_utf8(self.bytes.to_vec())
+            .map_err(|error| ClientError::protocol(format!("answer is no text: {error}")))
+    }
+
     pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, ClientError> {
         serde_json::from_slice(&self.bytes)
             .map_err(|error| ClientError::protocol(format!("answer is not as expected: {error}")))

@@ -95,6 +95,13 @@ impl Client {
         self.get(self.url(&["v1", "stats"])?).await
     }
 
+    /// The process' figures in Prometheus' text format.
+    pub async fn metrics(&self) -> Result<String, ClientError> {
+        let url = self.url(&["metrics"])?;
+        let answer = self.send(Method::GET, url, Asker::Anybody, None).await?;
+        answer.text()
+    }
+
     /// Whether the server can take requests; an error if it cannot be asked.
     pub async fn is_ready(&self) -> Result<bool, ClientError> {
         let url = self.url(&["readyz"])?;

@@ -11,9 +11,11 @@ use huntcore_lane::{ATTEMPTS_MAX, Lane, LaneOptions, Submission};
 use huntcore_model::{AttemptRef, HuntNumber, OutcomeKind, RoundNumber, TileIndex};
 
 use super::world::World;
+use crate::claims::Run;
 use crate::load::{
     CpuShare, Crowd, HUNT_TILES, Latency, Pacer, Sleeper, Source, ThreadCpu, Winners, rate,
 };
+use crate::peers::redis::PIPELINED;
 use crate::report::{BenchError, Row, resident_bytes};
 
 /// Attempts handed in together by a closed loop.
@@ -60,23 +62,36 @@ impl Raced {
     }
 }
 
-/// Runs one case.
-pub(crate) fn run(
-    case: &str,
-    winners: Winners,
-    offer: Offer,
-    duration: Duration,
-) -> Result<Raced, BenchError> {
-    let world = World::open(hunts_for(winners, offer, duration), 1)?;
-    let raced = race(&world, winners, offer, duration)?;
-    let allowed = matches!(offer, Offer::Open(_));
-    if raced.refused > 0 && !allowed {
+/// The case of a closed loop with a share of winners, against Redis.
+pub(crate) fn closed(run: &mut Run<'_>, case: &str, winners: Winners) -> Result<(), BenchError> {
+    let raced = race_anew(winners, Offer::Closed, run.duration())?;
+    if raced.refused > 0 {
         return Err(BenchError::Promise {
             case: case.to_owned(),
             reason: format!("{} attempts found no room in a closed loop", raced.refused),
         });
     }
-    Ok(raced)
+    run.report.rows.push(raced.row(case));
+    run.against_redis(case, winners, PIPELINED)
+}
+
+/// The case of an open loop at a rate.
+pub(crate) fn open(run: &mut Run<'_>, case: &str, rate: u64) -> Result<(), BenchError> {
+    let raced = race_anew(Winners::HALF, Offer::Open(rate), run.duration())?;
+    if raced.refused > 0 {
+        let refused = raced.refused;
+        run.report.note(format!(
+            "{case}: {refused} attempts were refused as overloaded"
+        ));
+    }
+    run.report.rows.push(raced.row(case));
+    Ok(())
+}
+
+/// A run on a node of its own.
+fn race_anew(winners: Winners, offer: Offer, duration: Duration) -> Result<Raced, BenchError> {
+    let world = World::open(hunts_for(winners, offer, duration), 1)?;
+    race(&world, winners, offer, duration)
 }
 
 /// How many hunts hold as many fresh tiles as the run can use.
@@ -204,12 +219,7 @@ impl Generator<'_> {
             }
             self.sleeper.sleep_until(next_turn);
         }
-        Ok(self.done(
-            started
-                .elapsed()
-                .min(duration.max(pacer.due_at(sent) - started)),
-            cpu,
-        ))
+        Ok(self.done(started.elapsed(), cpu))
     }
 
     /// Puts attempts in; how many, if the ground ends.

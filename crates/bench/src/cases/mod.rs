@@ -1,4 +1,10 @@
 //! The cases, one family in a file.
 
-pub(crate) mod in_process;
+mod http;
+mod in_process;
+mod public_face;
+mod socket;
 mod world;
+
+pub(crate) use in_process::{closed, open};
+pub(crate) use public_face::{http_single, memory, socket_ndjson, socket_protobuf, websocket};

@@ -11,11 +11,11 @@ pub(crate) struct ThreadCpu {
     process: Duration,
 }
 
-/// What a thread took of its process' CPU time.
+/// What a generator took of the CPU time that the whole run took.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct CpuShare {
-    pub(crate) thread: Duration,
-    pub(crate) process: Duration,
+    pub(crate) generator: Duration,
+    pub(crate) all: Duration,
 }
 
 impl ThreadCpu {
@@ -30,8 +30,8 @@ impl ThreadCpu {
     /// What was taken since the start. To be called on the same thread.
     pub(crate) fn taken(self) -> CpuShare {
         CpuShare {
-            thread: read(ClockId::ThreadCPUTime).saturating_sub(self.thread),
-            process: read(ClockId::ProcessCPUTime).saturating_sub(self.process),
+            generator: read(ClockId::ThreadCPUTime).saturating_sub(self.thread),
+            all: read(ClockId::ProcessCPUTime).saturating_sub(self.process),
         }
     }
 }
@@ -39,8 +39,18 @@ impl ThreadCpu {
 impl CpuShare {
     /// In percent.
     pub(crate) fn percent(self) -> f64 {
-        100.0 * self.thread.as_secs_f64() / self.process.as_secs_f64().max(f64::EPSILON)
+        100.0 * self.generator.as_secs_f64() / self.all.as_secs_f64().max(f64::EPSILON)
     }
+}
+
+/// CPU time that another process has taken, to a hundredth of a second.
+pub(crate) fn process_cpu(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The second field, the name, may hold anything up to the last parenthesis.
+    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks = |field: &str| field.parse::<u64>().unwrap_or_default();
+    let in_user_and_kernel = fields.split_whitespace().skip(11).take(2).map(ticks);
+    Duration::from_millis(in_user_and_kernel.sum::<u64>() * 10)
 }
 
 fn read(clock: ClockId) -> Duration {

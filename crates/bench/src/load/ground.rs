@@ -13,7 +13,7 @@ const ID_BYTES: usize = 20;
 
 /// The hunt of that index: one round of an hour on a square at the equator.
 pub(crate) fn hunt_request(index: u32, tiles: u32) -> Result<HuntRequest, BenchError> {
-    let side = if tiles > 500_000 { 0.428 } else { 0.32 };
+    let side = if tiles > 500_000 { 0.365 } else { 0.32 };
     let square = [
         [0.0, 0.0],
         [side, 0.0],
@@ -33,7 +33,7 @@ pub(crate) fn hunt_request(index: u32, tiles: u32) -> Result<HuntRequest, BenchE
 }
 
 /// The public name of the hunt of that index.
-pub(crate) fn hunt_id(index: u32) -> String {
+fn hunt_id(index: u32) -> String {
     format!("bench-{index}")
 }
 
@@ -59,6 +59,12 @@ mod tests {
     use huntcore_model::PlayerId;
 
     use super::*;
+
+    #[test]
+    fn the_area_has_room_for_as_many_tiles_as_wanted() {
+        let request = hunt_request(0, HUNT_TILES).expect("plain data");
+        huntcore_node::check_hunt(&request).expect("a hunt can be made of it");
+    }
 
     #[test]
     fn every_player_has_an_id_of_20_bytes() {

@@ -5,9 +5,11 @@ mod draw;
 mod ground;
 mod latency;
 mod pacer;
+mod winners;
 
-pub(crate) use cpu::{CpuShare, ThreadCpu};
-pub(crate) use draw::{Source, Winners};
-pub(crate) use ground::{Crowd, HUNT_TILES, hunt_request};
+pub(crate) use cpu::{CpuShare, ThreadCpu, process_cpu};
+pub(crate) use draw::{Drawn, Source, Winners};
+pub(crate) use ground::{CROWD, Crowd, HUNT_TILES, hunt_request};
 pub(crate) use latency::{Latency, rate};
 pub(crate) use pacer::{Pacer, Sleeper};
+pub(crate) use winners::WonTiles;

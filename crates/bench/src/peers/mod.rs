@@ -1,3 +1,7 @@
 //! What huntcore is measured against: real servers as child processes.
 
+mod keys;
+pub(crate) mod postgres;
 pub(crate) mod redis;
+
+use keys::keys_for;

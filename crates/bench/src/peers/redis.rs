@@ -6,13 +6,22 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use super::keys_for;
 use crate::load::Winners;
 use crate::report::{BenchError, Row, resident_bytes};
 
 const REDIS: &str = "redis";
+
+/// Requests that a connection sends before it waits for the answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Pipeline(u32);
+
+/// As a batching service would.
+pub(crate) const PIPELINED: Pipeline = Pipeline(32);
+/// As one request after the other would.
+pub(crate) const ONE_BY_ONE: Pipeline = Pipeline(1);
 const READY_WITHIN: Duration = Duration::from_secs(20);
 const CLIENTS: u32 = 50;
-const PIPELINE: u32 = 32;
 /// Attempts in a first short run that finds out how many fill the time.
 const PROBE: u64 = 100_000;
 
@@ -23,6 +32,7 @@ const SCRIPT: &str = "if redis.call('SET',KEYS[1],ARGV[1],'NX','EX',21600) then 
 /// Claims a second by a script, synced always; `Ok(Err)` says that Redis is not installed.
 pub(crate) fn claims(
     winners: Winners,
+    pipeline: Pipeline,
     duration: Duration,
 ) -> Result<Result<Row, String>, BenchError> {
     let folder = tempfile::tempdir().map_err(|source| BenchError::Io {
@@ -38,7 +48,7 @@ pub(crate) fn claims(
     };
     let script = server.cli(&["script", "load", SCRIPT])?;
     let keys = |attempts| keys_for(attempts, winners.share());
-    let probe = server.load(script.trim(), PROBE, keys(PROBE))?;
+    let probe = server.load(script.trim(), PROBE, keys(PROBE), pipeline)?;
     server.cli(&["flushall"])?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -47,30 +57,10 @@ pub(crate) fn claims(
     )]
     let attempts = (probe.value * duration.as_secs_f64()) as u64;
     let attempts = attempts.max(PROBE);
-    let mut row = server.load(script.trim(), attempts, keys(attempts))?;
+    let mut row = server.load(script.trim(), attempts, keys(attempts), pipeline)?;
+    server.check_share(attempts, winners)?;
     row.rss_bytes = resident_bytes(&server.child.id().to_string());
     Ok(Ok(row))
-}
-
-/// From how many keys `attempts` must be drawn, with replacement, so that `share` of them meet
-/// a key that nobody has: `attempts` / x with (1 - e^-x) / x = `share`.
-#[expect(
-    clippy::cast_precision_loss,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "counts of requests, positive and far below 2^53"
-)]
-pub(crate) fn keys_for(attempts: u64, share: f64) -> u64 {
-    let (mut low, mut high) = (1e-9, 1e9);
-    for _ in 0..128 {
-        let middle = f64::midpoint(low, high);
-        if -f64::exp_m1(-middle) / middle > share {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    ((attempts as f64 / low) as u64).max(1)
 }
 
 struct Server {
@@ -127,16 +117,39 @@ impl Server {
         Ok(server)
     }
 
+    /// The stream holds a claim for each winner: as many as the case says.
+    fn check_share(&mut self, attempts: u64, winners: Winners) -> Result<(), BenchError> {
+        let won = self.cli(&["xlen", "claims"])?;
+        let won: f64 = won.trim().parse().unwrap_or_default();
+        #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+        let share = won / attempts as f64;
+        let wanted = winners.share();
+        if (share - wanted).abs() > 0.02 {
+            let reason = format!("{share:.3} of the attempts won, not {wanted:.3}");
+            return Err(BenchError::Peer {
+                peer: REDIS,
+                reason,
+            });
+        }
+        Ok(())
+    }
+
     fn cli(&mut self, arguments: &[&str]) -> Result<String, BenchError> {
         run(Command::new("redis-cli")
             .args(["-p", &self.port])
             .args(arguments))
     }
 
-    fn load(&mut self, script: &str, attempts: u64, keys: u64) -> Result<Row, BenchError> {
+    fn load(
+        &mut self,
+        script: &str,
+        attempts: u64,
+        keys: u64,
+        pipeline: Pipeline,
+    ) -> Result<Row, BenchError> {
         let out = run(Command::new("redis-benchmark")
             .args(["-p", &self.port, "--csv"])
-            .args(["-c", &CLIENTS.to_string(), "-P", &PIPELINE.to_string()])
+            .args(["-c", &CLIENTS.to_string(), "-P", &pipeline.0.to_string()])
             .args(["-n", &attempts.to_string(), "-r", &keys.to_string()])
             .args([
                 "evalsha",
@@ -185,22 +198,4 @@ fn run(command: &mut Command) -> Result<String, BenchError> {
             source,
         })?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn keys_are_as_many_as_give_the_share() {
-        for percent in [5, 50, 95] {
-            let share = f64::from(percent) / 100.0;
-            let keys = keys_for(1_000_000, share) as f64;
-            let distinct = keys * (1.0 - (1.0 - 1.0 / keys).powi(1_000_000));
-            assert!(
-                (distinct / 1e6 - share).abs() < 0.001,
-                "{percent}: {distinct}"
-            );
-        }
-    }
 }

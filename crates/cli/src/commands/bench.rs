@@ -12,8 +12,8 @@ pub(crate) struct Bench {
     /// What to measure.
     #[arg(default_value = "claims")]
     name: Name,
-    /// Only this case; `?` lists them.
-    #[arg(long)]
+    /// Only this case.
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(huntcore_bench::claims_cases()))]
     case: Option<String>,
     /// How long each system runs in each case.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -24,6 +24,9 @@ pub(crate) struct Bench {
     /// Attempts a second of the case `open-loop`.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1..=50_000_000))]
     rate: u64,
+    /// Records in the log of the case `restart`.
+    #[arg(long, default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
+    records: u64,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -38,6 +41,10 @@ enum Peer {
     All,
     /// Redis with a script.
     Redis,
+    /// PostgreSQL with a table.
+    Postgres,
+    /// A server that sends every message back.
+    Echo,
     /// None.
     None,
 }
@@ -47,6 +54,8 @@ impl From<Peer> for Peers {
         match peer {
             Peer::All => Self::All,
             Peer::Redis => Self::Redis,
+            Peer::Postgres => Self::Postgres,
+            Peer::Echo => Self::Echo,
             Peer::None => Self::None,
         }
     }
@@ -60,6 +69,7 @@ impl Bench {
             case: self.case,
             peers: self.peer.into(),
             rate: self.rate,
+            records: self.records,
             program: std::env::current_exe()?,
         })?;
         let json = serde_json::to_value(&report)?;
@@ -77,6 +87,9 @@ fn table(report: &BenchReport) -> String {
         "unit",
         "p50 ms",
         "p99 ms",
+        "p99.9 ms",
+        "max ms",
+        "generator CPU %",
         "memory MiB",
     ]);
     let optional = |value: Option<f64>| value.map_or(String::new(), |value| format!("{value:.2}"));
@@ -88,6 +101,10 @@ fn table(report: &BenchReport) -> String {
             row.unit.to_owned(),
             optional(row.p50_ms),
             optional(row.p99_ms),
+            optional(row.p999_ms),
+            optional(row.max_ms),
+            row.generator_cpu_percent
+                .map_or(String::new(), |percent| format!("{percent:.0}")),
             row.rss_bytes
                 .map_or(String::new(), |bytes| (bytes >> 20).to_string()),
         ]);

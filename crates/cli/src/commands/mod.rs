@@ -1,6 +1,7 @@
 //! One command, one file.
 
 pub(crate) mod bench;
+pub(crate) mod bench_client;
 pub(crate) mod board;
 pub(crate) mod data;
 pub(crate) mod demo;

@@ -1,0 +1,16 @@
+//! `huntcore bench-client`: a part of a benchmark that runs in a process of its own.
+
+use clap::Args;
+
+use crate::output::Failed;
+
+/// Run a benchmark's many sockets; `huntcore bench` starts it and tells it what to do.
+#[derive(Debug, Args)]
+#[command(hide = true)]
+pub(crate) struct BenchClient {}
+
+impl BenchClient {
+    pub(crate) fn run(self) -> Result<(), Failed> {
+        Ok(huntcore_bench::run_crowd()?)
+    }
+}
