@@ -1,10 +1,14 @@
 //! Board versions pushed into broadcast, and when they go out.
 
+use std::sync::{Arc, OnceLock};
+
 use bytes::Bytes;
 use huntcore_model::{Position, TimeMicros};
 use huntcore_wire::{BoardEntry, BoardMessage, BoardName, BoardWindow, ServerMessage, Timestamp};
 
 use crate::BroadcastLimits;
+use crate::frame::text;
+use crate::text::{ENTRY_BYTES_MAX, MESSAGE_BYTES_MAX, json_bytes_max, position_bytes_max};
 
 /// The top of a board's version, as the boards' projection publishes it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,10 +25,18 @@ pub struct BoardUpdate {
     pub entries: Vec<BoardEntry>,
 }
 
+/// A board's message; its text is made for its first reader and shared by all.
+#[derive(Debug)]
+pub(crate) struct BoardText {
+    message: BoardMessage,
+    bytes_max: usize,
+    text: OnceLock<Bytes>,
+}
+
 /// What clients know of one board, and what they should know next.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct BoardFold {
-    sent: Option<(BoardMessage, Bytes)>,
+    sent: Option<Arc<BoardText>>,
     sent_at: Option<TimeMicros>,
     waiting: Option<BoardMessage>,
     /// The latest version's, sent or not.
@@ -45,7 +57,8 @@ impl BoardFold {
             return;
         }
         entries.truncate(limits.board_entries);
-        let alike = self.sent.as_ref().is_some_and(|(sent, _)| {
+        let alike = self.sent.as_ref().is_some_and(|sent| {
+            let sent = &sent.message;
             (sent.window, sent.players) == (window, players) && sent.entries == entries
         });
         self.waiting = (!alike).then(|| BoardMessage {
@@ -74,24 +87,77 @@ impl BoardFold {
         now: TimeMicros,
         position: &Position,
         limits: &BroadcastLimits,
-    ) -> Option<Bytes> {
+    ) -> Option<Arc<BoardText>> {
         if !self.is_due(now, limits) || !position.covers(&self.position) {
             return None;
         }
         let mut message = self.waiting.take()?;
         message.server_time = now.into();
-        let message = ServerMessage::Board(message);
-        let text = Bytes::from(message.to_json());
-        if let ServerMessage::Board(message) = message {
-            self.sent = Some((message, text.clone()));
-        }
+        let message = Arc::new(BoardText::new(message, &self.position));
+        self.sent = Some(Arc::clone(&message));
         self.sent_at = Some(now);
-        Some(text)
+        Some(message)
     }
 
-    /// What clients know, as a message and its text.
-    pub(crate) const fn sent(&self) -> Option<&(BoardMessage, Bytes)> {
+    /// What clients know.
+    pub(crate) const fn sent(&self) -> Option<&Arc<BoardText>> {
         self.sent.as_ref()
+    }
+}
+
+impl BoardText {
+    fn new(message: BoardMessage, position: &Position) -> Self {
+        let entries = message.entries.iter();
+        let entries = entries.map(|entry| ENTRY_BYTES_MAX + json_bytes_max(entry.player.as_str()));
+        Self {
+            bytes_max: MESSAGE_BYTES_MAX + position_bytes_max(position) + entries.sum::<usize>(),
+            message,
+            text: OnceLock::new(),
+        }
+    }
+
+    pub(crate) const fn message(&self) -> &BoardMessage {
+        &self.message
+    }
+
+    pub(crate) const fn name(&self) -> BoardName {
+        self.message.board
+    }
+
+    /// How long the text is at most.
+    pub(crate) const fn bytes_max(&self) -> usize {
+        self.bytes_max
+    }
+
+    pub(crate) fn text(&self) -> &Bytes {
+        self.text
+            .get_or_init(|| text(ServerMessage::Board(self.message.clone())))
+    }
+}
+
+#[cfg(test)]
+impl BoardUpdate {
+    /// A message of which each part is as long as it can get.
+    pub(crate) fn longest(id: &str, position: &Position) -> BoardText {
+        let latest = TimeMicros::from_millis(253_402_300_799_999);
+        let entry = BoardEntry {
+            rank: u64::MAX,
+            player: huntcore_model::PlayerId::new(id).expect("a valid id"),
+            score: i64::MIN,
+        };
+        let message = BoardMessage {
+            server_time: latest.into(),
+            board: BoardName::Second,
+            window: BoardWindow {
+                start: Some(latest.into()),
+                end: Some(latest.into()),
+                is_final: false,
+            },
+            position: position.into(),
+            players: u64::MAX,
+            entries: vec![entry; 100],
+        };
+        BoardText::new(message, position)
     }
 }
 
@@ -125,21 +191,18 @@ mod tests {
     fn a_board_goes_out_when_it_has_changed_and_its_interval_has_passed() {
         let limits = BroadcastLimits::default();
         let mut board = BoardFold::default();
-        assert_eq!(board.cut(at(0), &after(9), &limits), None);
+        assert!(board.cut(at(0), &after(9), &limits).is_none());
         board.push(update(1, 1), &limits);
         assert!(board.cut(at(0), &after(9), &limits).is_some());
         board.push(update(2, 2), &limits);
-        assert_eq!(board.cut(at(249), &after(9), &limits), None);
+        assert!(board.cut(at(249), &after(9), &limits).is_none());
         board.push(update(3, 3), &limits);
-        let text = board.cut(at(250), &after(9), &limits).expect("due");
-        let text = std::str::from_utf8(&text).expect("JSON is UTF-8");
+        let board_text = board.cut(at(250), &after(9), &limits).expect("due");
+        let text = std::str::from_utf8(board_text.text()).expect("JSON is UTF-8");
         assert!(text.contains(r#""players":3"#), "{text}");
         board.push(update(4, 3), &limits);
-        assert_eq!(
-            board.cut(at(900), &after(9), &limits),
-            None,
-            "nothing has changed"
-        );
+        let unchanged = board.cut(at(900), &after(9), &limits);
+        assert!(unchanged.is_none(), "nothing has changed");
     }
 
     #[test]
@@ -149,7 +212,7 @@ mod tests {
         board.push(update(5, 5), &limits);
         board.push(update(4, 4), &limits);
         assert!(board.cut(at(0), &after(9), &limits).is_some());
-        assert_eq!(board.sent().map(|(message, _)| message.players), Some(5));
+        assert_eq!(board.sent().map(|sent| sent.message().players), Some(5));
     }
 
     #[test]
@@ -157,7 +220,7 @@ mod tests {
         let limits = BroadcastLimits::default();
         let mut board = BoardFold::default();
         board.push(update(5, 5), &limits);
-        assert_eq!(board.cut(at(0), &after(4), &limits), None);
+        assert!(board.cut(at(0), &after(4), &limits).is_none());
         assert!(board.cut(at(0), &after(5), &limits).is_some());
     }
 
@@ -169,6 +232,6 @@ mod tests {
         assert!(board.cut(at(0), &after(9), &limits).is_some());
         board.push(update(2, 2), &limits);
         board.push(update(3, 1), &limits);
-        assert_eq!(board.cut(at(900), &after(9), &limits), None);
+        assert!(board.cut(at(900), &after(9), &limits).is_none());
     }
 }

@@ -1,17 +1,17 @@
 //! What clients of a hunt read: an immutable version of its frames and its snapshot.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use huntcore_model::{HuntId, HuntNumber, Position, RoundNumber, TimeMicros};
-use huntcore_wire::{
-    BoardMessage, BoardName, HuntStateName, PositionText, ServerMessage, SnapshotMessage,
-};
+use huntcore_wire::{BoardName, HuntStateName, PositionText, ServerMessage, SnapshotMessage};
 
 use crate::Frame;
-use crate::frame::{Ring, merged};
-use crate::round::RoundFold;
+use crate::board::BoardText;
+use crate::frame::{Ring, merged, text};
+use crate::names::Roster;
+use crate::round::RoundShown;
 
 /// Every hunt's feed.
 pub type Feeds = HashMap<HuntNumber, Arc<FeedVersion>>;
@@ -23,6 +23,7 @@ pub struct FeedVersion {
     tick: u64,
     time: TimeMicros,
     position: Arc<Position>,
+    roster: Roster,
     ring: Ring,
     shown: Shown,
     snapshot: OnceLock<Bytes>,
@@ -74,9 +75,8 @@ pub enum Next {
 pub(crate) struct Shown {
     pub(crate) state: HuntStateName,
     pub(crate) oldest: RoundNumber,
-    pub(crate) rounds: BTreeMap<RoundNumber, Arc<RoundFold>>,
-    pub(crate) total: Option<BoardMessage>,
-    pub(crate) boards: Vec<(BoardName, Bytes)>,
+    pub(crate) rounds: Vec<(RoundNumber, Arc<RoundShown>)>,
+    pub(crate) boards: Vec<Arc<BoardText>>,
 }
 
 /// The place of a version in its process's time.
@@ -85,6 +85,7 @@ pub(crate) struct Cut {
     pub(crate) tick: u64,
     pub(crate) time: TimeMicros,
     pub(crate) position: Arc<Position>,
+    pub(crate) roster: Roster,
 }
 
 impl FeedVersion {
@@ -94,6 +95,7 @@ impl FeedVersion {
             tick: cut.tick,
             time: cut.time,
             position: cut.position,
+            roster: cut.roster,
             ring,
             shown,
             snapshot: OnceLock::new(),
@@ -176,12 +178,8 @@ impl FeedVersion {
             };
         }
         let missed: usize = frames.iter().map(|frame| frame.claims()).sum();
-        let all: usize = self
-            .shown
-            .rounds
-            .values()
-            .map(|round| round.claims.len())
-            .sum();
+        let rounds = self.shown.rounds.iter();
+        let all: usize = rounds.map(|(_, round)| round.claims()).sum();
         if missed > all {
             return Next::Snapshot {
                 messages: self.snapshot_messages(),
@@ -212,8 +210,10 @@ impl FeedVersion {
     #[must_use]
     pub fn snapshot(&self) -> &Bytes {
         self.snapshot.get_or_init(|| {
-            let rounds = &self.shown.rounds;
-            let message = ServerMessage::Snapshot(SnapshotMessage {
+            let rounds = self.shown.rounds.iter();
+            let mut boards = self.shown.boards.iter();
+            let total = boards.find(|board| board.name() == BoardName::Total);
+            text(ServerMessage::Snapshot(SnapshotMessage {
                 server_time: self.time.into(),
                 tick: self.tick,
                 resume: (&*self.position).into(),
@@ -221,12 +221,10 @@ impl FeedVersion {
                 state: self.shown.state,
                 oldest: self.shown.oldest,
                 rounds: rounds
-                    .iter()
-                    .filter_map(|(&number, round)| round.shown(number))
+                    .map(|(number, round)| round.message(*number, &self.roster))
                     .collect(),
-                board: self.shown.total.clone(),
-            });
-            Bytes::from(message.to_json())
+                board: total.map(|board| board.message().clone()),
+            }))
         })
     }
 
@@ -240,7 +238,7 @@ impl FeedVersion {
         self.shown
             .boards
             .iter()
-            .filter(move |(name, _)| with_total || *name != BoardName::Total)
-            .map(|(_, text)| text.clone())
+            .filter(move |board| with_total || board.name() != BoardName::Total)
+            .map(|board| board.text().clone())
     }
 }

@@ -4,35 +4,41 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchError, HuntNumber, PlayerTable, Position, Record, Sequence, ShardId, ShardMap,
-    TimeMicros,
+    Batch, BatchError, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, TimeMicros,
 };
-use huntcore_wire::{
-    BoardName, DeltaMessage, HuntStateName, RoundMessage, ServerMessage, SnapshotClaim,
-};
+use huntcore_wire::{BoardName, HuntStateName};
 
 use crate::BroadcastLimits;
 use crate::board::{BoardFold, BoardUpdate};
 use crate::feed::{Cut, FeedVersion, Feeds, Shown};
-use crate::frame::{FrameParts, Ring};
+use crate::frame::{FrameContent, Ring};
 use crate::hunt::HuntFold;
+use crate::names::{Names, Roster};
+use crate::unpack::{PlacedClaim, Unpacked};
 
 /// Every hunt's live feed, folded from the log.
 ///
 /// Invariant I5: what clients end up with equals the fold of the log up to `position`,
 /// whatever the order in which streams were read and wherever ticks were cut.
-#[derive(Debug)]
+///
+/// A clone costs little whatever it holds, and is independent: take a checkpoint of one on
+/// another thread.
+#[derive(Clone, Debug)]
 pub struct Broadcast {
-    limits: BroadcastLimits,
-    shards: ShardMap,
-    position: Position,
-    players: Vec<PlayerTable>,
-    times: Vec<TimeMicros>,
+    pub(crate) limits: BroadcastLimits,
+    pub(crate) shards: ShardMap,
+    pub(crate) position: Position,
+    /// The players of each shard's stream.
+    pub(crate) names: Vec<Names>,
+    pub(crate) times: Vec<TimeMicros>,
     /// The minimum over all shards: what has opened or closed, has done so on every shard.
-    time: TimeMicros,
-    hunts: BTreeMap<HuntNumber, Hunt>,
-    hunts_left_out: u64,
+    pub(crate) time: TimeMicros,
+    pub(crate) hunts: BTreeMap<HuntNumber, Hunt>,
+    pub(crate) records_left_out: u64,
+    unpacked: Unpacked,
     tick: u64,
+    /// The names as of the last tick; `None` once there are more.
+    roster: Option<Roster>,
     feeds: Feeds,
 }
 
@@ -69,9 +75,9 @@ pub enum ApplyError {
     },
 }
 
-#[derive(Debug, Default)]
-struct Hunt {
-    fold: HuntFold,
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Hunt {
+    pub(crate) fold: HuntFold,
     boards: BTreeMap<BoardName, BoardFold>,
     sent_state: Option<HuntStateName>,
 }
@@ -85,12 +91,14 @@ impl Broadcast {
             limits,
             shards,
             position: Position::start(),
-            players: vec![PlayerTable::default(); count],
+            names: vec![Names::default(); count],
             times: vec![TimeMicros::ZERO; count],
             time: TimeMicros::ZERO,
             hunts: BTreeMap::new(),
-            hunts_left_out: 0,
+            records_left_out: 0,
+            unpacked: Unpacked::default(),
             tick: 0,
+            roster: None,
             feeds: Feeds::new(),
         }
     }
@@ -118,19 +126,21 @@ impl Broadcast {
             return Ok(false);
         }
         // All or nothing: a record that cannot be read must not leave half a batch behind.
-        let records: Vec<_> = batch
-            .records()
-            .collect::<Result<_, _>>()
+        let others = self
+            .unpacked
+            .fill(batch, expected)
             .map_err(|source| ApplyError::Batch {
                 shard,
                 first: header.first_sequence,
                 source,
             })?;
-        for (sequence, record) in records {
-            if sequence >= expected {
-                self.apply_record(shard, record);
-            }
+        let mut folded = 0;
+        for (before, record) in others {
+            self.apply_claims(folded, before);
+            folded = before;
+            self.apply_record(shard, record);
         }
+        self.apply_claims(folded, self.unpacked.claims.len());
         self.position.advance(shard, header.next_sequence());
         if !shard.is_control() {
             self.times[usize::from(shard.get())] = header.time;
@@ -164,10 +174,12 @@ impl Broadcast {
     /// times: then clients that were connected before can resume.
     pub fn cut_tick(&mut self, now: TimeMicros) {
         self.tick += 1;
+        let roster = self.roster.get_or_insert_with(|| Roster::new(&self.names));
         let cut = Cut {
             tick: self.tick,
             time: now,
             position: Arc::new(self.position.clone()),
+            roster: roster.clone(),
         };
         for (&number, hunt) in &mut self.hunts {
             let feed = self.feeds.get(&number);
@@ -204,43 +216,51 @@ impl Broadcast {
     /// Records about hunts over the limit, which have no feed.
     #[must_use]
     pub const fn records_left_out(&self) -> u64 {
-        self.hunts_left_out
+        self.records_left_out
+    }
+
+    /// What the fold takes on the heap, with its frames and their texts, counted from
+    /// capacities; without boards and snapshots' texts.
+    #[must_use]
+    pub fn heap_bytes(&self) -> usize {
+        let hunts = self.hunts.values().map(|hunt| hunt.fold.heap_bytes());
+        let frames = self.feeds.values().map(|feed| feed.ring().heap_bytes());
+        let names = self.names.iter().map(Names::heap_bytes);
+        self.unpacked.heap_bytes() + hunts.chain(frames).chain(names).sum::<usize>()
+    }
+
+    /// Folds unpacked claims in, as many at once as are of one hunt and round.
+    fn apply_claims(&mut self, from: usize, to: usize) {
+        let claims = &self.unpacked.claims[from..to];
+        for of_hunt in claims.chunk_by(|one, next| one.hunt == next.hunt) {
+            let count = of_hunt.len() as u64;
+            let (limits, left_out) = (&self.limits, &mut self.records_left_out);
+            let hunt = hunt_mut(&mut self.hunts, of_hunt[0].hunt, limits, left_out, count);
+            let Some(hunt) = hunt else { continue };
+            for of_round in of_hunt.chunk_by(|one, next| one.round == next.round) {
+                let claims = of_round.iter().map(|placed: &PlacedClaim| placed.claim);
+                hunt.fold.claims(of_round[0].round, claims, limits);
+            }
+        }
     }
 
     fn apply_record(&mut self, shard: ShardId, record: Record<'_>) {
         match record {
-            Record::Time | Record::Score(_) => {}
             Record::Player(player) => {
-                if let Some(players) = self.players.get_mut(usize::from(shard.get())) {
-                    players.apply(&player);
-                }
-            }
-            Record::Claim(claim) => {
-                let players = self.players.get(usize::from(shard.get()));
-                let shown = SnapshotClaim {
-                    tile: claim.tile,
-                    player: players.and_then(|table| table.get(claim.player)).cloned(),
-                    points: claim.points,
-                };
-                if let Some(hunt) = hunt_mut(
-                    &mut self.hunts,
-                    claim.hunt,
-                    &self.limits,
-                    &mut self.hunts_left_out,
-                ) {
-                    hunt.fold.claim(claim.round, shown, &self.limits);
+                if let Some(names) = self.names.get_mut(usize::from(shard.get()))
+                    && names.meet(&player)
+                {
+                    self.roster = None;
                 }
             }
             Record::Control { at, record } => {
-                if let Some(hunt) = hunt_mut(
-                    &mut self.hunts,
-                    record.hunt(),
-                    &self.limits,
-                    &mut self.hunts_left_out,
-                ) {
-                    hunt.fold.control(at, *record, self.time, &self.limits);
+                let (limits, left_out) = (&self.limits, &mut self.records_left_out);
+                let hunt = hunt_mut(&mut self.hunts, record.hunt(), limits, left_out, 1);
+                if let Some(hunt) = hunt {
+                    hunt.fold.control(at, *record, self.time, limits);
                 }
             }
+            Record::Time | Record::Score(_) | Record::Claim(_) => {}
         }
     }
 
@@ -260,10 +280,11 @@ fn hunt_mut<'a>(
     number: HuntNumber,
     limits: &BroadcastLimits,
     left_out: &mut u64,
+    records: u64,
 ) -> Option<&'a mut Hunt> {
     // Hunts are numbered from 0 without gaps, so which ones have a feed depends on no order.
     if number.get() as usize >= limits.hunts {
-        *left_out += 1;
+        *left_out += records;
         return None;
     }
     Some(hunts.entry(number).or_default())
@@ -281,8 +302,8 @@ impl Hunt {
         let id = self.fold.id.clone()?;
         let boards: Vec<_> = self
             .boards
-            .iter_mut()
-            .filter_map(|(&name, board)| Some((name, board.cut(cut.time, &cut.position, limits)?)))
+            .values_mut()
+            .filter_map(|board| board.cut(cut.time, &cut.position, limits))
             .collect();
         let state = self.fold.state(time);
         let told = self.fold.changes.state || self.sent_state != Some(state);
@@ -299,49 +320,41 @@ impl Hunt {
                 Ring::new(feed.ring().next_number() + 1, Arc::clone(&cut.position))
             }
             Some(feed) => {
-                let oldest = self.fold.oldest();
-                let announced = changes.rounds.iter().filter_map(|number| {
-                    // One that was left behind within the tick is gone.
-                    let opened = self.fold.rounds.get(number)?.opened.as_ref()?;
-                    let message = ServerMessage::Round(RoundMessage::new(&id, opened, cut.time));
-                    Some((*number, message.to_json().into()))
-                });
-                let delta = DeltaMessage {
-                    server_time: cut.time.into(),
-                    tick: cut.tick,
-                    from_tick: None,
-                    resume: (&*cut.position).into(),
-                    oldest,
+                // One that was left behind within the tick is gone.
+                let opened = |number| self.fold.rounds.get(number)?.opened.clone();
+                let mut content = FrameContent {
+                    hunt: id.clone(),
+                    time: cut.time,
+                    oldest: self.fold.oldest(),
+                    rounds: changes.rounds.iter().filter_map(opened).collect(),
                     claims: changes.claims,
                     closed: changes.closed,
                     seeds: changes.seeds,
                     state: told.then_some(state),
-                };
-                let parts = FrameParts {
-                    tick: cut.tick,
-                    position: Arc::clone(&cut.position),
-                    rounds: announced.collect(),
-                    delta: delta.without_old_rounds(),
                     boards,
+                    roster: cut.roster.clone(),
                 };
+                content.forget_old_rounds();
                 let mut ring = feed.ring().clone();
-                ring.push(parts, limits);
+                ring.push(cut.tick, Arc::clone(&cut.position), content, limits);
                 ring
             }
         };
         Some(FeedVersion::new(id, cut.clone(), ring, self.shown(state)))
     }
 
-    fn shown(&self, state: HuntStateName) -> Shown {
-        let sent = |name| self.boards.get(&name).and_then(BoardFold::sent);
+    fn shown(&mut self, state: HuntStateName) -> Shown {
+        let oldest = self.fold.oldest();
+        let rounds = self.fold.rounds.iter_mut();
         Shown {
             state,
-            oldest: self.fold.oldest(),
-            rounds: self.fold.rounds.clone(),
-            total: sent(BoardName::Total).map(|(message, _)| message.clone()),
+            oldest,
+            rounds: rounds
+                .filter_map(|(&number, round)| Some((number, round.shown()?)))
+                .collect(),
             boards: BoardName::ALL
                 .into_iter()
-                .filter_map(|name| Some((name, sent(name)?.1.clone())))
+                .filter_map(|name| self.boards.get(&name)?.sent().cloned())
                 .collect(),
         }
     }

@@ -1,38 +1,58 @@
-//! A frame: what one tick has changed, as ready texts; and the ring of the last ones.
+//! A frame: what one tick has changed, its texts made for its first reader; and the ring of
+//! the last ones.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use huntcore_model::{Position, RoundNumber};
-use huntcore_wire::{BoardName, DeltaMessage, ServerMessage};
+use huntcore_model::{HuntId, Position, RoundNumber, RoundOpened, TimeMicros};
+use huntcore_wire::{
+    BoardName, DeltaMessage, HuntStateName, LiveClaim, LiveSeed, RoundMessage, ServerMessage,
+};
 
 use crate::BroadcastLimits;
+use crate::board::BoardText;
+use crate::names::Roster;
+use crate::round::Claim;
+use crate::text::{
+    CLAIM_BYTES_MAX, CLOSED_BYTES_MAX, MESSAGE_BYTES_MAX, ROUND_BYTES_MAX, SEED_BYTES_MAX,
+    position_bytes_max,
+};
 
 /// What one tick has changed in one hunt, shared by every client.
 ///
 /// Each payload is one text message: the rounds that opened, then the delta, then the boards
-/// that changed. A transport puts its own header before each.
+/// that changed. A transport puts its own header before each. The texts are made when they
+/// are first asked for; a frame that nobody reads costs none.
 #[derive(Debug)]
 pub struct Frame {
     tick: u64,
     base: Arc<Position>,
     position: Arc<Position>,
-    payloads: Vec<Bytes>,
-    bytes: usize,
-    rounds: Vec<RoundNumber>,
-    delta: DeltaMessage,
-    boards: Vec<BoardName>,
+    content: FrameContent,
+    bytes_max: usize,
+    texts: OnceLock<Texts>,
 }
 
-/// The parts of a frame to be.
+/// What a frame tells.
 #[derive(Debug)]
-pub(crate) struct FrameParts {
-    pub(crate) tick: u64,
-    pub(crate) position: Arc<Position>,
-    pub(crate) rounds: Vec<(RoundNumber, Bytes)>,
-    pub(crate) delta: DeltaMessage,
-    pub(crate) boards: Vec<(BoardName, Bytes)>,
+pub(crate) struct FrameContent {
+    pub(crate) hunt: HuntId,
+    pub(crate) time: TimeMicros,
+    pub(crate) oldest: RoundNumber,
+    pub(crate) rounds: Vec<Arc<RoundOpened>>,
+    pub(crate) claims: Vec<(RoundNumber, Claim)>,
+    pub(crate) closed: Vec<RoundNumber>,
+    pub(crate) seeds: Vec<LiveSeed>,
+    pub(crate) state: Option<HuntStateName>,
+    pub(crate) boards: Vec<Arc<BoardText>>,
+    pub(crate) roster: Roster,
+}
+
+#[derive(Debug)]
+struct Texts {
+    payloads: Vec<Bytes>,
+    bytes: usize,
 }
 
 /// The last frames of a hunt, without gaps.
@@ -42,7 +62,8 @@ pub(crate) struct Ring {
     next_number: u64,
     /// Whoever has seen this needs no frame.
     end: Arc<Position>,
-    bytes: usize,
+    /// What the texts of all frames take at most.
+    bytes_max: usize,
 }
 
 impl Frame {
@@ -67,26 +88,106 @@ impl Frame {
     /// The texts to send, in order; shared, so a clone of one is a count.
     #[must_use]
     pub fn payloads(&self) -> &[Bytes] {
-        &self.payloads
+        &self.texts().payloads
     }
 
     /// Length of all payloads.
     #[must_use]
-    pub const fn bytes(&self) -> usize {
-        self.bytes
+    pub fn bytes(&self) -> usize {
+        self.texts().bytes
+    }
+
+    /// What [`Self::bytes`] is at most, known without making the texts.
+    #[must_use]
+    pub const fn bytes_max(&self) -> usize {
+        self.bytes_max
     }
 
     pub(crate) fn claims(&self) -> usize {
-        self.delta.claims.len()
+        self.content.claims.len()
     }
 
-    fn round_payloads(&self) -> impl Iterator<Item = (RoundNumber, &Bytes)> {
-        self.rounds.iter().copied().zip(&self.payloads)
+    fn texts(&self) -> &Texts {
+        self.texts.get_or_init(|| {
+            let mut payloads: Vec<Bytes> = self.round_texts(RoundNumber::new(0)).collect();
+            payloads.push(text(ServerMessage::Delta(self.delta())));
+            payloads.extend(self.content.boards.iter().map(|board| board.text().clone()));
+            Texts {
+                bytes: payloads.iter().map(Bytes::len).sum(),
+                payloads,
+            }
+        })
     }
 
-    fn board_payloads(&self) -> impl Iterator<Item = (BoardName, &Bytes)> {
-        let first = self.payloads.len() - self.boards.len();
-        self.boards.iter().copied().zip(&self.payloads[first..])
+    fn round_texts(&self, oldest: RoundNumber) -> impl Iterator<Item = Bytes> {
+        let FrameContent { hunt, time, .. } = &self.content;
+        let rounds = self.content.rounds.iter();
+        rounds
+            .filter(move |opened| opened.round >= oldest)
+            .map(|opened| text(ServerMessage::Round(RoundMessage::new(hunt, opened, *time))))
+    }
+
+    fn delta(&self) -> DeltaMessage {
+        let content = &self.content;
+        DeltaMessage {
+            server_time: content.time.into(),
+            tick: self.tick,
+            from_tick: None,
+            resume: (&*self.position).into(),
+            oldest: content.oldest,
+            claims: content.live_claims(content.oldest).collect(),
+            closed: content.closed.clone(),
+            seeds: content.seeds.clone(),
+            state: content.state,
+        }
+    }
+}
+
+impl FrameContent {
+    /// Leaves out what concerns rounds that are no longer shown.
+    pub(crate) fn forget_old_rounds(&mut self) {
+        let oldest = self.oldest;
+        self.claims.retain(|(round, _)| *round >= oldest);
+        self.closed.retain(|round| *round >= oldest);
+        self.seeds.retain(|seed| seed.round >= oldest);
+    }
+
+    fn live_claims(&self, oldest: RoundNumber) -> impl Iterator<Item = LiveClaim> {
+        let claims = self
+            .claims
+            .iter()
+            .filter(move |(round, _)| *round >= oldest);
+        claims.map(|&(round, claim)| LiveClaim {
+            round,
+            tile: claim.tile,
+            player: self.roster.player(&claim),
+            points: claim.points,
+        })
+    }
+
+    fn bytes_max(&self, position: &Position) -> usize {
+        let players = self
+            .claims
+            .iter()
+            .map(|(_, claim)| self.roster.json_bytes_max(claim));
+        MESSAGE_BYTES_MAX
+            + position_bytes_max(position)
+            + self.rounds.len() * ROUND_BYTES_MAX
+            + self.claims.len() * CLAIM_BYTES_MAX
+            + players.sum::<usize>()
+            + self.closed.len() * CLOSED_BYTES_MAX
+            + self.seeds.len() * SEED_BYTES_MAX
+            + self
+                .boards
+                .iter()
+                .map(|board| board.bytes_max())
+                .sum::<usize>()
+    }
+
+    fn heap_bytes(&self) -> usize {
+        self.claims.capacity() * size_of::<(RoundNumber, Claim)>()
+            + self.closed.capacity() * size_of::<RoundNumber>()
+            + self.seeds.capacity() * size_of::<LiveSeed>()
     }
 }
 
@@ -97,7 +198,7 @@ impl Ring {
             frames: VecDeque::new(),
             next_number,
             end: position,
-            bytes: 0,
+            bytes_max: 0,
         }
     }
 
@@ -112,39 +213,30 @@ impl Ring {
     }
 
     /// Appends a frame and lets go of the oldest ones over the limits.
-    pub(crate) fn push(&mut self, parts: FrameParts, limits: &BroadcastLimits) {
-        let FrameParts {
-            tick,
-            position,
-            rounds,
-            delta,
-            boards,
-        } = parts;
-        let (rounds, mut payloads): (Vec<_>, Vec<_>) = rounds.into_iter().unzip();
-        let (delta, text) = written(delta);
-        payloads.push(text);
-        let (boards, texts): (Vec<_>, Vec<_>) = boards.into_iter().unzip();
-        payloads.extend(texts);
-        let bytes = payloads.iter().map(Bytes::len).sum();
+    pub(crate) fn push(
+        &mut self,
+        tick: u64,
+        position: Arc<Position>,
+        content: FrameContent,
+        limits: &BroadcastLimits,
+    ) {
         let frame = Frame {
             tick,
             base: Arc::clone(&self.end),
             position: Arc::clone(&position),
-            payloads,
-            bytes,
-            rounds,
-            delta,
-            boards,
+            bytes_max: content.bytes_max(&position),
+            content,
+            texts: OnceLock::new(),
         };
         self.next_number += 1;
         self.end = position;
-        self.bytes += bytes;
+        self.bytes_max += frame.bytes_max;
         self.frames.push_back(Arc::new(frame));
-        while self.frames.len() > limits.frames || self.bytes > limits.frame_bytes {
+        while self.frames.len() > limits.frames || self.bytes_max > limits.frame_bytes {
             let Some(oldest) = self.frames.pop_front() else {
                 break;
             };
-            self.bytes -= oldest.bytes;
+            self.bytes_max -= oldest.bytes_max;
         }
     }
 
@@ -166,51 +258,165 @@ impl Ring {
         let base = self.frames.front().map_or(&self.end, |frame| &frame.base);
         (seen > 0 || position.covers(base)).then(|| self.first_number() + seen as u64)
     }
+
+    /// What the frames take on the heap, texts that were made included.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let frames = self.frames.iter().map(|frame| {
+            let texts = frame.texts.get().map_or(0, |texts| texts.bytes);
+            size_of::<Frame>() + frame.content.heap_bytes() + texts
+        });
+        frames.sum()
+    }
 }
 
 /// Frames missed by a slow client as the messages of one: each round, one delta, and the
 /// latest of each board.
 pub(crate) fn merged(frames: &[&Arc<Frame>]) -> Vec<Bytes> {
-    let Some((first, rest)) = frames.split_first() else {
+    let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
         return Vec::new();
     };
-    let mut delta = first.delta.clone();
-    for frame in rest {
-        let later = &frame.delta;
-        delta.server_time = later.server_time;
-        delta.tick = later.tick;
-        delta.from_tick = Some(first.tick);
-        delta.resume.clone_from(&later.resume);
-        delta.oldest = later.oldest;
-        delta.claims.extend_from_slice(&later.claims);
-        delta.closed.extend_from_slice(&later.closed);
-        delta.seeds.extend_from_slice(&later.seeds);
-        delta.state = later.state.or(delta.state);
-    }
-    let delta = delta.without_old_rounds();
+    let contents = || frames.iter().map(|frame| &frame.content);
+    let oldest = last.content.oldest;
+    let delta = DeltaMessage {
+        server_time: last.content.time.into(),
+        tick: last.tick,
+        from_tick: (frames.len() > 1).then_some(first.tick),
+        resume: (&*last.position).into(),
+        oldest,
+        claims: contents()
+            .flat_map(|content| content.live_claims(oldest))
+            .collect(),
+        closed: contents()
+            .flat_map(|content| content.closed.iter().copied())
+            .collect(),
+        seeds: contents()
+            .flat_map(|content| content.seeds.iter().copied())
+            .collect(),
+        state: contents().rev().find_map(|content| content.state),
+    };
     let mut messages: Vec<Bytes> = frames
         .iter()
-        .flat_map(|frame| frame.round_payloads())
-        .filter(|&(round, _)| round >= delta.oldest)
-        .map(|(_, text)| text.clone())
+        .flat_map(|frame| frame.round_texts(oldest))
         .collect();
-    messages.push(written(delta).1);
-    for board in BoardName::ALL {
-        let latest = frames
-            .iter()
-            .rev()
-            .flat_map(|frame| frame.board_payloads())
-            .find(|&(name, _)| name == board);
-        messages.extend(latest.map(|(_, text)| text.clone()));
+    messages.push(text(ServerMessage::Delta(delta.without_old_rounds())));
+    for name in BoardName::ALL {
+        let boards = contents().rev().flat_map(|content| &content.boards);
+        let latest = boards.into_iter().find(|board| board.name() == name);
+        messages.extend(latest.map(|board| board.text().clone()));
     }
     messages
 }
 
-fn written(delta: DeltaMessage) -> (DeltaMessage, Bytes) {
-    let message = ServerMessage::Delta(delta);
-    let text = Bytes::from(message.to_json());
-    match message {
-        ServerMessage::Delta(delta) => (delta, text),
-        _ => unreachable!("made of a delta just above"),
+pub(crate) fn text(message: ServerMessage) -> Bytes {
+    Bytes::from(message.to_json())
+}
+
+#[cfg(test)]
+mod tests {
+    use huntcore_model::{
+        Hash32, HuntNumber, PlayerNumber, RoundSchedule, Sequence, ShardId, TileIndex,
+    };
+
+    use super::*;
+    use crate::board::BoardUpdate;
+    use crate::names::Names;
+
+    const LATEST: TimeMicros = TimeMicros::from_millis(253_402_300_799_999);
+
+    fn longest(id: &str, claims: usize) -> (FrameContent, Arc<Position>) {
+        let mut names = Names::default();
+        names.push(Some(id));
+        names.push(None);
+        let round = RoundNumber::new(u64::MAX);
+        let opened = RoundOpened {
+            hunt: HuntNumber::new(u32::MAX),
+            round,
+            config_version: u32::MAX,
+            map: Hash32::ZERO,
+            commitment: Hash32::ZERO,
+            layout: Hash32::ZERO,
+            tiles: u32::MAX,
+            schedule: RoundSchedule {
+                opens_at: LATEST,
+                closes_at: LATEST,
+            },
+        };
+        let claim = |player| Claim {
+            tile: TileIndex::new(u32::MAX),
+            shard: ShardId::new(0),
+            player: PlayerNumber::new(player),
+            points: u32::MAX,
+        };
+        let mut position = Position::start();
+        for shard in (1_000..1_024).chain([u16::MAX]) {
+            position.advance(ShardId::new(shard), Sequence::new(u64::MAX));
+        }
+        let board = BoardUpdate::longest(id, &position);
+        let content = FrameContent {
+            hunt: HuntId::new(&"x".repeat(HuntId::BYTES_MAX)).expect("a slug"),
+            time: LATEST,
+            oldest: round,
+            rounds: vec![Arc::new(opened); 2],
+            claims: (0..claims)
+                .map(|index| (round, claim(u32::from(index % 2 == 1))))
+                .collect(),
+            closed: vec![round; 3],
+            seeds: vec![
+                LiveSeed {
+                    round,
+                    seed: Hash32::ZERO
+                };
+                2
+            ],
+            state: Some(HuntStateName::Scheduled),
+            boards: vec![Arc::new(board)],
+            roster: Roster::new(&[names]),
+        };
+        (content, Arc::new(position))
+    }
+
+    #[test]
+    fn no_text_is_longer_than_it_was_said_to_be() {
+        let ids = [
+            "a",
+            "player-000000000017",
+            &"x".repeat(64),
+            &"\u{1}".repeat(64),
+            &"\"\\".repeat(32),
+            &"ü".repeat(32),
+        ];
+        for id in ids {
+            for claims in [0, 1, 500] {
+                let (content, position) = longest(id, claims);
+                let mut ring = Ring::new(0, Arc::clone(&position));
+                ring.push(u64::MAX, position, content, &BroadcastLimits::default());
+                let frame = &ring.frames[0];
+                assert!(
+                    frame.bytes() <= frame.bytes_max(),
+                    "{} over {}",
+                    frame.bytes(),
+                    frame.bytes_max()
+                );
+                assert!(frame.payloads().iter().map(Bytes::len).sum::<usize>() == frame.bytes());
+            }
+        }
+    }
+
+    #[test]
+    fn a_ring_keeps_what_its_limits_have_room_for() {
+        let (content, position) = longest("ada", 10);
+        let bytes_max = content.bytes_max(&position);
+        let limits = BroadcastLimits {
+            frame_bytes: 3 * bytes_max,
+            ..BroadcastLimits::default()
+        };
+        let mut ring = Ring::new(0, Arc::clone(&position));
+        for tick in 1..=5 {
+            let (content, position) = longest("ada", 10);
+            ring.push(tick, position, content, &limits);
+        }
+        let ticks: Vec<u64> = ring.frames.iter().map(|frame| frame.tick()).collect();
+        assert_eq!(ticks, [3, 4, 5]);
+        assert_eq!((ring.first_number(), ring.next_number()), (2, 5));
     }
 }

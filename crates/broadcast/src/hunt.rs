@@ -12,38 +12,38 @@ use std::sync::Arc;
 use huntcore_model::{
     ControlRecord, HuntId, HuntState, RoundNumber, RoundOpened, Sequence, TimeMicros,
 };
-use huntcore_wire::{HuntStateName, LiveClaim, LiveSeed, SnapshotClaim};
+use huntcore_wire::{HuntStateName, LiveSeed};
 
 use crate::BroadcastLimits;
-use crate::round::RoundFold;
+use crate::round::{Claim, RoundFold};
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct HuntFold {
     /// `None` until the hunt's creation was seen.
     pub(crate) id: Option<HuntId>,
-    pub(crate) rounds: BTreeMap<RoundNumber, Arc<RoundFold>>,
+    pub(crate) rounds: BTreeMap<RoundNumber, RoundFold>,
     pub(crate) changes: Changes,
-    starts_at: TimeMicros,
+    pub(crate) starts_at: TimeMicros,
     // Each with the control entry that said so: copies of it arrive on every shard's stream,
     // some of them late.
-    ends_at: Latest<Option<TimeMicros>>,
-    paused: Latest<bool>,
-    closed: bool,
+    pub(crate) ends_at: Latest<Option<TimeMicros>>,
+    pub(crate) paused: Latest<bool>,
+    pub(crate) closed: bool,
     /// No round before it is shown: what the rounds announced so far leave room for.
-    floor: RoundNumber,
-    newest: RoundNumber,
-    oldest: RoundNumber,
+    pub(crate) floor: RoundNumber,
+    pub(crate) newest: RoundNumber,
+    pub(crate) oldest: RoundNumber,
     /// The highest closed rounds, as many as are shown.
-    closed_shown: BTreeSet<RoundNumber>,
+    pub(crate) closed_shown: BTreeSet<RoundNumber>,
     /// Nothing opens or closes by time alone before this.
-    next_change: TimeMicros,
+    pub(crate) next_change: TimeMicros,
 }
 
 /// What has happened since the last tick.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Changes {
     pub(crate) rounds: Vec<RoundNumber>,
-    pub(crate) claims: Vec<LiveClaim>,
+    pub(crate) claims: Vec<(RoundNumber, Claim)>,
     pub(crate) closed: Vec<RoundNumber>,
     pub(crate) seeds: Vec<LiveSeed>,
     /// Something was said about the hunt's state. It is told even if all is as before: a
@@ -54,9 +54,9 @@ pub(crate) struct Changes {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Latest<T> {
-    at: Option<Sequence>,
-    value: T,
+pub(crate) struct Latest<T> {
+    pub(crate) at: Option<Sequence>,
+    pub(crate) value: T,
 }
 
 impl<T> Latest<T> {
@@ -147,8 +147,7 @@ impl HuntFold {
             ControlRecord::RoundOpened(opened) => self.open(opened),
             ControlRecord::SeedPublished { round, seed, .. } => {
                 if let Some(fold) = self.rounds.get_mut(&round) {
-                    let fold = Arc::make_mut(fold);
-                    fold.seed = Some(seed);
+                    fold.reveal(seed);
                     if fold.announced {
                         self.changes.seeds.push(LiveSeed { round, seed });
                         self.changes.keep_limit(limits);
@@ -160,22 +159,25 @@ impl HuntFold {
         self.advance(now, limits);
     }
 
-    /// Takes in a claim.
-    pub(crate) fn claim(
+    /// Takes in claims of one round.
+    #[inline]
+    pub(crate) fn claims(
         &mut self,
         number: RoundNumber,
-        claim: SnapshotClaim,
+        claims: impl ExactSizeIterator<Item = Claim>,
         limits: &BroadcastLimits,
     ) {
         if number < self.oldest {
             return;
         }
-        let round = Arc::make_mut(self.rounds.entry(number).or_default());
-        if round.announced {
-            self.changes.claims.push(live_claim(number, &claim));
+        let round = self.rounds.entry(number).or_default();
+        let is_told = round.announced && self.changes.make_room(claims.len(), limits);
+        for claim in claims {
+            round.claim(claim);
+            if is_told {
+                self.changes.claims.push((number, claim));
+            }
         }
-        round.claims.push(claim);
-        self.changes.keep_limit(limits);
     }
 
     /// Announces and closes rounds as far as every shard's time has come.
@@ -201,19 +203,18 @@ impl HuntFold {
                 continue;
             }
             if !round.announced {
-                let round = Arc::make_mut(round);
                 round.announced = true;
                 self.newest = self.newest.max(number);
                 let shown = (limits.tiles_shown / u64::from(tiles.max(1)))
                     .clamp(1, limits.rounds_shown.max(1));
                 let floor = RoundNumber::new((number.get() + 1).saturating_sub(shown));
                 self.floor = self.floor.max(floor);
-                self.changes.announce(number, round);
+                self.changes.announce(number, round, limits);
             }
             // A round written ahead of an end that was then moved before it never runs.
             let cancelled = ends_at.is_some_and(|end| schedule.opens_at >= end);
             if self.closed || cancelled || now >= schedule.closes_at {
-                Arc::make_mut(round).closed = true;
+                round.close();
                 self.changes.closed.push(number);
                 self.closed_shown.insert(number);
                 if self.closed_shown.len() > limits.closed_shown {
@@ -227,6 +228,12 @@ impl HuntFold {
         self.changes.keep_limit(limits);
     }
 
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let rounds = self.rounds.values();
+        let claims: usize = rounds.map(|round| round.claims.heap_bytes()).sum();
+        claims + self.changes.claims.capacity() * size_of::<(RoundNumber, Claim)>()
+    }
+
     fn open(&mut self, opened: RoundOpened) {
         if opened.round < self.oldest {
             return;
@@ -234,7 +241,7 @@ impl HuntFold {
         let round = self.rounds.entry(opened.round).or_default();
         if round.opened.is_none() {
             self.next_change = self.next_change.min(opened.schedule.opens_at);
-            Arc::make_mut(round).opened = Some(opened);
+            round.opened = Some(Arc::new(opened));
         }
     }
 
@@ -269,10 +276,12 @@ impl Changes {
 
     /// Claims may have been committed, and a seed published, on streams that were read
     /// ahead; clients learn of them with the round.
-    fn announce(&mut self, number: RoundNumber, round: &RoundFold) {
-        self.rounds.push(number);
-        let claims = round.claims.iter().map(|claim| live_claim(number, claim));
-        self.claims.extend(claims);
+    fn announce(&mut self, number: RoundNumber, round: &RoundFold, limits: &BroadcastLimits) {
+        if self.make_room(1 + round.claims.len(), limits) {
+            self.rounds.push(number);
+            let claims = round.claims.iter().map(|&claim| (number, claim));
+            self.claims.extend(claims);
+        }
         if let Some(seed) = round.seed {
             self.seeds.push(LiveSeed {
                 round: number,
@@ -281,21 +290,26 @@ impl Changes {
         }
     }
 
+    /// Whether there is room for so many changes more; from where there is none, changes are
+    /// no longer listed.
+    #[inline]
+    fn make_room(&mut self, more: usize, limits: &BroadcastLimits) -> bool {
+        if !self.overflowed && self.len() + more > limits.changes {
+            self.overflow();
+        }
+        !self.overflowed
+    }
+
     fn keep_limit(&mut self, limits: &BroadcastLimits) {
         if self.overflowed || self.len() > limits.changes {
-            *self = Self {
-                overflowed: true,
-                ..Self::default()
-            };
+            self.overflow();
         }
     }
-}
 
-fn live_claim(round: RoundNumber, claim: &SnapshotClaim) -> LiveClaim {
-    LiveClaim {
-        round,
-        tile: claim.tile,
-        player: claim.player.clone(),
-        points: claim.points,
+    fn overflow(&mut self) {
+        *self = Self {
+            overflowed: true,
+            ..Self::default()
+        };
     }
 }

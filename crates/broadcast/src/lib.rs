@@ -13,14 +13,19 @@
 //! or which process sent what.
 
 mod board;
+mod checkpoint;
 mod feed;
 mod fold;
 mod frame;
 mod hunt;
 mod limits;
+mod names;
 mod round;
+mod text;
+mod unpack;
 
 pub use board::BoardUpdate;
+pub use checkpoint::RestoreError;
 pub use feed::{Cursor, FeedVersion, Feeds, Next, Start};
 pub use fold::{ApplyError, Broadcast};
 pub use frame::Frame;

@@ -34,6 +34,8 @@ enum Op {
     Cut(usize),
     PushBoard(usize),
     Rebuild(usize, bool),
+    Checkpoint(usize),
+    Restore(usize),
     Connect(usize, usize, bool),
     Drop(usize),
     Read(usize, usize),
@@ -42,6 +44,8 @@ enum Op {
 struct Process {
     broadcast: Broadcast,
     folded: Vec<usize>,
+    /// The last checkpoint, and what was folded in then.
+    checkpoint: Option<(Vec<u8>, Vec<usize>)>,
 }
 
 #[derive(Default)]
@@ -55,7 +59,27 @@ impl Process {
         Self {
             broadcast: Broadcast::new(world.shards, LIMITS),
             folded: vec![0; usize::from(world.shards.count()) + 1],
+            checkpoint: None,
         }
+    }
+
+    fn take_checkpoint(&mut self) {
+        // From a clone, as another thread would.
+        let checkpoint = written(&self.broadcast.clone());
+        self.checkpoint = Some((checkpoint, self.folded.clone()));
+    }
+
+    /// Forgets everything but the last checkpoint; `false` if there is none.
+    fn restore(&mut self, world: &World) -> bool {
+        let Some((checkpoint, folded)) = &self.checkpoint else {
+            return false;
+        };
+        let mut input = checkpoint.as_slice();
+        self.broadcast = Broadcast::restore(world.shards, LIMITS, &mut input).expect("own bytes");
+        assert!(input.is_empty());
+        assert_eq!(&written(&self.broadcast), checkpoint);
+        self.folded.clone_from(folded);
+        true
     }
 
     /// Folds up to `count` more batches of a stream in.
@@ -88,6 +112,12 @@ impl Process {
         };
         self.broadcast.push_board(HUNT, update);
     }
+}
+
+fn written(broadcast: &Broadcast) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    broadcast.checkpoint(&mut bytes).expect("memory");
+    bytes
 }
 
 fn claims_in(batch: &huntcore_model::Batch) -> usize {
@@ -161,6 +191,8 @@ fn any_op() -> impl Strategy<Value = Op> {
         8 => (0..2_usize).prop_map(Op::Cut),
         3 => (0..2_usize).prop_map(Op::PushBoard),
         1 => (0..2_usize, any::<bool>()).prop_map(|(process, cut)| Op::Rebuild(process, cut)),
+        2 => (0..2_usize).prop_map(Op::Checkpoint),
+        2 => (0..2_usize).prop_map(Op::Restore),
         4 => (0..4_usize, 0..2_usize, prop::bool::weighted(0.9)).prop_map(|(client, process, resume)| Op::Connect(client, process, resume)),
         1 => (0..4_usize).prop_map(Op::Drop),
         10 => (0..4_usize, 0..4_usize).prop_map(|(client, merge_over)| Op::Read(client, merge_over)),
@@ -198,7 +230,11 @@ fn run(shards: u16, ops: Vec<Op>) {
             Op::PushBoard(process) => processes[process].push_board(&world),
             Op::Rebuild(index, cut) => {
                 let folded = processes[index].folded.clone();
-                processes[index] = Process::new(&world);
+                let checkpoint = processes[index].checkpoint.take();
+                processes[index] = Process {
+                    checkpoint,
+                    ..Process::new(&world)
+                };
                 for (stream, count) in folded.into_iter().enumerate() {
                     processes[index].fold(&world, stream, count);
                     if cut {
@@ -209,6 +245,14 @@ fn run(shards: u16, ops: Vec<Op>) {
                 processes[index].broadcast.cut_tick(world.now());
                 for client in &mut clients {
                     client.link = client.link.filter(|&(linked, _)| linked != index);
+                }
+            }
+            Op::Checkpoint(process) => processes[process].take_checkpoint(),
+            Op::Restore(index) => {
+                if processes[index].restore(&world) {
+                    for client in &mut clients {
+                        client.link = client.link.filter(|&(linked, _)| linked != index);
+                    }
                 }
             }
             Op::Connect(client, process, resume) => {
@@ -228,6 +272,8 @@ fn run(shards: u16, ops: Vec<Op>) {
         process.push_board(&world);
         process.broadcast.cut_tick(end);
     }
+    let [one, other] = &processes;
+    assert_eq!(written(&one.broadcast), written(&other.broadcast));
     let expected = world.expected(&LIMITS);
     for (index, client) in clients.iter_mut().enumerate() {
         if client.link.is_none() {

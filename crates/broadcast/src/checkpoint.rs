@@ -1,0 +1,312 @@
+//! The fold as bytes, and back.
+//!
+//! A snapshot of the model's making (checked blocks) with the magic "HCLC". Its fields:
+//! number of shards; the control stream's next sequence; for each shard its next sequence,
+//! its time and its players' ids by number; records left out; hunts, each with its rounds
+//! and their claims by tile.
+//!
+//! Only what follows from the log is in it, so equal folds give equal bytes, however streams
+//! interleaved and ticks were cut (I5). Frames and boards are not: the boards' projection
+//! pushes them again, and whoever was connected resumes from the position of the checkpoint
+//! on, or gets a snapshot. Limits are configuration and not in it either.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+
+use huntcore_model::{
+    Hash32, HuntId, HuntNumber, PlayerId, PlayerNumber, Position, RoundNumber, RoundOpened,
+    RoundSchedule, Sequence, ShardId, ShardMap, SnapshotError, SnapshotReader, SnapshotWriter,
+    TileIndex, TimeMicros,
+};
+
+use crate::hunt::{HuntFold, Latest};
+use crate::names::Names;
+use crate::round::{Claim, RoundFold};
+use crate::{Broadcast, BroadcastLimits};
+
+const MAGIC: [u8; 4] = *b"HCLC";
+const FORMAT_VERSION: u16 = 1;
+/// No hunt gets as far, so that the round after any can be named.
+const ROUND_MAX: u64 = u64::MAX >> 1;
+
+/// Why bytes are not a checkpoint of this broadcast.
+#[derive(Debug, thiserror::Error)]
+pub enum RestoreError {
+    /// The bytes cannot be read, or are not those that were written, or are impossible.
+    #[error("broadcast cannot be restored")]
+    Snapshot(#[from] SnapshotError),
+    /// It was taken with another number of shards.
+    #[error("checkpoint of broadcast is of {found} shards, but there are {expected}")]
+    Shards {
+        /// The checkpoint's.
+        found: u64,
+        /// The deployment's.
+        expected: u16,
+    },
+}
+
+impl Broadcast {
+    /// Writes everything that was folded as bytes that [`Self::restore`] takes.
+    ///
+    /// Equal folds give equal bytes. Takes time in proportion to what is held: let another
+    /// thread do it on a clone, which costs little. Writes in pieces of 64 KiB.
+    pub fn checkpoint(&self, out: &mut impl Write) -> io::Result<()> {
+        let mut out = SnapshotWriter::new(out, MAGIC, FORMAT_VERSION)?;
+        out.number(u64::from(self.shards.count()))?;
+        out.number(self.position.next(ShardId::CONTROL).get())?;
+        let streams = self.shards.shards().zip(&self.times).zip(&self.names);
+        for ((shard, time), names) in streams {
+            out.number(self.position.next(shard).get())?;
+            out.number(time.get())?;
+            out.number(names.len() as u64)?;
+            for id in names.iter() {
+                out.bytes(id.unwrap_or_default().as_bytes())?;
+            }
+        }
+        out.number(self.records_left_out)?;
+        out.number(self.hunts.len() as u64)?;
+        for (number, hunt) in &self.hunts {
+            out.number(u64::from(number.get()))?;
+            write_hunt(&mut out, &hunt.fold)?;
+        }
+        out.finish()?;
+        Ok(())
+    }
+
+    /// A broadcast that goes on where the checkpoint was taken and ends with the same, in
+    /// what clients know, as if it had folded the log from its start.
+    ///
+    /// It has a feed for each hunt at once, in which those can resume who have seen at least
+    /// what the checkpoint holds. Reads to the checkpoint's end and no further.
+    pub fn restore(
+        shards: ShardMap,
+        limits: BroadcastLimits,
+        input: &mut impl Read,
+    ) -> Result<Self, RestoreError> {
+        let mut input = SnapshotReader::new(input, MAGIC, FORMAT_VERSION)?;
+        let mut broadcast = Self::new(shards, limits);
+        let found = input.number("number of shards")?;
+        if found != u64::from(shards.count()) {
+            return Err(RestoreError::Shards {
+                found,
+                expected: shards.count(),
+            });
+        }
+        read_position(&mut input, &mut broadcast.position, ShardId::CONTROL)?;
+        for (index, shard) in shards.shards().enumerate() {
+            read_position(&mut input, &mut broadcast.position, shard)?;
+            broadcast.times[index] = TimeMicros::new(input.number("time")?);
+            broadcast.names[index] = read_names(&mut input)?;
+        }
+        broadcast.time = broadcast.times.iter().copied().min().unwrap_or_default();
+        broadcast.records_left_out = input.number("records left out")?;
+        let mut least = 0;
+        for _ in 0..input.number("number of hunts")? {
+            let number = input.number_u32("hunt")?;
+            if number < least {
+                return Err(input.invalid("hunt", "it is out of order").into());
+            }
+            least = number.saturating_add(1);
+            let number = HuntNumber::new(number);
+            let fold = read_hunt(&mut input, number, shards)?;
+            // Fewer may have a feed now than when it was written.
+            if (number.get() as usize) < limits.hunts {
+                broadcast.hunts.entry(number).or_default().fold = fold;
+            }
+        }
+        input.finish()?;
+        broadcast.cut_tick(broadcast.time);
+        Ok(broadcast)
+    }
+}
+
+fn write_hunt(out: &mut SnapshotWriter<impl Write>, hunt: &HuntFold) -> io::Result<()> {
+    let id = hunt.id.as_ref().map_or("", HuntId::as_str);
+    out.bytes(id.as_bytes())?;
+    out.number(hunt.starts_at.get())?;
+    out.optional(hunt.ends_at.at.map(Sequence::get))?;
+    out.optional(hunt.ends_at.value.map(TimeMicros::get))?;
+    out.optional(hunt.paused.at.map(Sequence::get))?;
+    out.number(u64::from(hunt.paused.value))?;
+    out.number(u64::from(hunt.closed))?;
+    out.number(hunt.floor.get())?;
+    out.number(hunt.newest.get())?;
+    out.number(hunt.oldest.get())?;
+    // Those before the oldest have no effect any more, and whether they were ever noted
+    // depends on how streams interleaved.
+    let closed_shown = || hunt.closed_shown.range(hunt.oldest..);
+    out.number(closed_shown().count() as u64)?;
+    for round in closed_shown() {
+        out.number(round.get())?;
+    }
+    out.number(hunt.rounds.len() as u64)?;
+    for (number, round) in &hunt.rounds {
+        out.number(number.get())?;
+        write_round(out, round)?;
+    }
+    Ok(())
+}
+
+fn write_round(out: &mut SnapshotWriter<impl Write>, round: &RoundFold) -> io::Result<()> {
+    out.number(u64::from(round.opened.is_some()))?;
+    if let Some(opened) = &round.opened {
+        out.number(u64::from(opened.config_version))?;
+        for hash in [&opened.map, &opened.commitment, &opened.layout] {
+            out.raw(hash.bytes())?;
+        }
+        out.number(u64::from(opened.tiles))?;
+        out.number(opened.schedule.opens_at.get())?;
+        out.number(opened.schedule.closes_at.get())?;
+    }
+    out.number(u64::from(round.announced))?;
+    out.number(u64::from(round.closed))?;
+    out.number(u64::from(round.seed.is_some()))?;
+    if let Some(seed) = &round.seed {
+        out.raw(seed.bytes())?;
+    }
+    let mut claims: Vec<Claim> = round.claims.iter().copied().collect();
+    claims.sort_unstable();
+    out.number(claims.len() as u64)?;
+    let mut before = 0;
+    for claim in claims {
+        out.number(u64::from(claim.tile.get() - before))?;
+        out.number(u64::from(claim.shard.get()))?;
+        out.number(u64::from(claim.player.get()))?;
+        out.number(u64::from(claim.points))?;
+        before = claim.tile.get();
+    }
+    Ok(())
+}
+
+fn read_position(
+    input: &mut SnapshotReader<impl Read>,
+    position: &mut Position,
+    shard: ShardId,
+) -> Result<(), SnapshotError> {
+    position.advance(shard, Sequence::new(input.number("next sequence")?));
+    Ok(())
+}
+
+fn read_names(input: &mut SnapshotReader<impl Read>) -> Result<Names, SnapshotError> {
+    let mut names = Names::default();
+    let mut text = Vec::new();
+    let count = input.number_up_to(u64::from(u32::MAX), "number of players")?;
+    for _ in 0..count {
+        text.clear();
+        input.bytes_onto(&mut text, PlayerId::BYTES_MAX, "player id")?;
+        match std::str::from_utf8(&text) {
+            Ok("") => names.push(None),
+            Ok(id) => names.push(Some(id)),
+            Err(_) => return Err(input.invalid("player id", "it is not UTF-8")),
+        }
+    }
+    Ok(names)
+}
+
+fn read_hunt(
+    input: &mut SnapshotReader<impl Read>,
+    number: HuntNumber,
+    shards: ShardMap,
+) -> Result<HuntFold, SnapshotError> {
+    let mut hunt = HuntFold::default();
+    let id = input.bytes(HuntId::BYTES_MAX, "hunt id")?;
+    if !id.is_empty() {
+        let id = std::str::from_utf8(&id)
+            .ok()
+            .and_then(|id| HuntId::new(id).ok());
+        hunt.id = Some(id.ok_or_else(|| input.invalid("hunt id", "it is no hunt id"))?);
+    }
+    hunt.starts_at = TimeMicros::new(input.number("start")?);
+    hunt.ends_at = Latest {
+        at: input
+            .optional("entry that moved the end")?
+            .map(Sequence::new),
+        value: input.optional("end")?.map(TimeMicros::new),
+    };
+    hunt.paused = Latest {
+        at: input.optional("entry that paused")?.map(Sequence::new),
+        value: read_bool(input, "paused")?,
+    };
+    hunt.closed = read_bool(input, "closed")?;
+    hunt.floor = read_round_number(input, "lowest round")?;
+    hunt.newest = read_round_number(input, "newest round")?;
+    hunt.oldest = read_round_number(input, "oldest round")?;
+    for _ in 0..input.number("number of closed rounds shown")? {
+        let round = read_round_number(input, "closed round")?;
+        if hunt.closed_shown.last().is_some_and(|&last| last >= round) {
+            return Err(input.invalid("closed round", "it is out of order"));
+        }
+        hunt.closed_shown.insert(round);
+    }
+    let mut least = hunt.oldest;
+    for _ in 0..input.number("number of rounds")? {
+        let round = read_round_number(input, "round")?;
+        if round < least {
+            return Err(input.invalid("round", "it is out of order"));
+        }
+        least = round.next();
+        let fold = read_round(input, number, round, shards)?;
+        hunt.rounds.insert(round, fold);
+    }
+    // When the next one opens or closes is found out with the next batch.
+    hunt.next_change = TimeMicros::ZERO;
+    Ok(hunt)
+}
+
+fn read_round(
+    input: &mut SnapshotReader<impl Read>,
+    hunt: HuntNumber,
+    round: RoundNumber,
+    shards: ShardMap,
+) -> Result<RoundFold, SnapshotError> {
+    let mut fold = RoundFold::default();
+    if read_bool(input, "whether the round is known")? {
+        fold.opened = Some(Arc::new(RoundOpened {
+            hunt,
+            round,
+            config_version: input.number_u32("configuration version")?,
+            map: Hash32::new(input.array()?),
+            commitment: Hash32::new(input.array()?),
+            layout: Hash32::new(input.array()?),
+            tiles: input.number_u32("tiles")?,
+            schedule: RoundSchedule {
+                opens_at: TimeMicros::new(input.number("opening")?),
+                closes_at: TimeMicros::new(input.number("closing")?),
+            },
+        }));
+    }
+    fold.announced = read_bool(input, "announced")?;
+    fold.closed = read_bool(input, "closed")?;
+    if read_bool(input, "whether the seed is known")? {
+        fold.seed = Some(Hash32::new(input.array()?));
+    }
+    let shard_max = u64::from(shards.count()) - 1;
+    let mut before = 0_u32;
+    for _ in 0..input.number("number of claims")? {
+        let tile = before.checked_add(input.number_u32("tile")?);
+        let tile = tile.ok_or_else(|| input.invalid("tile", "it has more than 32 bits"))?;
+        let shard = input.number_up_to(shard_max, "shard of a claim")?;
+        fold.claims.push(Claim {
+            tile: TileIndex::new(tile),
+            shard: ShardId::new(u16::try_from(shard).expect("at most the number of shards")),
+            player: PlayerNumber::new(input.number_u32("player")?),
+            points: input.number_u32("points")?,
+        });
+        before = tile;
+    }
+    Ok(fold)
+}
+
+fn read_bool(
+    input: &mut SnapshotReader<impl Read>,
+    field: &'static str,
+) -> Result<bool, SnapshotError> {
+    Ok(input.number_up_to(1, field)? == 1)
+}
+
+fn read_round_number(
+    input: &mut SnapshotReader<impl Read>,
+    field: &'static str,
+) -> Result<RoundNumber, SnapshotError> {
+    Ok(RoundNumber::new(input.number_up_to(ROUND_MAX, field)?))
+}
