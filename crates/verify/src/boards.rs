@@ -6,16 +6,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hashbrown::HashMap;
 use huntcore_board::{BoardLimits, BoardName, BoardView, Boards, BoardsVersion, Entry};
 use huntcore_model::{
-    Batch, ControlRecord, HuntId, HuntNumber, PlayerId, Record, SCORE_MAGNITUDE_MAX, Sequence,
-    ShardId, TimeMicros,
+    Batch, ControlRecord, HuntId, HuntNumber, PlayerId, Record, Sequence, TimeMicros,
 };
 
 use crate::fault::{BoardLine, Fault, Place};
 use crate::players::{Known, PlayerIndex, Players};
 use crate::report::{BoardsReport, Report};
+use crate::table::{Moment, Table};
 use crate::verifier::Settings;
 
 const WINDOW_MICROS: u64 = 1_000_000;
@@ -35,33 +34,18 @@ pub struct BoardCheck {
     windows: BTreeMap<(TimeMicros, HuntNumber), Table>,
     /// Windows that anybody scored in.
     known: BTreeSet<(HuntNumber, TimeMicros)>,
+    /// The claims of the batch at hand: looked up all together, none waits for memory alone.
+    claims: Vec<Counted>,
     report: BoardsReport,
 }
 
-type Table = HashMap<PlayerIndex, Standing>;
-
+/// A claim on its way to the sum of its player.
 #[derive(Clone, Copy, Debug)]
-struct Standing {
-    score: i64,
-    reached: Moment,
-}
-
-/// The order of all records of all streams.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Moment {
-    time: TimeMicros,
-    shard: ShardId,
+struct Counted {
+    hunt: HuntNumber,
+    player: PlayerIndex,
+    points: u32,
     sequence: Sequence,
-}
-
-impl Moment {
-    pub(crate) const fn new(time: TimeMicros, at: Place) -> Self {
-        Self {
-            time,
-            shard: at.stream,
-            sequence: at.sequence,
-        }
-    }
 }
 
 impl BoardCheck {
@@ -88,6 +72,7 @@ impl BoardCheck {
             bests: BTreeMap::new(),
             windows: BTreeMap::new(),
             known: BTreeSet::new(),
+            claims: Vec::new(),
             report: BoardsReport::default(),
         }
     }
@@ -178,41 +163,37 @@ impl BoardCheck {
         let mut elsewhere = Report::default();
         for (sequence, record) in batch.records().map_while(Result::ok) {
             let at = Place::new(header.shard, sequence);
-            let moment = Moment::new(header.time, at);
             match record {
                 Record::Player(player) => self.players.meet(at, &player, &mut elsewhere),
                 Record::Claim(claim) => {
                     if let Known::Player(player) = self.players.of(at, claim.player) {
-                        self.claim(claim.hunt, player, claim.points, moment);
+                        self.claims.push(Counted {
+                            hunt: claim.hunt,
+                            player,
+                            points: claim.points,
+                            sequence,
+                        });
                     }
                 }
                 Record::Score(event) => {
                     if let Known::Player(player) = self.players.of(at, event.player) {
+                        let moment = Moment::new(header.time, at);
                         self.score(event.hunt, player, event.score, moment);
                     }
                 }
                 Record::Time | Record::Control { .. } => {}
             }
         }
-    }
-
-    /// Counts a claim: the sum is reached with the last claim that was worth anything, or
-    /// else with the first.
-    fn claim(&mut self, hunt: HuntNumber, player: PlayerIndex, points: u32, at: Moment) {
-        let table = self.totals.entry(hunt).or_default();
-        let new = Standing {
-            score: i64::from(points),
-            reached: at,
-        };
-        let standing = table.entry(player).or_insert(Standing { score: 0, ..new });
-        standing.reached = match (standing.score, points) {
-            (0, 0) => standing.reached.min(at),
-            (0, _) => at,
-            (_, 0) => standing.reached,
-            _ => standing.reached.max(at),
-        };
-        let sum = standing.score.saturating_add(new.score);
-        standing.score = sum.min(SCORE_MAGNITUDE_MAX);
+        let claims = std::mem::take(&mut self.claims);
+        for of_hunt in claims.chunk_by(|a, b| a.hunt == b.hunt) {
+            let table = self.totals.entry(of_hunt[0].hunt).or_default();
+            for claim in of_hunt {
+                let at = Place::new(header.shard, claim.sequence);
+                table.add(claim.player, claim.points, Moment::new(header.time, at));
+            }
+        }
+        self.claims = claims;
+        self.claims.clear();
     }
 
     /// Counts a score event: the highest counts, of equal ones the earliest.
@@ -224,12 +205,7 @@ impl BoardCheck {
             self.windows.entry((start, hunt)).or_default(),
         ];
         for table in tables {
-            let new = Standing { score, reached: at };
-            let standing = table.entry(player).or_insert(new);
-            let better = (score, std::cmp::Reverse(at));
-            if better > (standing.score, std::cmp::Reverse(standing.reached)) {
-                *standing = new;
-            }
+            table.raise(player, score, at);
         }
     }
 
@@ -289,14 +265,11 @@ impl BoardCheck {
 
     fn compare(&mut self, view: &BoardView<'_>, table: &Table, hunt: HuntNumber) {
         self.report.compared += 1;
-        let mut sorted: Vec<(&PlayerIndex, &Standing)> = table.iter().collect();
-        sorted.sort_unstable_by(|(_, a), (_, b)| {
-            b.score.cmp(&a.score).then(a.reached.cmp(&b.reached))
-        });
         let players = &self.players;
-        let mut expected = sorted
+        let mut expected = table
+            .ranked()
             .into_iter()
-            .map(|(player, standing)| (players.id(*player), standing.score));
+            .map(|(player, score)| (players.id(player), score));
         let mut found = view.entries(0);
         for rank in 1.. {
             let (expected, found): (_, Option<Entry<'_>>) = (expected.next(), found.next());
@@ -329,7 +302,7 @@ impl BoardCheck {
 mod tests {
     use huntcore_model::{
         BatchBuilder, ClaimRecord, Epoch, EventDigest, PlayerNumber, PlayerRecord, RoundNumber,
-        Salt, ScoreRecord, ShardMap, Tail, TileIndex,
+        Salt, ScoreRecord, ShardId, ShardMap, Tail, TileIndex,
     };
 
     use super::*;
@@ -387,7 +360,7 @@ mod tests {
     #[test]
     fn boards_that_show_what_was_counted_have_no_fault() {
         let found = faults(|check, ada, at| {
-            check.claim(HUNT, ada, 5, at);
+            check.totals.entry(HUNT).or_default().add(ada, 5, at);
             check.score(HUNT, ada, 3, at);
         });
         assert_eq!(found, []);
@@ -396,7 +369,7 @@ mod tests {
     #[test]
     fn a_board_that_shows_something_else_is_named_with_its_first_wrong_rank() {
         let found = faults(|check, ada, at| {
-            check.claim(HUNT, ada, 6, at);
+            check.totals.entry(HUNT).or_default().add(ada, 6, at);
             check.score(HUNT, ada, 3, at);
         });
         let text: Vec<String> = found.iter().map(ToString::to_string).collect();
@@ -408,7 +381,9 @@ mod tests {
 
     #[test]
     fn a_window_that_nobody_scored_in_and_an_entry_too_many_are_named() {
-        let found = faults(|check, ada, at| check.claim(HUNT, ada, 5, at));
+        let found = faults(|check, ada, at| {
+            check.totals.entry(HUNT).or_default().add(ada, 5, at);
+        });
         let text: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert_eq!(
             text,

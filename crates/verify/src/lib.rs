@@ -54,6 +54,7 @@ mod rounds;
 mod rules;
 mod seeds;
 mod streams;
+mod table;
 mod tiles;
 mod verifier;
 

@@ -20,6 +20,16 @@ pub(crate) struct Players {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct PlayerIndex(u32);
 
+impl PlayerIndex {
+    pub(crate) const fn new(index: u32) -> Self {
+        Self(index)
+    }
+
+    pub(crate) const fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// What a number stands for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Known {
