@@ -7,17 +7,17 @@ use tokio::net::TcpStream;
 
 use crate::world::{World, within};
 
-const FIN: u8 = 0x80;
+pub(crate) const FIN: u8 = 0x80;
 const MASKED: u8 = 0x80;
 const CONTINUATION: u8 = 0x0;
-const TEXT: u8 = 0x1;
+pub(crate) const TEXT: u8 = 0x1;
 const BINARY: u8 = 0x2;
 const CLOSE: u8 = 0x8;
 const PING: u8 = 0x9;
 const PONG: u8 = 0xa;
 
 /// A masked frame (the mask is zero, which is a mask like any other).
-fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let mut bytes = vec![first];
     match payload.len() {
         length @ 0..=125 => bytes.push(MASKED | u8::try_from(length).expect("small")),
@@ -35,7 +35,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-async fn open(world: &World) -> TcpStream {
+/// A socket whose handshake is done.
+pub(crate) async fn open(world: &World) -> TcpStream {
     let mut tcp = world.connect().await;
     let key = STANDARD.encode([7; 16]);
     let request = format!(

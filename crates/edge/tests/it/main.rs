@@ -13,5 +13,6 @@ mod limits;
 mod live;
 mod operations;
 mod shutdown;
+mod sockets;
 mod streams;
 mod world;

@@ -153,6 +153,7 @@ impl Reactor {
         };
         connection.stage = Stage::Closing { until, lingered: 0 };
         connection.partial = None;
+        connection.is_paused = false;
         self.wheel.set(key.index(), until);
         self.send(key);
         let Some(connection) = self.connections.get_mut(key) else {

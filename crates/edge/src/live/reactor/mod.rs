@@ -41,6 +41,8 @@ use crate::backend::View;
 
 /// Events taken from the kernel in one turn. A smaller number would starve sockets.
 const EVENTS_MAX: usize = 4_096;
+/// After so many events what was read is handed in, and outcomes are looked for.
+const EVENTS_BETWEEN: usize = 256;
 /// Sockets taken over in one turn: a crowd that comes at once holds nobody up.
 const ARRIVALS_MAX: usize = 64;
 const NO_WAIT: Option<Duration> = Some(Duration::ZERO);
@@ -172,9 +174,14 @@ impl Reactor {
             self.let_in();
         }
         self.take_arrivals();
-        for event in events.iter() {
+        for (number, event) in events.iter().enumerate() {
             if event.token() != WAKE_TOKEN {
                 self.on_event(event);
+            }
+            // The arbiters need not wait for all of a crowd to be read.
+            if number % EVENTS_BETWEEN == EVENTS_BETWEEN - 1 {
+                self.asks.submit(self.now);
+                self.take_outcomes();
             }
         }
         self.read_again();
@@ -201,9 +208,7 @@ impl Reactor {
         }
         let given_up_at = self.asks.deadline(self.shared.limits.request_timeout);
         let next = self.wheel.next().into_iter().chain(given_up_at).min()?;
-        let wait = self.clock.until(next, Instant::now());
-        // The kernel counts whole milliseconds and would cut what is finer.
-        Some(wait + Duration::from_micros(999))
+        Some(self.clock.until(next, Instant::now()))
     }
 
     /// Whether there is a new one.
@@ -309,7 +314,13 @@ impl Reactor {
         if connection.unsent.is_some() {
             self.flush(key);
         }
-        if is_readable {
+        // One that waits for room is read once there is some.
+        if is_readable
+            && self
+                .connections
+                .get_mut(key)
+                .is_some_and(|found| !found.is_paused)
+        {
             self.read(key);
         }
     }

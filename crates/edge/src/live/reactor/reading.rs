@@ -23,6 +23,8 @@ use crate::rate::TooFast;
 
 /// Messages that are no messages, before the peer is taken to be no client of ours.
 const BAD_MESSAGES_MAX: u32 = 64;
+/// Answers are sent once they are as many bytes, be there more to read or not.
+const ANSWERED_BYTES_MAX: usize = 8 << 10;
 /// Times that one socket is read before the others have their turn.
 const READS_MAX: usize = 4;
 /// Reads this much of what a peer still sends after goodbye.
@@ -110,6 +112,9 @@ impl Reactor {
                         && let ControlFlow::Break(farewell) = self.on_message(key, message)
                     {
                         break Pumped::Ended(farewell);
+                    }
+                    if self.out.bytes.len() >= ANSWERED_BYTES_MAX {
+                        self.send(key);
                     }
                     continue;
                 }
