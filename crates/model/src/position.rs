@@ -148,18 +148,22 @@ impl Position {
 }
 
 impl PositionAfter {
-    const BYTES_MAX: usize = 15;
+    // Two bytes of head, and two numbers in the buffers that they are written in.
+    const BYTES_MAX: usize = 2 + 10 + 10;
     const CHARACTERS_MAX: usize = Self::BYTES_MAX.div_ceil(3) * 4;
 
     /// Just after the record at `sequence` of one stream.
+    #[inline]
     #[must_use]
     pub fn new(shard: ShardId, sequence: Sequence) -> Self {
         let mut bytes = [0; Self::BYTES_MAX];
-        bytes[..2].copy_from_slice(&[FORMAT, 1]);
+        (bytes[0], bytes[1]) = (FORMAT, 1);
         let mut length = 2;
         for number in [u64::from(shard.get()), sequence.advanced(1).get()] {
             let (encoded, count) = encode_number(number);
-            bytes[length..length + count].copy_from_slice(&encoded[..count]);
+            // All ten, since a copy of a fixed length is cheaper than one that has to be measured.
+            let place = bytes[length..].first_chunk_mut();
+            *place.expect("two numbers have room") = encoded;
             length += count;
         }
         Self { bytes, length }
@@ -169,6 +173,13 @@ impl PositionAfter {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..self.length]
+    }
+
+    /// The binary form's bytes with some more behind them, and how many belong to it.
+    #[inline]
+    #[must_use]
+    pub const fn padded(&self) -> (&[u8; Self::BYTES_MAX], usize) {
+        (&self.bytes, self.length)
     }
 
     /// Gives the text to `use_text`.

@@ -4,8 +4,10 @@
 //! buffer, which is as long as the longest item and reused. Every item answers for itself: one
 //! that is wrong is a fault, and the next is read as if nothing had been.
 
+use huntcore_model::HuntId;
+
 use crate::attempt::{ClaimFault, ClaimForRef, parse_claim_for};
-use crate::proto::{LengthPrefix, decode_claim_for, length_prefix};
+use crate::proto::{LengthPrefix, decode_likely, length_prefix};
 
 /// An item of a stream of attempts has at most this many bytes.
 pub const CLAIM_ITEM_BYTES_MAX: usize = 16 << 10;
@@ -23,6 +25,7 @@ pub enum ClaimStreamForm {
 #[derive(Debug)]
 pub struct ClaimReader {
     form: ClaimStreamForm,
+    likely: Option<HuntId>,
     /// The beginning of an item whose end has not come yet.
     carried: Vec<u8>,
     /// Whether what is carried has been given out.
@@ -48,10 +51,16 @@ impl ClaimReader {
     pub const fn new(form: ClaimStreamForm) -> Self {
         Self {
             form,
+            likely: None,
             carried: Vec::new(),
             given: false,
             place: Place::Item,
         }
+    }
+
+    /// The hunt of most attempts to come: of protobuf, its name is compared and not checked.
+    pub fn expect_hunt(&mut self, hunt: Option<HuntId>) {
+        self.likely = hunt;
     }
 
     /// Whether nothing that may still come can be read. The last item said why.
@@ -68,6 +77,7 @@ impl ClaimReader {
 
     /// The next item, if `chunk` has its end; moves `chunk` past it. `None` once `chunk` is
     /// used up.
+    #[inline]
     pub fn next<'item, 'chunk: 'item>(
         &'item mut self,
         chunk: &mut &'chunk [u8],
@@ -136,6 +146,7 @@ impl ClaimReader {
         None
     }
 
+    #[inline]
     fn next_message<'item, 'chunk: 'item>(
         &'item mut self,
         chunk: &mut &'chunk [u8],
@@ -164,10 +175,11 @@ impl ClaimReader {
     }
 
     /// The next message, if it lies in `chunk` as a whole.
-    fn next_in_place<'a>(
-        &mut self,
-        chunk: &mut &'a [u8],
-    ) -> Option<Result<ClaimForRef<'a>, ClaimFault>> {
+    #[inline]
+    fn next_in_place<'item, 'chunk: 'item>(
+        &'item mut self,
+        chunk: &mut &'chunk [u8],
+    ) -> Option<Result<ClaimForRef<'item>, ClaimFault>> {
         let bytes = *chunk;
         match length_prefix(bytes) {
             LengthPrefix::Broken => Some(Err(self.lose(chunk))),
@@ -175,8 +187,9 @@ impl ClaimReader {
                 let end = prefix + usize::try_from(message).expect("checked");
                 match bytes.get(prefix..end) {
                     Some(message) => {
+                        let likely = self.likely.as_ref().map_or("", HuntId::as_str);
                         *chunk = &bytes[end..];
-                        Some(decode_claim_for(message).map_err(ClaimFault::Proto))
+                        Some(decode_likely(message, likely).map_err(ClaimFault::Proto))
                     }
                     None => self.carry(chunk),
                 }
@@ -202,8 +215,9 @@ impl ClaimReader {
                     let end = prefix + usize::try_from(message).expect("checked");
                     if self.carried.len() == end {
                         self.given = true;
+                        let likely = self.likely.as_ref().map_or("", HuntId::as_str);
                         let message = &self.carried[prefix..];
-                        return Some(decode_claim_for(message).map_err(ClaimFault::Proto));
+                        return Some(decode_likely(message, likely).map_err(ClaimFault::Proto));
                     }
                     end - self.carried.len()
                 }

@@ -21,7 +21,7 @@ pub fn put_outcome(
     now: TimeMicros,
 ) {
     match form {
-        ClaimStreamForm::Lines => put_json(out, outcome, now, b"}\n"),
+        ClaimStreamForm::Lines => put_json(out, outcome, now, b"}\n", 2),
         ClaimStreamForm::Protobuf => proto::put_outcome(out, outcome, now),
     }
 }
@@ -40,7 +40,7 @@ pub fn put_refusal(out: &mut impl BufMut, form: ClaimStreamForm, kind: OutcomeKi
 
 /// Like [`put_outcome`] in JSON, but without a line end.
 pub fn put_json_outcome(out: &mut impl BufMut, outcome: &Outcome, now: TimeMicros) {
-    put_json(out, outcome, now, b"}");
+    put_json(out, outcome, now, b"}\n", 1);
 }
 
 /// Like [`put_refusal`] in JSON, but without a line end.
@@ -54,7 +54,13 @@ pub fn put_json_refusal(out: &mut impl BufMut, kind: OutcomeKind, error: &str) {
 }
 
 #[inline]
-fn put_json(out: &mut impl BufMut, outcome: &Outcome, now: TimeMicros, end: &[u8]) {
+fn put_json(
+    out: &mut impl BufMut,
+    outcome: &Outcome,
+    now: TimeMicros,
+    end: &[u8; 2],
+    end_length: usize,
+) {
     let mut item = Scratch::<JSON_BYTES_MAX>::new();
     match *outcome {
         Outcome::Won {
@@ -62,26 +68,26 @@ fn put_json(out: &mut impl BufMut, outcome: &Outcome, now: TimeMicros, end: &[u8
             sequence,
             points,
         } => {
-            item.put(br#"{"outcome":"won","receipt":{"position":""#);
+            item.put_all(br#"{"outcome":"won","receipt":{"position":""#);
             PositionAfter::new(shard, sequence).with_text(|text| item.put(text));
-            item.put(br#""},"points":"#);
+            item.put_all(br#""},"points":"#);
             item.put_decimal(u64::from(points));
         }
         Outcome::Taken { shard, sequence } => {
-            item.put(br#"{"outcome":"taken","winner_position":""#);
+            item.put_all(br#"{"outcome":"taken","winner_position":""#);
             PositionAfter::new(shard, sequence).with_text(|text| item.put(text));
-            item.put(b"\"");
+            item.put_all(b"\"");
         }
         _ => {
-            item.put(br#"{"outcome":""#);
+            item.put_all(br#"{"outcome":""#);
             item.put(outcome.kind().name().as_bytes());
-            item.put(b"\"");
+            item.put_all(b"\"");
             if let Some(millis) = retry_after_ms(outcome, now) {
-                item.put(br#","retry_after_ms":"#);
+                item.put_all(br#","retry_after_ms":"#);
                 item.put_decimal(millis);
             }
         }
     }
-    item.put(end);
+    item.put_first(end, end_length);
     out.put_slice(item.as_slice());
 }

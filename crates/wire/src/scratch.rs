@@ -22,6 +22,21 @@ impl<const N: usize> Scratch<N> {
         self.length = end;
     }
 
+    /// Appends the first `count` of `bytes`. There has to be room for all of them: to copy as many
+    /// every time is quicker than to ask how many.
+    #[inline]
+    pub(crate) fn put_first<const M: usize>(&mut self, bytes: &[u8; M], count: usize) {
+        let place = self.bytes[self.length..].first_chunk_mut();
+        *place.expect("room for all of them") = *bytes;
+        self.length += count;
+    }
+
+    /// Appends bytes of a number that is known beforehand.
+    #[inline]
+    pub(crate) fn put_all<const M: usize>(&mut self, bytes: &[u8; M]) {
+        self.put_first(bytes, M);
+    }
+
     /// Overwrites the first byte.
     pub(crate) const fn set_first(&mut self, byte: u8) {
         self.bytes[0] = byte;

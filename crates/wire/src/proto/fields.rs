@@ -84,8 +84,27 @@ impl<'a> Fields<'a> {
         Self { rest: message }
     }
 
+    /// The first byte of the next field; the whole key, if it is one of ours.
+    #[inline(always)]
+    pub(super) fn key_byte(&self) -> Option<u8> {
+        self.rest.first().copied()
+    }
+
+    /// The value behind a key of one byte, which says that it is a number.
+    #[inline(always)]
+    pub(super) fn number_here(&mut self) -> Result<u64, ProtoFault> {
+        self.rest = &self.rest[1..];
+        self.number()
+    }
+
+    /// The value behind a key of one byte, which says that it is bytes.
+    #[inline(always)]
+    pub(super) fn bytes_here(&mut self) -> Result<&'a [u8], ProtoFault> {
+        self.rest = &self.rest[1..];
+        self.bytes()
+    }
+
     /// The next field's number and value; `None` at the end.
-    #[inline]
     pub(super) fn next(&mut self) -> Result<Option<(u32, Value<'a>)>, ProtoFault> {
         if self.rest.is_empty() {
             return Ok(None);
@@ -173,8 +192,7 @@ impl<'a> Value<'a> {
 
     #[inline]
     pub(super) fn number_u32(self, field: &'static str) -> Result<u32, ProtoFault> {
-        let found = self.number(field)?;
-        u32::try_from(found).map_err(|_| ProtoFault::Range { field, found })
+        narrow(self.number(field)?, field)
     }
 
     #[inline]
@@ -187,7 +205,7 @@ impl<'a> Value<'a> {
 
     #[inline]
     pub(super) fn text(self, field: &'static str) -> Result<&'a str, ProtoFault> {
-        std::str::from_utf8(self.bytes(field)?).map_err(|_| ProtoFault::Utf8 { field })
+        text(self.bytes(field)?, field)
     }
 
     #[cold]
@@ -205,23 +223,37 @@ impl<'a> Value<'a> {
     }
 }
 
+#[inline]
+pub(super) fn narrow(found: u64, field: &'static str) -> Result<u32, ProtoFault> {
+    u32::try_from(found).map_err(|_| ProtoFault::Range { field, found })
+}
+
+#[inline]
+pub(super) fn text<'a>(bytes: &'a [u8], field: &'static str) -> Result<&'a str, ProtoFault> {
+    std::str::from_utf8(bytes).map_err(|_| ProtoFault::Utf8 { field })
+}
+
 /// The number at the start of `bytes`, and how many of them it takes.
 #[inline]
 fn read_number(bytes: &[u8]) -> Result<(u64, usize), ProtoFault> {
-    match bytes.first() {
-        Some(&byte) if byte < 0x80 => Ok((u64::from(byte), 1)),
-        _ => read_long_number(bytes),
+    let mut number = 0;
+    for (index, &byte) in bytes.iter().take(4).enumerate() {
+        number |= u64::from(byte & 0x7f) << (7 * index);
+        if byte < 0x80 {
+            return Ok((number, index + 1));
+        }
     }
+    read_long_number(bytes)
 }
 
+#[cold]
 fn read_long_number(bytes: &[u8]) -> Result<(u64, usize), ProtoFault> {
     let mut number = 0;
     for (index, &byte) in bytes.iter().enumerate() {
-        let bits = u64::from(byte & 0x7f);
         if index == 9 && byte > 1 {
             return Err(ProtoFault::Number);
         }
-        number |= bits << (7 * index);
+        number |= u64::from(byte & 0x7f) << (7 * index);
         if byte < 0x80 {
             return Ok((number, index + 1));
         }

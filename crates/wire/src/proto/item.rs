@@ -67,7 +67,7 @@ pub fn decode_claim_item(message: &[u8]) -> Result<ClaimItemRef<'_>, ProtoFault>
 pub(crate) fn put_outcome(out: &mut impl BufMut, outcome: &Outcome, now: TimeMicros) {
     let mut item = Scratch::<ITEM_BYTES_MAX>::new();
     // The length comes last; it fits one byte.
-    item.put(&[0, 1 << 3, number_of(outcome.kind())]);
+    item.put_all(&[0, 1 << 3, number_of(outcome.kind())]);
     match *outcome {
         Outcome::Won {
             shard,
@@ -75,17 +75,17 @@ pub(crate) fn put_outcome(out: &mut impl BufMut, outcome: &Outcome, now: TimeMic
             points,
         } => {
             let position = PositionAfter::new(shard, sequence);
-            let bytes = position.as_bytes();
-            let length = small(bytes.len());
-            item.put(&[2 << 3 | 2, length + 2, 1 << 3 | 2, length]);
-            item.put(bytes);
+            let (bytes, length) = position.padded();
+            let count = small(length);
+            item.put_all(&[2 << 3 | 2, count + 2, 1 << 3 | 2, count]);
+            item.put_first(bytes, length);
             put_number_field(&mut item, 3, u64::from(points));
         }
         Outcome::Taken { shard, sequence } => {
             let position = PositionAfter::new(shard, sequence);
-            let bytes = position.as_bytes();
-            item.put(&[4 << 3 | 2, small(bytes.len())]);
-            item.put(bytes);
+            let (bytes, length) = position.padded();
+            item.put_all(&[4 << 3 | 2, small(length)]);
+            item.put_first(bytes, length);
         }
         _ => {
             if let Some(millis) = retry_after_ms(outcome, now) {
@@ -109,8 +109,8 @@ pub(crate) fn put_item(out: &mut impl BufMut, kind: OutcomeKind, error: &str) {
 #[inline]
 fn put_number_field(item: &mut Scratch<ITEM_BYTES_MAX>, field: u8, number: u64) {
     let (bytes, length) = number_bytes(number);
-    item.put(&[field << 3]);
-    item.put(&bytes[..length]);
+    item.put_all(&[field << 3]);
+    item.put_first(&bytes, length);
 }
 
 fn small(length: usize) -> u8 {

@@ -10,6 +10,7 @@ mod attempt;
 mod fields;
 mod item;
 
+pub(crate) use attempt::decode_likely;
 pub use attempt::{decode_claim_for, encode_claim_for};
 pub use fields::ProtoFault;
 pub(crate) use fields::{LengthPrefix, length_prefix};
