@@ -2,6 +2,11 @@
 //! to be run under a profiler. `perf stat -e instructions:u claim_path protobuf 1000`, divided
 //! by the attempts that it prints, is what one attempt costs this crate.
 
+#![expect(
+    clippy::disallowed_methods,
+    reason = "a program for a profiler, and no part of the crate"
+)]
+
 use std::io::Write as _;
 
 use huntcore_model::{Outcome, Sequence, ShardId, TimeMicros};

@@ -21,6 +21,11 @@ impl HuntNames {
         }
     }
 
+    /// The hunt that was found last.
+    pub(crate) fn last(&self) -> Option<HuntId> {
+        self.last.as_ref().map(|(id, _)| id.clone())
+    }
+
     fn look_up(&mut self, app: &App, name: &str) -> Option<HuntNumber> {
         let id = HuntId::new(name).ok()?;
         let number = app.backend.view().catalog.hunt(&id)?.number;

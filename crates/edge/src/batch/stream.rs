@@ -198,6 +198,7 @@ impl ClaimStream {
         let Some(Filling { submission, notes }) = &mut self.filling else {
             return;
         };
+        self.reader.expect_hunt(self.hunts.last());
         let mut rest = &self.chunk[..];
         for _ in 0..room {
             let Some(item) = self.reader.next(&mut rest) else {
