@@ -194,7 +194,7 @@ async fn pings_that_nobody_takes_the_pongs_of_cost_no_memory() {
 
 /// Not a test of its own: the edge of the next one, in a process that may open few files.
 #[tokio::test]
-#[ignore = "a_full_file_table_only_pauses_accepting starts it, with few files allowed"]
+#[ignore = "edge_with_few_files starts it, with few files allowed"]
 async fn an_edge_with_few_files() {
     use std::io::Write as _;
     let world = World::new().await;
@@ -207,10 +207,10 @@ async fn an_edge_with_few_files() {
     .await;
 }
 
-#[test]
-fn a_full_file_table_only_pauses_accepting() {
-    use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-    use std::net::TcpStream;
+/// An edge in a process that may open 40 files, and its address. It lives until its input is
+/// closed.
+pub(crate) fn edge_with_few_files() -> (std::process::Child, String) {
+    use std::io::{BufRead as _, BufReader};
     use std::process::{Command, Stdio};
 
     let this = std::env::current_exe().expect("a test binary");
@@ -228,6 +228,15 @@ fn a_full_file_table_only_pauses_accepting() {
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("listens ").map(str::to_owned))
         .expect("it listens");
+    (child, address)
+}
+
+#[test]
+fn a_full_file_table_only_pauses_accepting() {
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpStream;
+
+    let (mut child, address) = edge_with_few_files();
     // More than it has files for; the kernel completes them all the same.
     let crowd: Vec<_> = (0..60)
         .map(|_| TcpStream::connect(&address).expect("a backlog"))

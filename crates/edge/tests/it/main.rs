@@ -4,6 +4,7 @@ mod auth;
 mod bad_input;
 mod boards;
 mod claims;
+mod crowds;
 mod duplex;
 mod events;
 mod fake;
