@@ -2,7 +2,8 @@
 //!
 //! `projections [CLAIMS [PLAYERS [WHAT]]]` makes a log of that many claims in memory, in
 //! batches of 4,096, and folds it with a tick every 36 batches (as at 3 million claims a
-//! second), then once more without ticks, as a replay does. WHAT is `boards`, `broadcast`,
+//! second), then once more without ticks, as a replay does; and what holding the result,
+//! cloning, writing and restoring it takes. WHAT is `boards`, `broadcast`,
 //! `decode` (reading the records alone), `log` (nothing but making the log: what to
 //! subtract where instructions are counted) or `all`.
 
@@ -65,7 +66,18 @@ fn main() {
                 }
             });
             boards.publish();
-            println!("  {} KiB", (resident_bytes().saturating_sub(before)) >> 10);
+            println!(
+                "  {} KiB held",
+                (resident_bytes().saturating_sub(before)) >> 10
+            );
+            let clone = timed("  clone", || boards.clone());
+            let mut bytes = Vec::new();
+            timed("  checkpoint", || clone.checkpoint(&mut bytes)).expect("memory");
+            println!("  {} KiB written", bytes.len() >> 10);
+            let restored = timed("  restore", || {
+                Boards::restore(shards, BoardLimits::default(), &mut bytes.as_slice())
+            });
+            assert_eq!(restored.expect("own bytes").position(), boards.position());
         }
         if wants("broadcast") {
             let before = resident_bytes();
@@ -81,9 +93,30 @@ fn main() {
                     }
                 },
             );
-            println!("  {} KiB", (resident_bytes().saturating_sub(before)) >> 10);
+            println!(
+                "  {} KiB held",
+                (resident_bytes().saturating_sub(before)) >> 10
+            );
+            let clone = timed("  clone", || broadcast.clone());
+            let mut bytes = Vec::new();
+            timed("  checkpoint", || clone.checkpoint(&mut bytes)).expect("memory");
+            println!("  {} KiB written", bytes.len() >> 10);
+            let restored = timed("  restore", || {
+                Broadcast::restore(shards, BroadcastLimits::default(), &mut bytes.as_slice())
+            });
+            assert_eq!(
+                restored.expect("own bytes").position(),
+                broadcast.position()
+            );
         }
     }
+}
+
+fn timed<T>(name: &str, run: impl FnOnce() -> T) -> T {
+    let started = Instant::now();
+    let result = run();
+    println!("{name}: {:?}", started.elapsed());
+    result
 }
 
 #[derive(Default)]
@@ -183,7 +216,7 @@ fn created() -> ControlRecord {
             tiles: ROUND_TILES,
             values: Vec::new(),
             values_hidden: false,
-            cells: ROUND_TILES.into(),
+            cells: ROUND_TILES,
             cells_hash: Hash32::ZERO,
             config_hash: Hash32::ZERO,
         },

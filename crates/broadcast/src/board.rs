@@ -131,7 +131,7 @@ impl BoardText {
 
     pub(crate) fn text(&self) -> &Bytes {
         self.text
-            .get_or_init(|| text(ServerMessage::Board(self.message.clone())))
+            .get_or_init(|| text(&ServerMessage::Board(self.message.clone())))
     }
 }
 

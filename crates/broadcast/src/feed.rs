@@ -213,7 +213,7 @@ impl FeedVersion {
             let rounds = self.shown.rounds.iter();
             let mut boards = self.shown.boards.iter();
             let total = boards.find(|board| board.name() == BoardName::Total);
-            text(ServerMessage::Snapshot(SnapshotMessage {
+            text(&ServerMessage::Snapshot(SnapshotMessage {
                 server_time: self.time.into(),
                 tick: self.tick,
                 resume: (&*self.position).into(),

@@ -110,7 +110,7 @@ impl Frame {
     fn texts(&self) -> &Texts {
         self.texts.get_or_init(|| {
             let mut payloads: Vec<Bytes> = self.round_texts(RoundNumber::new(0)).collect();
-            payloads.push(text(ServerMessage::Delta(self.delta())));
+            payloads.push(text(&ServerMessage::Delta(self.delta())));
             payloads.extend(self.content.boards.iter().map(|board| board.text().clone()));
             Texts {
                 bytes: payloads.iter().map(Bytes::len).sum(),
@@ -124,7 +124,11 @@ impl Frame {
         let rounds = self.content.rounds.iter();
         rounds
             .filter(move |opened| opened.round >= oldest)
-            .map(|opened| text(ServerMessage::Round(RoundMessage::new(hunt, opened, *time))))
+            .map(|opened| {
+                text(&ServerMessage::Round(RoundMessage::new(
+                    hunt, opened, *time,
+                )))
+            })
     }
 
     fn delta(&self) -> DeltaMessage {
@@ -298,7 +302,7 @@ pub(crate) fn merged(frames: &[&Arc<Frame>]) -> Vec<Bytes> {
         .iter()
         .flat_map(|frame| frame.round_texts(oldest))
         .collect();
-    messages.push(text(ServerMessage::Delta(delta.without_old_rounds())));
+    messages.push(text(&ServerMessage::Delta(delta.without_old_rounds())));
     for name in BoardName::ALL {
         let boards = contents().rev().flat_map(|content| &content.boards);
         let latest = boards.into_iter().find(|board| board.name() == name);
@@ -307,7 +311,7 @@ pub(crate) fn merged(frames: &[&Arc<Frame>]) -> Vec<Bytes> {
     messages
 }
 
-pub(crate) fn text(message: ServerMessage) -> Bytes {
+pub(crate) fn text(message: &ServerMessage) -> Bytes {
     Bytes::from(message.to_json())
 }
 
@@ -356,7 +360,7 @@ mod tests {
             hunt: HuntId::new(&"x".repeat(HuntId::BYTES_MAX)).expect("a slug"),
             time: LATEST,
             oldest: round,
-            rounds: vec![Arc::new(opened); 2],
+            rounds: [opened.clone(), opened].map(Arc::new).to_vec(),
             claims: (0..claims)
                 .map(|index| (round, claim(u32::from(index % 2 == 1))))
                 .collect(),

@@ -1,9 +1,9 @@
 //! Broadcast: folds committed batches and board versions into frames that every client of a
 //! hunt shares.
 //!
-//! A frame is what one tick has changed, as ready texts; a [`FeedVersion`] is an immutable
-//! ring of the last frames with a snapshot beside it, and a client is a [`Cursor`] into it.
-//! A slow client's missed frames are merged, or a snapshot takes their place: a change is
+//! A frame is what one tick has changed, as texts made for their first reader; a
+//! [`FeedVersion`] is an immutable ring of the last frames with a snapshot beside it, and a
+//! client is a [`Cursor`] into it. A slow client's missed frames are merged, or a snapshot takes their place: a change is
 //! never skipped without the client's being told.
 //!
 //! Pure: no clock, no I/O, no threads; ticks come with the caller's time. It reads no state
@@ -11,6 +11,13 @@
 //! versions pushed into it, its snapshots included. What a client has made of all messages
 //! in the end depends on the log alone, not on how streams interleave, where ticks are cut
 //! or which process sent what.
+//!
+//! # Cost
+//! A claim is 16 bytes in a round's list, which versions share in chunks, and 24 in a frame,
+//! unless the tick has more changes than its limit. Players are named by number, and their
+//! ids, each kept once a stream, are looked up when a text is made. So what nobody reads
+//! costs nothing more, and what is read is written once and shared.
+//! `projections` among the examples measures it.
 
 mod board;
 mod checkpoint;
