@@ -54,8 +54,9 @@ impl fmt::Display for Failed {
     }
 }
 
-impl<E: Error> From<E> for Failed {
-    fn from(error: E) -> Self {
+impl Failed {
+    /// An error and its causes.
+    pub(crate) fn from_ref(error: &dyn Error) -> Self {
         let mut message = error.to_string();
         let mut source = error.source();
         while let Some(cause) = source {
@@ -67,5 +68,11 @@ impl<E: Error> From<E> for Failed {
             source = cause.source();
         }
         Self { message }
+    }
+}
+
+impl<E: Error> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self::from_ref(&error)
     }
 }

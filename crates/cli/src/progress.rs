@@ -15,10 +15,12 @@ impl Progress {
     }
 
     /// Of bytes, however many they turn out to be.
-    pub(crate) fn bytes(output: Output) -> Self {
-        let template =
-            "{bar:32} {percent:>3} % of {binary_total_bytes}, {binary_bytes_per_sec}, {eta} left";
-        Self::with(output, Some(0), template)
+    pub(crate) fn bytes(output: Output, what: &str) -> Self {
+        let template = format!(
+            "{{bar:32}} {{percent:>3}} % of {{binary_total_bytes}}, {{binary_bytes_per_sec}}, \
+             {{eta}} left, {what}"
+        );
+        Self::with(output, Some(0), &template)
     }
 
     fn with(output: Output, length: Option<u64>, template: &str) -> Self {

@@ -29,8 +29,36 @@ pub(crate) struct OpenedData {
     pub(crate) config: Option<ConfigFile>,
 }
 
+impl OpenedData {
+    /// Where the log's checkpoints are.
+    pub(crate) fn checkpoints(&self) -> PathBuf {
+        self.directory.join("checkpoints")
+    }
+}
+
 impl DataPlace {
     pub(crate) fn open(&self) -> Result<OpenedData, Failed> {
+        let (directory, config) = self.find()?;
+        let inspection = FileLog::inspect(&directory)?;
+        if inspection.shards().is_empty() {
+            let directory = directory.display();
+            return Err(Failed::new(format!(
+                "{directory} is empty: no log was begun there"
+            )));
+        }
+        Ok(OpenedData {
+            directory,
+            inspection,
+            config,
+        })
+    }
+
+    /// The log's directory, whatever is in it.
+    pub(crate) fn directory(&self) -> Result<PathBuf, Failed> {
+        Ok(self.find()?.0)
+    }
+
+    fn find(&self) -> Result<(PathBuf, Option<ConfigFile>), Failed> {
         let config_path = match (&self.config, &self.data) {
             (Some(path), _) => Some(path.as_path()),
             (None, Some(_)) => None,
@@ -45,17 +73,6 @@ impl DataPlace {
             }
             (None, None) => return Err(Failed::new("neither --data nor --config is given")),
         };
-        let inspection = FileLog::inspect(&directory)?;
-        if inspection.shards().is_empty() {
-            let directory = directory.display();
-            return Err(Failed::new(format!(
-                "{directory} is empty: no log was begun there"
-            )));
-        }
-        Ok(OpenedData {
-            directory,
-            inspection,
-            config,
-        })
+        Ok((directory, config))
     }
 }

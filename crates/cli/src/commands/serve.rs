@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::{Args, ValueEnum};
 use huntcore_edge::{Backend, CommandError, Counts, Edge, EdgeConfig, HuntCommand};
 use huntcore_log::Log;
-use huntcore_log_file::FileLog;
+use huntcore_log_file::{FileLog, FileLogOptions};
 use huntcore_node::{Node, NodeConfig, SystemClock};
 use huntcore_wire::HuntRequest;
 use serde_json::json;
@@ -92,7 +92,7 @@ impl Server {
         let edge = config.edge(auth_off)?;
         let hunts = config.hunts()?;
         check_free(edge.listen)?;
-        let log = open_log(&data)?;
+        let log = open_log(&data, config.log_options()?)?;
         let node = config.node(&data)?;
         Ok(Self::new(edge, node, hunts, log))
     }
@@ -206,11 +206,8 @@ pub(crate) fn check_free(listen: SocketAddr) -> Result<(), Failed> {
 }
 
 /// Opens a log in a directory, or makes one there.
-pub(crate) fn open_log(data: &Path) -> Result<Arc<dyn Log>, Failed> {
-    Ok(Arc::new(FileLog::open(
-        data,
-        huntcore_log_file::FileLogOptions::default(),
-    )?))
+pub(crate) fn open_log(data: &Path, options: FileLogOptions) -> Result<Arc<dyn Log>, Failed> {
+    Ok(Arc::new(FileLog::open(data, options)?))
 }
 
 /// Creates a configured hunt; one that exists with the same configuration is left as it is.

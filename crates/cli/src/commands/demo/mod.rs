@@ -14,8 +14,9 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use huntcore_edge::{AuthConfig, AuthSettings, EdgeConfig, PlayerKey, Secret};
+use huntcore_log_file::FileLogOptions;
 use huntcore_model::{HuntId, ShardMap};
-use huntcore_node::NodeConfig;
+use huntcore_node::{CheckpointHome, NodeConfig};
 use huntcore_wire::{DurationText, HuntRequest, ValueRow};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -103,7 +104,7 @@ impl Demo {
 
     fn server(&self, hunt: &HuntId) -> Result<Server, Failed> {
         check_free(self.listen)?;
-        let log = open_log(&self.data)?;
+        let log = open_log(&self.data, FileLogOptions::default())?;
         let key = |name| keys::kept(&self.data, name).map_err(Failed::new);
         let mut edge = EdgeConfig::new(AuthConfig::On(AuthSettings {
             player_key: PlayerKey::Hs256(Secret::new(key("player.key")?)),
@@ -118,6 +119,7 @@ impl Demo {
         let fairness_key = keys::kept_fairness(&self.data).map_err(Failed::new)?;
         let mut node = NodeConfig::new(fairness_key);
         node.shards = ShardMap::new(self.shards)?;
+        node.checkpoints = Some(CheckpointHome::beside_log(&self.data));
         let park = HuntRequest {
             id: hunt.clone(),
             area: serde_json::from_str(AREA)?,

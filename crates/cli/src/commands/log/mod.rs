@@ -1,15 +1,18 @@
-//! `huntcore log`: looks into a log, beside a running server or without one.
+//! `huntcore log`: looks into a log, and copies it, beside a running server or without one.
 
 mod cat;
+mod census;
+mod copy;
 mod ls;
 mod records;
+mod stat;
 mod verify;
 
 use clap::{Args, Subcommand};
 
 use crate::output::{Failed, Output};
 
-/// Look into the log.
+/// Look into the log, back it up, restore it.
 #[derive(Debug, Args)]
 pub(crate) struct Log {
     #[command(subcommand)]
@@ -21,6 +24,9 @@ enum Command {
     Ls(ls::Ls),
     Cat(cat::Cat),
     Verify(verify::Verify),
+    Stat(stat::Stat),
+    Backup(copy::Backup),
+    Restore(copy::Restore),
 }
 
 impl Log {
@@ -29,6 +35,9 @@ impl Log {
             Command::Ls(ls) => ls.run(output),
             Command::Cat(cat) => cat.run(output),
             Command::Verify(verify) => verify.run(output),
+            Command::Stat(stat) => stat.run(output),
+            Command::Backup(backup) => backup.run(output),
+            Command::Restore(restore) => restore.run(output),
         }
     }
 }

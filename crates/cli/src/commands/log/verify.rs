@@ -27,7 +27,7 @@ impl Verify {
         let shards = data.inspection.shards();
         let mut sound = Vec::new();
         let mut faults = Vec::new();
-        let progress = Progress::bytes(output);
+        let progress = Progress::bytes(output, "checking bytes");
         let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let reports = data.inspection.verify_streams(shards, threads, &|done| {
             progress.set(done.bytes, done.bytes_total);

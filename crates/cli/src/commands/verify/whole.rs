@@ -7,13 +7,15 @@
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use huntcore_engine::EngineLimits;
+use huntcore_disk::{Disk, RealDisk};
+use huntcore_engine::{Controller, EngineLimits};
 use huntcore_log_file::{Inspection, StreamReport};
 use huntcore_map::FairnessKey;
-use huntcore_model::{Batch, Sequence, ShardId, ShardMap};
+use huntcore_model::{Batch, Catalog, Sequence, ShardId, ShardMap};
 use huntcore_verify::{End, Report, Settings, Verifier, by_time};
 use serde_json::{Value, json};
 
@@ -26,6 +28,9 @@ use crate::show;
 
 /// People are shown so many faults; machines get all that the report lists.
 const FAULTS_SHOWN: usize = 50;
+
+/// The part of a checkpoint that holds the controller.
+const CONTROL_PART: &str = "control";
 
 /// What was found, and what it was found with.
 struct Verdict {
@@ -74,6 +79,7 @@ fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
             }
         }
     }
+    settings.catalog = known_catalog(data, settings.begins[&ShardId::CONTROL]);
     let was_cut = AtomicBool::new(!damage.is_empty());
     let mut streams = Vec::new();
     for (&shard, &end) in &ends {
@@ -107,12 +113,30 @@ fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
     })
 }
 
+/// What the newest good checkpoint says of the control stream, if that begins at `begin` only.
+fn known_catalog(data: &OpenedData, begin: Sequence) -> Option<Catalog> {
+    if begin == Sequence::ZERO {
+        return None;
+    }
+    let disk: Arc<dyn Disk> = Arc::new(RealDisk);
+    let listing = huntcore_checkpoint::list(&disk, &data.checkpoints()).ok()?;
+    let restored = listing.good.iter().find_map(|checkpoint| {
+        let part = checkpoint.part(CONTROL_PART)?;
+        let mut input = checkpoint.read(part).ok()?;
+        let controller = Controller::restore(&mut input).ok()?;
+        input.finish().ok()?;
+        Some(controller)
+    });
+    let catalog = restored?.catalog().clone();
+    (catalog.next() >= begin).then_some(catalog)
+}
+
 /// Verifies each stream as bytes, on all cores.
 fn read_bytes(
     inspection: &Inspection,
     output: Output,
 ) -> Vec<Result<StreamReport, huntcore_log_file::OpenError>> {
-    let progress = Progress::bytes(output);
+    let progress = Progress::bytes(output, "checking bytes");
     let threads = thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     let reports = inspection.verify_streams(inspection.shards(), threads, &|done| {
         progress.set(done.bytes, done.bytes_total);

@@ -3,23 +3,29 @@
 //! Every mistake is named with its key and, where the file says it, its line. Secrets may
 //! be given as `env:NAME`, so that the file holds none.
 
+mod log;
+mod sections;
+mod units;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use huntcore_edge::{
-    AuthConfig, AuthSettings, Ed25519PublicKey, EdgeConfig, PlayerKey, Rate, Secret,
-};
+use huntcore_edge::{AuthConfig, EdgeConfig};
+use huntcore_log_file::FileLogOptions;
 use huntcore_map::FairnessKey;
-use huntcore_model::{HuntId, ShardMap};
+use huntcore_model::ShardMap;
 use huntcore_node::{NodeConfig, check_hunt};
-use huntcore_wire::{DurationText, HuntRequest, Timestamp, ValueRow};
-use ipnet::IpNet;
+use huntcore_wire::{DurationText, HuntRequest};
 use serde::Deserialize;
 use toml::Spanned;
 
+use self::log::LogSection;
+pub(crate) use self::log::{LogHome, LogKeeps};
+pub(crate) use self::sections::HuntSection;
+use self::sections::{AuthSection, HttpSection, LimitsSection, LiveSection};
 use crate::keys;
 
 /// `huntcore.toml`.
@@ -70,116 +76,6 @@ impl Source {
             reason: reason.to_string(),
         }
     }
-}
-
-/// `[log]`
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct LogSection {
-    /// `file:PATH`.
-    pub(crate) url: String,
-    /// New work is refused while the file system has less space than this, in bytes.
-    #[serde(default)]
-    pub(crate) free_bytes_min: Option<u64>,
-}
-
-/// `[auth]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct AuthSection {
-    #[serde(default)]
-    player_alg: PlayerAlgorithm,
-    player_key: Option<String>,
-    service_key: Option<String>,
-    fairness_key: Option<String>,
-    #[serde(default)]
-    guests: bool,
-    guest_lifetime: Option<DurationText>,
-    issuer: Option<String>,
-    audience: Option<String>,
-}
-
-/// The one algorithm that player tokens are signed with.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-enum PlayerAlgorithm {
-    #[default]
-    #[serde(rename = "HS256")]
-    Hs256,
-    #[serde(rename = "EdDSA")]
-    EdDsa,
-}
-
-/// `[http]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct HttpSection {
-    /// Pages that may open live sockets, besides the console: origins, or `*`.
-    socket_origins: Vec<String>,
-    /// Pages that may read the API.
-    cors_origins: Vec<String>,
-    /// Proxies whose `X-Forwarded-For` is believed.
-    trusted_proxies: Vec<IpNet>,
-}
-
-/// `[limits]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LimitsSection {
-    connections_max: Option<usize>,
-    sockets_max: Option<usize>,
-    /// Each player's attempts a second; 0 for no limit.
-    player_rate: Option<u32>,
-    player_burst: Option<u32>,
-    /// Guest tokens for one address a second; 0 for no limit.
-    guest_rate: Option<u32>,
-    guest_burst: Option<u32>,
-    request_timeout: Option<DurationText>,
-    header_read_timeout: Option<DurationText>,
-    slow_client_timeout: Option<DurationText>,
-    at_least_wait: Option<DurationText>,
-    players_max: Option<u32>,
-    events_max: Option<usize>,
-    event_horizon: Option<DurationText>,
-    answers_max: Option<usize>,
-    answer_ttl: Option<DurationText>,
-}
-
-/// `[live]`
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(crate) struct LiveSection {
-    /// From one delta to the next.
-    tick: Option<DurationText>,
-    /// A live board is pushed at most this often.
-    board_interval: Option<DurationText>,
-}
-
-/// `[[hunt]]`: created at the start if it does not exist.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct HuntSection {
-    pub(crate) id: HuntId,
-    /// A `GeoJSON` file, found from the configuration file's folder.
-    pub(crate) area: Spanned<PathBuf>,
-    pub(crate) resolution: Spanned<u8>,
-    pub(crate) round: Spanned<DurationText>,
-    pub(crate) claim_window: Spanned<DurationText>,
-    pub(crate) tiles: Spanned<u32>,
-    #[serde(default)]
-    pub(crate) starts_at: Option<Timestamp>,
-    #[serde(default)]
-    pub(crate) ends_at: Option<Timestamp>,
-    #[serde(default = "ValueRow::default_table")]
-    pub(crate) values: Vec<ValueRow>,
-    #[serde(default)]
-    pub(crate) values_hidden: bool,
-}
-
-/// Where the log lives.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum LogHome {
-    /// A directory.
-    File(PathBuf),
 }
 
 /// Why a configuration is no good.
@@ -241,18 +137,23 @@ impl ConfigFile {
 
     /// Where the log lives.
     pub(crate) fn log_home(&self) -> Result<LogHome, ConfigError> {
-        let url = &self.log.url;
-        match url.strip_prefix("file:") {
-            Some("") => Err(ConfigError::value(
-                "log.url",
-                "names no directory after `file:`",
-            )),
-            Some(path) => Ok(LogHome::File(PathBuf::from(path))),
-            None => Err(ConfigError::value(
-                "log.url",
-                format_args!("{url:?} is no home of the log: this version has `file:PATH`"),
-            )),
-        }
+        self.log.home()
+    }
+
+    /// How the log's files are kept.
+    pub(crate) fn log_options(&self) -> Result<FileLogOptions, ConfigError> {
+        self.log.file_options(&self.source)
+    }
+
+    /// What is kept of the log.
+    pub(crate) fn log_keeps(&self) -> Result<LogKeeps, ConfigError> {
+        // Neither a key nor the right place is needed to know that.
+        let node = self.node_with(FairnessKey::new([0; 32]), Path::new(""))?;
+        Ok(LogKeeps {
+            retention: node.retention,
+            bytes_max: node.log_bytes_max,
+            free_bytes_min: node.free_bytes_min,
+        })
     }
 
     /// What the edge is told.
@@ -280,7 +181,7 @@ impl ConfigFile {
             None => keys::kept_fairness(data)
                 .map_err(|reason| ConfigError::value("auth.fairness_key", reason))?,
         };
-        self.node_with(fairness_key)
+        self.node_with(fairness_key, data)
     }
 
     /// The fairness key, if one is configured; otherwise one is kept in the data directory.
@@ -299,7 +200,7 @@ impl ConfigFile {
         self.limits.event_horizon.map(DurationText::millis)
     }
 
-    fn node_with(&self, fairness_key: FairnessKey) -> Result<NodeConfig, ConfigError> {
+    fn node_with(&self, fairness_key: FairnessKey, data: &Path) -> Result<NodeConfig, ConfigError> {
         let mut config = NodeConfig::new(fairness_key);
         config.shards = ShardMap::new(*self.shards.get_ref())
             .map_err(|error| self.source.fault(&self.shards.span(), "shards", error))?;
@@ -316,7 +217,7 @@ impl ConfigFile {
             &mut kept.answer_ttl_ms,
             limits.answer_ttl.map(DurationText::millis),
         );
-        set(&mut config.free_bytes_min, self.log.free_bytes_min);
+        self.log.apply(&self.source, data, &mut config)?;
         let live = &self.live;
         config.tick = within("live.tick", live.tick, config.tick, 10..=10_000)?;
         let interval = live.board_interval;
@@ -355,118 +256,6 @@ impl ConfigFile {
     }
 }
 
-impl AuthSection {
-    fn settings(&self) -> Result<AuthSettings, ConfigError> {
-        let given = self.player_key.as_deref().ok_or_else(|| {
-            ConfigError::value(
-                "auth.player_key",
-                "is missing: give a key, or `env:NAME` to take it from the environment, or start \
-                 with --auth off on a loopback address",
-            )
-        })?;
-        let text = secret("auth.player_key", given)?;
-        let player_key = match self.player_alg {
-            PlayerAlgorithm::Hs256 => PlayerKey::Hs256(Secret::new(text)),
-            PlayerAlgorithm::EdDsa => PlayerKey::EdDsa(
-                Ed25519PublicKey::parse(&text)
-                    .map_err(|error| ConfigError::value("auth.player_key", error))?,
-            ),
-        };
-        let service_key = match &self.service_key {
-            Some(given) => Some(Secret::new(secret("auth.service_key", given)?)),
-            None => None,
-        };
-        let lifetime = self
-            .guest_lifetime
-            .map_or(24 * 3_600_000, DurationText::millis);
-        Ok(AuthSettings {
-            player_key,
-            service_key,
-            issuer: self.issuer.clone(),
-            audience: self.audience.clone(),
-            guests: self.guests.then(|| Duration::from_millis(lifetime)),
-        })
-    }
-}
-
-impl LimitsSection {
-    fn apply(&self, config: &mut EdgeConfig) {
-        let limits = &mut config.limits;
-        set(&mut limits.connections_max, self.connections_max);
-        set(&mut limits.sockets_max, self.sockets_max);
-        let millis = |text: DurationText| Duration::from_millis(text.millis());
-        set(
-            &mut limits.request_timeout,
-            self.request_timeout.map(millis),
-        );
-        set(
-            &mut limits.header_read_timeout,
-            self.header_read_timeout.map(millis),
-        );
-        set(
-            &mut limits.slow_client_timeout,
-            self.slow_client_timeout.map(millis),
-        );
-        set(&mut limits.at_least_wait, self.at_least_wait.map(millis));
-        limits.player_rate = rate(limits.player_rate, self.player_rate, self.player_burst);
-        limits.guest_rate = rate(limits.guest_rate, self.guest_rate, self.guest_burst);
-    }
-}
-
-impl HuntSection {
-    /// The hunt as the API takes it, its area read.
-    pub(crate) fn request(&self) -> Result<HuntRequest, AreaFileError> {
-        let path = self.area.get_ref();
-        let read = std::fs::read_to_string(path);
-        let text = read.map_err(|source| AreaFileError::Read {
-            path: path.clone(),
-            source,
-        })?;
-        let area = serde_json::from_str(&text).map_err(|source| AreaFileError::Json {
-            path: path.clone(),
-            source,
-        })?;
-        Ok(HuntRequest {
-            id: self.id.clone(),
-            area,
-            resolution: *self.resolution.get_ref(),
-            round: *self.round.get_ref(),
-            claim_window: *self.claim_window.get_ref(),
-            tiles: *self.tiles.get_ref(),
-            starts_at: self.starts_at,
-            ends_at: self.ends_at,
-            values: self.values.clone(),
-            values_hidden: self.values_hidden,
-        })
-    }
-
-    /// Where a field's value stands in the file; the area's for fields without a place.
-    fn place_of(&self, field: &str) -> Range<usize> {
-        match field {
-            "resolution" => self.resolution.span(),
-            "round" => self.round.span(),
-            "claim_window" => self.claim_window.span(),
-            "tiles" => self.tiles.span(),
-            _ => self.area.span(),
-        }
-    }
-}
-
-/// Why an area's file gives no area.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum AreaFileError {
-    #[error("cannot read {}: {source}", path.display())]
-    Read {
-        path: PathBuf,
-        source: std::io::Error,
-    },
-    #[error("{}: {source}", path.display())]
-    Json {
-        path: PathBuf,
-        source: serde_json::Error,
-    },
-}
-
 /// A key's text: as it stands, or from the environment after `env:`.
 fn secret(key: &str, given: &str) -> Result<String, ConfigError> {
     let Some(name) = given.strip_prefix("env:") else {
@@ -501,20 +290,6 @@ fn within(
             Err(ConfigError::value(key, reason))
         }
     }
-}
-
-fn rate(default: Option<Rate>, per_second: Option<u32>, burst: Option<u32>) -> Option<Rate> {
-    let per_second = per_second.or(default.map(|rate| rate.per_second))?;
-    if per_second == 0 {
-        return None;
-    }
-    let burst = burst
-        .or(default.map(|rate| rate.burst))
-        .unwrap_or(per_second);
-    Some(Rate {
-        per_second,
-        burst: burst.max(1),
-    })
 }
 
 fn default_listen() -> SocketAddr {
@@ -558,6 +333,60 @@ mod tests {
             ("shards = 1\n", ["log", "missing"]),
         ] {
             let error = parse(text).expect_err(text).to_string();
+            for needle in needles {
+                assert!(error.contains(needle), "{needle} in: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_kept_of_the_log_is_told_in_words_and_reaches_the_node() {
+        let text = "shards = 3\n[log]\nurl = \"file:d\"\nretention = \"7d\"\n\
+                    size_max = \"200GB\"\nfree_min = \"1GiB\"\ncheckpoint_every = \"30s\"\n\
+                    checkpoint_bytes = \"64MiB\"\nsegment_size = \"16MiB\"\n[limits]\n\
+                    answer_ttl = \"2h\"\nanswers_max = 5\nevent_horizon = \"1h\"";
+        let config = parse(text).expect("well-formed");
+        let key = FairnessKey::new([1; 32]);
+        let node = config.node_with(key, Path::new("d")).expect("in range");
+        assert_eq!(node.retention, Duration::from_hours(7 * 24));
+        assert_eq!(node.log_bytes_max, Some(200_000_000_000));
+        assert_eq!(node.free_bytes_min, 1 << 30);
+        assert_eq!(node.checkpoint_every, Duration::from_secs(30));
+        assert_eq!(node.checkpoint_log_bytes, 64 << 20);
+        assert!(node.checkpoints.is_some());
+        assert_eq!(node.limits.answer_ttl_ms, 7_200_000);
+        assert_eq!(node.limits.answers_max, 5);
+        assert_eq!(node.limits.event_horizon_ms, 3_600_000);
+        let options = config.log_options().expect("in range");
+        assert_eq!(options.segment_bytes, 16 << 20);
+    }
+
+    #[test]
+    fn what_the_log_cannot_be_kept_by_is_named_with_its_key_and_line() {
+        for (line, needles) in [
+            ("retention = \"30\"", ["line 4", "such as 30d"]),
+            ("retention = \"0s\"", ["line 4", "log.retention: is 0"]),
+            (
+                "size_max = \"1MiB\"",
+                ["line 4", "expected at least 256MiB"],
+            ),
+            ("size_max = 7", ["line 4", "size_max"]),
+            ("free_min = \"1GX\"", ["line 4", "such as 200GB"]),
+            ("segment_size = \"1kB\"", ["line 4", "64KiB to 4GiB"]),
+            ("checkpoint_every = \"1ms\"", ["line 4", "100ms to 1d"]),
+            (
+                "checkpoint_bytes = \"1B\"",
+                ["line 4", "log.checkpoint_bytes"],
+            ),
+            ("keep = \"30d\"", ["line 4", "keep"]),
+        ] {
+            let text = format!("shards = 1\n[log]\nurl = \"file:d\"\n{line}");
+            let key = FairnessKey::new([1; 32]);
+            let read = parse(&text).and_then(|config| {
+                config.log_options()?;
+                config.node_with(key, Path::new("d"))
+            });
+            let error = read.expect_err(line).to_string();
             for needle in needles {
                 assert!(error.contains(needle), "{needle} in: {error}");
             }

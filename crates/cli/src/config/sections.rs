@@ -1,0 +1,232 @@
+//! The sections of a configuration file, besides the log's.
+
+use std::ops::Range;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use huntcore_edge::{AuthSettings, Ed25519PublicKey, EdgeConfig, PlayerKey, Rate, Secret};
+use huntcore_model::HuntId;
+use huntcore_wire::{DurationText, HuntRequest, Timestamp, ValueRow};
+use ipnet::IpNet;
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::{ConfigError, secret, set};
+
+/// `[auth]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AuthSection {
+    #[serde(default)]
+    player_alg: PlayerAlgorithm,
+    player_key: Option<String>,
+    service_key: Option<String>,
+    pub(super) fairness_key: Option<String>,
+    #[serde(default)]
+    guests: bool,
+    guest_lifetime: Option<DurationText>,
+    issuer: Option<String>,
+    audience: Option<String>,
+}
+
+/// The one algorithm that player tokens are signed with.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+enum PlayerAlgorithm {
+    #[default]
+    #[serde(rename = "HS256")]
+    Hs256,
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct HttpSection {
+    /// Pages that may open live sockets, besides the console: origins, or `*`.
+    pub(super) socket_origins: Vec<String>,
+    /// Pages that may read the API.
+    pub(super) cors_origins: Vec<String>,
+    /// Proxies whose `X-Forwarded-For` is believed.
+    pub(super) trusted_proxies: Vec<IpNet>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LimitsSection {
+    pub(super) connections_max: Option<usize>,
+    pub(super) sockets_max: Option<usize>,
+    /// Each player's attempts a second; 0 for no limit.
+    pub(super) player_rate: Option<u32>,
+    pub(super) player_burst: Option<u32>,
+    /// Guest tokens for one address a second; 0 for no limit.
+    pub(super) guest_rate: Option<u32>,
+    pub(super) guest_burst: Option<u32>,
+    pub(super) request_timeout: Option<DurationText>,
+    pub(super) header_read_timeout: Option<DurationText>,
+    pub(super) slow_client_timeout: Option<DurationText>,
+    pub(super) at_least_wait: Option<DurationText>,
+    pub(super) players_max: Option<u32>,
+    pub(super) events_max: Option<usize>,
+    pub(super) event_horizon: Option<DurationText>,
+    pub(super) answers_max: Option<usize>,
+    pub(super) answer_ttl: Option<DurationText>,
+}
+
+/// `[live]`
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct LiveSection {
+    /// From one delta to the next.
+    pub(super) tick: Option<DurationText>,
+    /// A live board is pushed at most this often.
+    pub(super) board_interval: Option<DurationText>,
+}
+
+/// `[[hunt]]`: created at the start if it does not exist.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HuntSection {
+    pub(crate) id: HuntId,
+    /// A `GeoJSON` file, found from the configuration file's folder.
+    pub(crate) area: Spanned<PathBuf>,
+    pub(crate) resolution: Spanned<u8>,
+    pub(crate) round: Spanned<DurationText>,
+    pub(crate) claim_window: Spanned<DurationText>,
+    pub(crate) tiles: Spanned<u32>,
+    #[serde(default)]
+    pub(crate) starts_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) ends_at: Option<Timestamp>,
+    #[serde(default = "ValueRow::default_table")]
+    pub(crate) values: Vec<ValueRow>,
+    #[serde(default)]
+    pub(crate) values_hidden: bool,
+}
+
+impl AuthSection {
+    pub(super) fn settings(&self) -> Result<AuthSettings, ConfigError> {
+        let given = self.player_key.as_deref().ok_or_else(|| {
+            ConfigError::value(
+                "auth.player_key",
+                "is missing: give a key, or `env:NAME` to take it from the environment, or start \
+                 with --auth off on a loopback address",
+            )
+        })?;
+        let text = secret("auth.player_key", given)?;
+        let player_key = match self.player_alg {
+            PlayerAlgorithm::Hs256 => PlayerKey::Hs256(Secret::new(text)),
+            PlayerAlgorithm::EdDsa => PlayerKey::EdDsa(
+                Ed25519PublicKey::parse(&text)
+                    .map_err(|error| ConfigError::value("auth.player_key", error))?,
+            ),
+        };
+        let service_key = match &self.service_key {
+            Some(given) => Some(Secret::new(secret("auth.service_key", given)?)),
+            None => None,
+        };
+        let lifetime = self
+            .guest_lifetime
+            .map_or(24 * 3_600_000, DurationText::millis);
+        Ok(AuthSettings {
+            player_key,
+            service_key,
+            issuer: self.issuer.clone(),
+            audience: self.audience.clone(),
+            guests: self.guests.then(|| Duration::from_millis(lifetime)),
+        })
+    }
+}
+
+impl LimitsSection {
+    pub(super) fn apply(&self, config: &mut EdgeConfig) {
+        let limits = &mut config.limits;
+        set(&mut limits.connections_max, self.connections_max);
+        set(&mut limits.sockets_max, self.sockets_max);
+        let millis = |text: DurationText| Duration::from_millis(text.millis());
+        set(
+            &mut limits.request_timeout,
+            self.request_timeout.map(millis),
+        );
+        set(
+            &mut limits.header_read_timeout,
+            self.header_read_timeout.map(millis),
+        );
+        set(
+            &mut limits.slow_client_timeout,
+            self.slow_client_timeout.map(millis),
+        );
+        set(&mut limits.at_least_wait, self.at_least_wait.map(millis));
+        limits.player_rate = rate(limits.player_rate, self.player_rate, self.player_burst);
+        limits.guest_rate = rate(limits.guest_rate, self.guest_rate, self.guest_burst);
+    }
+}
+
+impl HuntSection {
+    /// The hunt as the API takes it, its area read.
+    pub(crate) fn request(&self) -> Result<HuntRequest, AreaFileError> {
+        let path = self.area.get_ref();
+        let read = std::fs::read_to_string(path);
+        let text = read.map_err(|source| AreaFileError::Read {
+            path: path.clone(),
+            source,
+        })?;
+        let area = serde_json::from_str(&text).map_err(|source| AreaFileError::Json {
+            path: path.clone(),
+            source,
+        })?;
+        Ok(HuntRequest {
+            id: self.id.clone(),
+            area,
+            resolution: *self.resolution.get_ref(),
+            round: *self.round.get_ref(),
+            claim_window: *self.claim_window.get_ref(),
+            tiles: *self.tiles.get_ref(),
+            starts_at: self.starts_at,
+            ends_at: self.ends_at,
+            values: self.values.clone(),
+            values_hidden: self.values_hidden,
+        })
+    }
+
+    /// Where a field's value stands in the file; the area's for fields without a place.
+    pub(super) fn place_of(&self, field: &str) -> Range<usize> {
+        match field {
+            "resolution" => self.resolution.span(),
+            "round" => self.round.span(),
+            "claim_window" => self.claim_window.span(),
+            "tiles" => self.tiles.span(),
+            _ => self.area.span(),
+        }
+    }
+}
+
+/// Why an area's file gives no area.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AreaFileError {
+    #[error("cannot read {}: {source}", path.display())]
+    Read {
+        path: PathBuf,
+        source: std::io::Error,
+    },
+    #[error("{}: {source}", path.display())]
+    Json {
+        path: PathBuf,
+        source: serde_json::Error,
+    },
+}
+
+fn rate(default: Option<Rate>, per_second: Option<u32>, burst: Option<u32>) -> Option<Rate> {
+    let per_second = per_second.or(default.map(|rate| rate.per_second))?;
+    if per_second == 0 {
+        return None;
+    }
+    let burst = burst
+        .or(default.map(|rate| rate.burst))
+        .unwrap_or(per_second);
+    Some(Rate {
+        per_second,
+        burst: burst.max(1),
+    })
+}
