@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError};
-use huntcore_engine::{CommandError, Controller, NewHunt, RoundDue};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use huntcore_engine::{CommandError, Controller, ControllerSnapshot, NewHunt, RoundDue};
 use huntcore_log::{CommitResult, Completion, LogWriter};
 use huntcore_map::{CHAIN_ROUNDS, CellList, MapConfig, MapConfigError, ValueTable};
 use huntcore_model::{
@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::maps::{MapError, Maps};
 use crate::recent::RecentBatches;
 use crate::shard::{ControlCopy, RoundPoints, ShardEvent, not_stored};
+use crate::snapshots::Held;
 
 /// How often the thread looks whether a seed may be published.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -43,6 +44,8 @@ pub(crate) enum ControlEvent {
     Copied { shard: ShardId, next: Sequence },
     /// The log is done with a batch.
     Completed(Completion),
+    /// A checkpoint is taken.
+    Snapshot { reply: Sender<ControllerSnapshot> },
     /// End.
     Stop,
 }
@@ -121,12 +124,6 @@ impl ShardTimes {
         self.0[usize::from(shard.get())].store(time.get(), Ordering::Release);
     }
 
-    /// The time that some shard's durable log has reached.
-    pub(crate) fn greatest(&self) -> TimeMicros {
-        let times = self.0.iter().map(|time| time.load(Ordering::Acquire));
-        TimeMicros::new(times.max().unwrap_or(0))
-    }
-
     /// The time that every shard's durable log has reached.
     pub(crate) fn least(&self) -> TimeMicros {
         let times = self.0.iter().map(|time| time.load(Ordering::Acquire));
@@ -155,11 +152,14 @@ impl Control {
     /// Runs until told to stop, or until the log refuses to go on.
     pub(crate) fn run(self) {
         let failure = self.failure.clone();
+        let durable = self.controller.tail().sequence;
         let mut state = Running {
             shared: self,
             in_flight: None,
             commands: VecDeque::new(),
             waiting: Vec::new(),
+            durable,
+            snapshots: Held::new(),
             stopping: false,
         };
         while !(state.stopping && state.in_flight.is_none()) {
@@ -178,6 +178,8 @@ struct Running {
     in_flight: Option<Batch>,
     commands: VecDeque<(Command, Reply)>,
     waiting: Vec<(Applied, Reply)>,
+    durable: Sequence,
+    snapshots: Held<ControllerSnapshot>,
     stopping: bool,
 }
 
@@ -218,6 +220,12 @@ impl Running {
                 *copied = (*copied).max(next);
             }
             ControlEvent::Completed(completion) => self.complete(&completion.result)?,
+            ControlEvent::Snapshot { reply } => {
+                let snapshot = self.shared.controller.snapshot();
+                let stands_at = snapshot.tail().sequence;
+                self.snapshots.hold(stands_at, snapshot, reply);
+                self.snapshots.release(self.durable);
+            }
             ControlEvent::Stop => self.stopping = true,
         }
         Ok(())
@@ -231,6 +239,8 @@ impl Running {
             return Err("the log completed a batch that was not submitted".to_owned());
         };
         self.shared.controller.committed(tail.sequence);
+        self.durable = tail.sequence;
+        self.snapshots.release(self.durable);
         for copy in copies(&batch, self.shared.controller.catalog(), &self.shared.maps)? {
             for door in &self.shared.shards {
                 door.tell(ShardEvent::Control(copy.clone()));

@@ -4,6 +4,7 @@
 //! talks to the network is in the edge, whose backend a node is.
 
 mod backend;
+mod checkpointer;
 mod clock;
 mod config;
 mod control;
@@ -13,11 +14,16 @@ mod gauge;
 mod maps;
 mod metrics;
 mod node;
+mod parts;
 mod projector;
+mod projector_snapshot;
 mod recent;
 mod recovery;
+mod retention;
 mod rules;
 mod shard;
+mod snapshots;
+mod text;
 
 pub use clock::{Clock, SystemClock};
 pub use config::{CheckpointHome, NodeConfig};

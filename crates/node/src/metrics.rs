@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use huntcore_edge::Backend as _;
 use huntcore_log::LogUsage;
-use huntcore_model::ShardId;
+use huntcore_model::{ShardId, TimeMicros};
 use huntcore_wire::{LogStats, ProjectionStats, Stats, Timestamp};
 
 use crate::node::Node;
@@ -73,6 +73,7 @@ pub(crate) fn render(node: &Node, out: &mut String) {
     if let Some(free) = usage.free_bytes {
         page.gauge("huntcore_log_free_bytes", "Space left for the log.", free);
     }
+    retained(node, &usage, &mut page);
     page.gauge(
         "huntcore_storage_full",
         "1 while new work is refused for lack of space.",
@@ -113,6 +114,68 @@ pub(crate) fn render(node: &Node, out: &mut String) {
     latency(node, &mut page);
 }
 
+/// How far back the log reaches, and how checkpoints fare.
+fn retained(node: &Node, usage: &LogUsage, page: &mut Page<'_>) {
+    let now = node.clock.now();
+    let oldest = usage.streams.iter().filter_map(|stream| stream.oldest_time);
+    let age = oldest.min().map_or(0, |oldest| now.micros_since(oldest));
+    page.seconds(
+        "huntcore_log_age_seconds",
+        "From the oldest record in the log to now.",
+        age,
+    );
+    page.seconds(
+        "huntcore_log_retention_seconds",
+        "How old a record has to be before it may be trimmed.",
+        u64::try_from(node.config.retention.as_micros()).unwrap_or(u64::MAX),
+    );
+    page.head(
+        "huntcore_log_trimmed_records",
+        "gauge",
+        "Records of a stream that were trimmed, ever.",
+    );
+    for stream in &usage.streams {
+        let name = huntcore_log::stream_name(stream.shard);
+        page.line(
+            "huntcore_log_trimmed_records",
+            &format!("{{stream=\"{name}\"}}"),
+            stream.oldest,
+        );
+    }
+    if node.config.checkpoints.is_none() {
+        return;
+    }
+    let gauge = &node.checkpoint_gauge;
+    let newest = TimeMicros::new(gauge.newest_micros.load(Ordering::Relaxed));
+    if newest > TimeMicros::ZERO {
+        page.seconds(
+            "huntcore_checkpoint_age_seconds",
+            "From the newest good checkpoint to now.",
+            now.micros_since(newest),
+        );
+    }
+    page.seconds(
+        "huntcore_checkpoint_duration_seconds",
+        "How long the last checkpoint took.",
+        gauge.last_duration_micros.load(Ordering::Relaxed),
+    );
+    page.gauge(
+        "huntcore_checkpoint_bytes",
+        "What the last checkpoint wrote.",
+        gauge.last_bytes.load(Ordering::Relaxed),
+    );
+    page.counter(
+        "huntcore_checkpoints_total",
+        "Checkpoints taken.",
+        gauge.taken_total.load(Ordering::Relaxed),
+    );
+    page.counter(
+        "huntcore_checkpoint_failures_total",
+        "Checkpoints that failed and were tried again.",
+        gauge.failures_total.load(Ordering::Relaxed),
+    );
+}
+
 fn latency(node: &Node, page: &mut Page<'_>) {
     let name = "huntcore_claim_latency_seconds";
     let (counts, all, sum) = node.gauge.latency_counts(&LATENCY_BOUNDS_MICROS);
@@ -143,6 +206,12 @@ impl Page<'_> {
 
     fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
         writeln!(self.0, "{name}{labels} {value}").expect("a String grows");
+    }
+
+    fn seconds(&mut self, name: &str, help: &str, micros: u64) {
+        self.head(name, "gauge", help);
+        let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
+        self.line(name, "", seconds);
     }
 
     fn counter(&mut self, name: &str, help: &str, value: u64) {

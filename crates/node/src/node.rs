@@ -1,17 +1,18 @@
 //! A running node: its threads, and how they start and stop.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
-use std::time::Duration;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::Sender;
+use huntcore_checkpoint::{CheckpointOptions, Checkpoints};
 use huntcore_lane::{Entrance, EntranceLimits};
 use huntcore_log::Log;
 use huntcore_model::{Sequence, ShardId};
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, watch};
 
+use crate::checkpointer::{CheckpointGauge, Checkpointer};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::control::{Control, ControlEvent, ShardTimes};
@@ -19,15 +20,16 @@ use crate::door::{Doors, ShardDoor};
 use crate::failure::Failure;
 use crate::gauge::Gauge;
 use crate::maps::Maps;
-use crate::projector::{Projector, Views};
+use crate::projector::Views;
 use crate::recent::RecentBatches;
-use crate::recovery::{self, RecoveredShard, StartError};
+use crate::recovery::{self, Folded, Source, StartError};
+use crate::retention::{Retention, SpaceWatch};
 use crate::shard::{Inbox, Shard, ShardEvent};
 
 /// Commands that may be on their way at one time; each may hold an area and its cells.
 const COMMANDS_MAX: usize = 32;
-/// How often the space left for the log is looked at.
-const SPACE_LOOK_EVERY: Duration = Duration::from_millis(500);
+/// A checkpoint leaves this much more of the file system free than the log has to.
+const CHECKPOINT_MARGIN_BYTES: u64 = 64 << 20;
 
 /// A node, running. The edge's backend.
 pub struct Node {
@@ -41,6 +43,7 @@ pub struct Node {
     pub(crate) views: Arc<Views>,
     pub(crate) recent: Arc<RecentBatches>,
     pub(crate) gauge: Arc<Gauge>,
+    pub(crate) checkpoint_gauge: Arc<CheckpointGauge>,
     pub(crate) storage_full: Arc<AtomicBool>,
     /// Room for commands that are on their way.
     pub(crate) commands: Arc<Semaphore>,
@@ -51,34 +54,37 @@ pub struct Node {
 }
 
 impl Node {
-    /// Takes over every stream of `log`, folds it, and starts deciding.
+    /// Takes over every stream of `log`, folds what the newest good checkpoint lacks of it, or
+    /// all of it, and starts deciding.
     ///
     /// Returns when every projection shows all that the log holds, so that nobody is ever
-    /// shown less than before a restart (I6). May take long for a long log.
+    /// shown less than before a restart (I6).
     pub fn start(
         config: NodeConfig,
         log: Arc<dyn Log>,
         clock: Arc<dyn Clock>,
     ) -> Result<Arc<Self>, StartError> {
         recovery::check_shards(log.as_ref(), config.shards)?;
+        let mut checkpoints = open_checkpoints(&config)?;
         let failure = Failure::new();
         let gauge = Arc::new(Gauge::new());
         let maps = Arc::new(Maps::new(config.fairness_key.clone()));
         let storage_full = Arc::new(AtomicBool::new(false));
 
         let (entrance, ports) = huntcore_lane::exchange(config.shards, EntranceLimits::default());
-        let mut recovered = Vec::new();
+        let mut inboxes = Vec::new();
+        let mut doors = Vec::new();
+        let mut writers = Vec::new();
+        let mut terms = Vec::new();
         for port in ports {
+            let shard = port.shard();
             let (sender, events) = crossbeam_channel::unbounded();
             let door = ShardDoor::new(sender, port.bell());
-            let mut shard = recovery::recover_shard(
-                log.as_ref(),
-                port.shard(),
-                config.limits,
-                door.completions(),
-            )?;
-            recovery::provide_values(&mut shard.arbiter, &maps)?;
-            recovered.push((shard, door, Inbox { port, events }));
+            let owned = recovery::acquire(log.as_ref(), shard, door.completions())?;
+            terms.push((shard, owned.term));
+            writers.push(owned.writer);
+            doors.push(door);
+            inboxes.push(Inbox { port, events });
         }
         let (control, control_events) = crossbeam_channel::unbounded();
         let completions = {
@@ -86,52 +92,56 @@ impl Node {
             // Gone only when the control thread has ended.
             move |completion| drop(control.send(ControlEvent::Completed(completion)))
         };
-        let recovered_control = recovery::recover_control(log.as_ref(), Box::new(completions))?;
+        let owned = recovery::acquire(log.as_ref(), ShardId::CONTROL, Box::new(completions))?;
+        terms.push((ShardId::CONTROL, owned.term));
+        let control_writer = owned.writer;
 
-        let ends = recovered
-            .iter()
-            .map(|(shard, ..)| (shard.arbiter.shard(), shard.arbiter.tail().sequence));
-        let control_end = (
-            ShardId::CONTROL,
-            recovered_control.controller.tail().sequence,
-        );
-        recovery::check_key(&recovered_control.controller, &maps)?;
-        let (recent, bell) = RecentBatches::new(ends.chain([control_end]), log.clone());
-        let recent = Arc::new(recent);
-        let times = recovered
-            .iter()
-            .map(|(shard, ..)| shard.arbiter.tail().time);
-        let times = Arc::new(ShardTimes::new(times));
         // Whatever this machine's clock says, time has come this far.
-        let control_time = recovered_control.controller.tail().time;
-        clock.advance_to(times.greatest().max(control_time));
-        let copied: Vec<Sequence> = recovered
+        let times = terms.iter().map(|(_, term)| term.tail.time);
+        clock.advance_to(times.max().unwrap_or_default());
+        let ends = terms
             .iter()
-            .map(|(shard, ..)| shard.arbiter.catalog().next())
+            .map(|(shard, term)| (*shard, term.tail.sequence));
+        let (recent, bell) = RecentBatches::new(ends, log.clone());
+        let recent = Arc::new(recent);
+        let Folded {
+            mut arbiters,
+            controller,
+            projector,
+            snapshots,
+            views,
+            base,
+        } = Source {
+            log: log.as_ref(),
+            config: &config,
+            terms: &terms,
+            recent: &recent,
+            clock: &clock,
+        }
+        .fold(checkpoints.as_mut())?;
+        for arbiter in &mut arbiters {
+            recovery::provide_values(arbiter, &maps)?;
+        }
+        recovery::check_key(&controller, &maps)?;
+        let times = arbiters.iter().map(|arbiter| arbiter.tail().time);
+        let times = Arc::new(ShardTimes::new(times));
+        let copied: Vec<Sequence> = arbiters
+            .iter()
+            .map(|arbiter| arbiter.catalog().next())
             .collect();
         let oldest_copied = copied.iter().copied().min().unwrap_or_default();
-        let missed = recovery::missed_copies(
-            log.as_ref(),
-            &recovered_control.controller,
-            &maps,
-            oldest_copied,
-        )?;
+        let missed = recovery::missed_copies(log.as_ref(), &controller, &maps, oldest_copied)?;
         let missed_end = missed.last().map(|copy| copy.at.advanced(1));
         let last_concerning = copied.iter().copied().chain(missed_end).max();
-        let doors: Vec<ShardDoor> = recovered.iter().map(|(_, door, _)| door.clone()).collect();
         for copy in missed {
             for door in &doors {
                 door.tell(ShardEvent::Control(copy.clone()));
             }
         }
-
-        let (projector, views) =
-            Projector::catch_up(&config, recent.clone(), clock.clone(), log.as_ref())?;
         let views = Arc::new(views);
 
         let mut deciders = Vec::new();
-        for (recovered, _, inbox) in recovered {
-            let RecoveredShard { arbiter, writer } = recovered;
+        for ((arbiter, writer), inbox) in arbiters.into_iter().zip(writers).zip(inboxes) {
             let name = huntcore_log::stream_name(arbiter.shard()).into_owned();
             let shard = Shard {
                 arbiter,
@@ -148,8 +158,8 @@ impl Node {
             deciders.push(spawn(name, &failure, move || shard.run())?);
         }
         let controlling = Control {
-            controller: recovered_control.controller,
-            writer: recovered_control.writer,
+            controller,
+            writer: control_writer,
             events: control_events,
             shards: doors.clone(),
             copied,
@@ -172,11 +182,36 @@ impl Node {
             move || projector.run(&views, &bell, &projector_stopped, &failure)
         };
         watchers.push(spawn("projector".to_owned(), &failure, projecting)?);
-        let watching_space = {
-            let (log, full, minimum) = (log.clone(), storage_full.clone(), config.free_bytes_min);
-            move || watch_space(log.as_ref(), &full, minimum, &space_stopped)
+        let space = SpaceWatch {
+            log: log.clone(),
+            full: storage_full.clone(),
+            free_bytes_min: config.free_bytes_min,
+            log_bytes_max: config.log_bytes_max,
         };
+        let watching_space = move || space.run(&space_stopped);
         watchers.push(spawn("space".to_owned(), &failure, watching_space)?);
+        let mut stop_watchers = vec![stop_projector, stop_space];
+        let checkpoint_gauge = Arc::new(CheckpointGauge::default());
+        if let Some(checkpoints) = checkpoints {
+            let (stop, stopped) = crossbeam_channel::bounded(1);
+            stop_watchers.push(stop);
+            let checkpointer = Checkpointer {
+                checkpoints,
+                base,
+                retention: Retention::new(log.clone(), config.retention),
+                shards: config.shards.shards().zip(doors.iter().cloned()).collect(),
+                control: control.clone(),
+                projector: snapshots,
+                recent: recent.clone(),
+                clock: clock.clone(),
+                gauge: checkpoint_gauge.clone(),
+                every: config.checkpoint_every,
+                log_bytes: config.checkpoint_log_bytes,
+                stop: stopped,
+            };
+            let taking = move || checkpointer.run();
+            watchers.push(spawn("checkpoints".to_owned(), &failure, taking)?);
+        }
 
         Ok(Arc::new(Self {
             entrance,
@@ -189,12 +224,13 @@ impl Node {
             views,
             recent,
             gauge,
+            checkpoint_gauge,
             storage_full,
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
             failure,
             deciders: Mutex::new(deciders),
             watchers: Mutex::new(watchers),
-            stop_watchers: Mutex::new(vec![stop_projector, stop_space]),
+            stop_watchers: Mutex::new(stop_watchers),
         }))
     }
 
@@ -276,28 +312,18 @@ fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
     }
 }
 
-/// Refuses new work before the disk is full, and takes it again when there is space.
-fn watch_space(log: &dyn Log, full: &AtomicBool, free_bytes_min: u64, stop: &Receiver<()>) {
-    loop {
-        match log.usage() {
-            Ok(usage) => {
-                let is_full = usage.free_bytes.is_some_and(|free| free < free_bytes_min);
-                let was_full = full.swap(is_full, Ordering::Relaxed);
-                if is_full && !was_full {
-                    tracing::warn!(
-                        free_bytes = usage.free_bytes,
-                        free_bytes_min,
-                        "little space left for the log: new claims and events are refused"
-                    );
-                } else if was_full && !is_full {
-                    tracing::info!("space for the log again: new claims and events are taken");
-                }
-            }
-            Err(error) => tracing::warn!("cannot tell the space left for the log: {error}"),
-        }
-        match stop.recv_timeout(SPACE_LOOK_EVERY) {
-            Err(RecvTimeoutError::Timeout) => {}
-            Ok(()) | Err(RecvTimeoutError::Disconnected) => return,
-        }
-    }
+/// Checkpoints leave the space alone that the log is to have, and some more, so that they do
+/// not bring it down to where new work is refused.
+fn open_checkpoints(config: &NodeConfig) -> Result<Option<Checkpoints>, StartError> {
+    let Some(home) = &config.checkpoints else {
+        return Ok(None);
+    };
+    let options = CheckpointOptions {
+        free_bytes_min: config
+            .free_bytes_min
+            .saturating_add(CHECKPOINT_MARGIN_BYTES),
+        ..CheckpointOptions::default()
+    };
+    let checkpoints = Checkpoints::open(home.disk.clone(), &home.directory, options)?;
+    Ok(Some(checkpoints))
 }

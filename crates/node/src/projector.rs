@@ -4,25 +4,27 @@
 //! It reads what is durable and nothing else (I2). Readers take the newest view without a
 //! lock and never wait for this thread.
 
+use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use crossbeam_channel::Receiver;
+use crossbeam_channel::{Receiver, Sender};
 use huntcore_board::{BoardLimits, BoardName, Boards, BoardsVersion};
 use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
+use huntcore_checkpoint::Checkpoint;
 use huntcore_edge::View;
-use huntcore_log::{BatchReader, Log, ReadError};
-use huntcore_model::{
-    Batch, Catalog, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, TimeMicros,
-};
+use huntcore_log::{BatchReader, ReadError};
+use huntcore_model::{Batch, Catalog, HuntNumber, Position, Record, ShardId, Tail, TimeMicros};
 use huntcore_wire::{BoardEntry, BoardWindow};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::failure::Failure;
+use crate::parts;
+use crate::projector_snapshot::{ProjectorSnapshot, Snapshots, read_catalog};
 use crate::recent::RecentBatches;
 use crate::recovery::StartError;
 
@@ -88,7 +90,9 @@ pub(crate) struct Projector {
     boards: Boards,
     broadcast: Broadcast,
     position: Position,
-    times: Vec<(ShardId, TimeMicros)>,
+    /// The ends of all streams, as far as they are folded.
+    tails: Vec<(ShardId, Tail)>,
+    asked: Receiver<Sender<ProjectorSnapshot>>,
     /// The time of the oldest batch that is folded and not yet published.
     unpublished_since: Option<TimeMicros>,
     published_at: TimeMicros,
@@ -99,57 +103,97 @@ pub(crate) struct Projector {
 }
 
 impl Projector {
-    /// Folds all that the log holds, and makes the first view of it.
-    pub(crate) fn catch_up(
+    /// Projections that have folded nothing.
+    pub(crate) fn new(
         config: &NodeConfig,
         recent: Arc<RecentBatches>,
         clock: Arc<dyn Clock>,
-        log: &dyn Log,
-    ) -> Result<(Self, Views), StartError> {
+    ) -> (Self, Snapshots) {
         let micros = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
-        let limits = BroadcastLimits {
-            board_interval_ms: u64::try_from(config.board_interval.as_millis()).unwrap_or(u64::MAX),
-            ..BroadcastLimits::default()
-        };
-        let mut projector = Self {
-            streams: config.shards.streams().collect(),
+        let (snapshots, asked) = Snapshots::new(recent.clone());
+        let streams: Vec<ShardId> = config.shards.streams().collect();
+        let projector = Self {
             recent,
             clock,
             publish_interval_micros: micros(config.publish_interval),
             tick_micros: micros(config.tick),
             catalog: Catalog::new(),
             boards: Boards::new(config.shards, BoardLimits::default()),
-            broadcast: Broadcast::new(config.shards, limits),
+            broadcast: Broadcast::new(config.shards, broadcast_limits(config)),
             position: Position::start(),
-            times: config
-                .shards
-                .shards()
-                .map(|shard| (shard, TimeMicros::ZERO))
+            tails: streams
+                .iter()
+                .map(|&shard| (shard, Tail::default()))
                 .collect(),
+            streams,
+            asked,
             unpublished_since: None,
             published_at: TimeMicros::ZERO,
             ticked_at: TimeMicros::ZERO,
             folded_since_tick: false,
             ticked_time: TimeMicros::ZERO,
         };
+        (projector, snapshots)
+    }
+
+    /// Takes over what a checkpoint says. An error says what is wrong with that.
+    pub(crate) fn restore(
+        &mut self,
+        config: &NodeConfig,
+        checkpoint: &Checkpoint,
+    ) -> Result<(), String> {
+        let stand = checkpoint.part(parts::CATALOG).map(|part| &part.stand);
+        let tails = stand.map_or(&[][..], |stand| &stand.tails);
+        let is_of_these = tails.len() == self.streams.len()
+            && std::iter::zip(tails, &self.streams).all(|((tail, _), stream)| tail == stream);
+        if !is_of_these {
+            return Err("its projections are of other streams".to_owned());
+        }
+        self.catalog = parts::read(checkpoint, parts::CATALOG, read_catalog)?;
+        self.boards = parts::read(checkpoint, parts::BOARDS, |input| {
+            Boards::restore(config.shards, BoardLimits::default(), input)
+        })?;
+        self.broadcast = parts::read(checkpoint, parts::BROADCAST, |input| {
+            Broadcast::restore(config.shards, broadcast_limits(config), input)
+        })?;
+        self.tails = tails.to_vec();
+        self.position = Position::start();
+        for (shard, tail) in tails {
+            self.position.advance(*shard, tail.sequence);
+        }
+        Ok(())
+    }
+
+    /// The ends of all streams, as far as they are folded.
+    pub(crate) fn tails(&self) -> &[(ShardId, Tail)] {
+        &self.tails
+    }
+
+    /// Folds the rest of all streams, whose latest time is `last_time`, and makes the first
+    /// view.
+    pub(crate) fn catch_up(
+        &mut self,
+        rest: Vec<Peekable<BatchReader>>,
+        last_time: TimeMicros,
+    ) -> Result<Views, StartError> {
         // Ticks are cut again over the log's last stretch, so that whoever was connected
         // before the restart can resume instead of beginning anew.
-        let resumable_from = last_time(log, config.shards)?.minus_millis(RESUMABLE_MS);
-        for batch in ByTime::new(log, config.shards)? {
-            if !projector.apply(&batch?).map_err(StartError::Project)? {
+        let resumable_from = last_time.minus_millis(RESUMABLE_MS);
+        for batch in (ByTime { streams: rest }) {
+            if !self.apply(&batch?).map_err(StartError::Project)? {
                 // One shard stopped long before the others; they go on once it does.
                 break;
             }
-            let time = projector.broadcast.time();
-            let since_tick = time.micros_since(projector.ticked_at);
-            if time >= resumable_from && since_tick >= projector.tick_micros {
-                projector.tick(time);
+            let time = self.broadcast.time();
+            let since_tick = time.micros_since(self.ticked_at);
+            if time >= resumable_from && since_tick >= self.tick_micros {
+                self.tick(time);
             }
         }
-        projector.tick(projector.clock.now());
-        let view = projector.view();
-        projector.unpublished_since = None;
-        Ok((projector, Views::new(view)))
+        self.tick(self.clock.now());
+        let view = self.view();
+        self.unpublished_since = None;
+        Ok(Views::new(view))
     }
 
     /// Runs until told to stop, or until a projection cannot follow.
@@ -174,6 +218,10 @@ impl Projector {
                 recv(bell) -> _ => {}
                 recv(stop) -> _ => stopping = true,
                 default(timeout) => {}
+            }
+            if let Ok(reply) = self.asked.try_recv() {
+                // Whoever asked may have gone.
+                drop(reply.try_send(self.snapshot()));
             }
             // Before folding: who asks after this rang the bell for the next turn, whose
             // version covers what they ask for.
@@ -270,12 +318,12 @@ impl Projector {
             .apply(batch)
             .map_err(|error| place("broadcast", &error))?;
         self.position.advance(header.shard, header.next_sequence());
-        if let Some((_, time)) = self
-            .times
+        if let Some((_, tail)) = self
+            .tails
             .iter_mut()
             .find(|(shard, _)| *shard == header.shard)
         {
-            *time = header.time;
+            *tail = batch.tail();
         }
         self.unpublished_since.get_or_insert(header.time);
         self.folded_since_tick = true;
@@ -322,13 +370,32 @@ impl Projector {
             boards: self.boards.publish(),
             feeds: self.broadcast.publish(),
             position: self.position.clone(),
-            time: self
-                .times
-                .iter()
-                .map(|&(_, time)| time)
-                .min()
-                .unwrap_or_default(),
+            time: self.time(),
         }
+    }
+
+    /// What every shard has reached.
+    fn time(&self) -> TimeMicros {
+        let shards = self.tails.iter().filter(|(shard, _)| !shard.is_control());
+        let times = shards.map(|(_, tail)| tail.time);
+        times.min().unwrap_or_default()
+    }
+
+    /// The state as it is now, all of it durable.
+    fn snapshot(&self) -> ProjectorSnapshot {
+        ProjectorSnapshot {
+            tails: self.tails.clone(),
+            catalog: self.catalog.clone(),
+            boards: self.boards.clone(),
+            broadcast: self.broadcast.clone(),
+        }
+    }
+}
+
+fn broadcast_limits(config: &NodeConfig) -> BroadcastLimits {
+    BroadcastLimits {
+        board_interval_ms: u64::try_from(config.board_interval.as_millis()).unwrap_or(u64::MAX),
+        ..BroadcastLimits::default()
     }
 }
 
@@ -369,29 +436,10 @@ fn wire_name(name: BoardName) -> huntcore_wire::BoardName {
     }
 }
 
-/// The latest time in the log.
-fn last_time(log: &dyn Log, shards: ShardMap) -> Result<TimeMicros, ReadError> {
-    let times = shards.shards().map(|shard| Ok(log.tail(shard)?.tail.time));
-    let times: Vec<TimeMicros> = times.collect::<Result<_, ReadError>>()?;
-    Ok(times.into_iter().max().unwrap_or_default())
-}
-
 /// The batches of all streams, merged by their times, so that no projection sees one
 /// stream's month ahead of another's first day.
 struct ByTime {
-    streams: Vec<std::iter::Peekable<BatchReader>>,
-}
-
-impl ByTime {
-    fn new(log: &dyn Log, shards: ShardMap) -> Result<Self, ReadError> {
-        let read = |shard| Ok(log.read(shard, Sequence::ZERO)?.peekable());
-        Ok(Self {
-            streams: shards
-                .streams()
-                .map(read)
-                .collect::<Result<_, ReadError>>()?,
-        })
-    }
+    streams: Vec<Peekable<BatchReader>>,
 }
 
 impl Iterator for ByTime {

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use huntcore_log::{Log, ReadError};
@@ -22,6 +23,7 @@ pub(crate) struct RecentBatches {
     streams: Vec<(ShardId, Mutex<Recent>)>,
     bell: Sender<()>,
     log: Arc<dyn Log>,
+    bytes_total: AtomicU64,
 }
 
 #[derive(Default)]
@@ -49,7 +51,13 @@ impl RecentBatches {
                 )
             })
             .collect();
-        (Self { streams, bell, log }, rung)
+        let recent = Self {
+            streams,
+            bell,
+            log,
+            bytes_total: AtomicU64::new(0),
+        };
+        (recent, rung)
     }
 
     /// Takes a batch that has become durable, right after the one before.
@@ -62,6 +70,8 @@ impl RecentBatches {
         );
         recent.next = batch.header().next_sequence();
         recent.bytes += batch.bytes().len();
+        let bytes = batch.bytes().len() as u64;
+        self.bytes_total.fetch_add(bytes, Ordering::Relaxed);
         recent.batches.push_back(batch);
         while recent.bytes > KEPT_BYTES_MAX
             && let Some(oldest) = recent.batches.pop_front()
@@ -78,6 +88,11 @@ impl RecentBatches {
             // Full means that it is already called; disconnected, that it has gone.
             Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
         }
+    }
+
+    /// By how many bytes the log has grown since the start.
+    pub(crate) fn bytes_total(&self) -> u64 {
+        self.bytes_total.load(Ordering::Relaxed)
     }
 
     /// The durable end of a stream.

@@ -1,13 +1,24 @@
 //! From the log to running state: streams are acquired, folded, and set on their way.
 
+use std::iter::Peekable;
 use std::sync::Arc;
 
-use huntcore_engine::{ApplyError, Arbiter, Controller, EngineLimits, Term};
-use huntcore_log::{AcquireError, CompletionSink, Log, LogWriter, ReadError};
-use huntcore_model::{HuntEntry, Nonce, Sequence, ShardId, ShardMap};
+use huntcore_checkpoint::{Checkpoint, Checkpoints};
+use huntcore_engine::{ApplyError, Arbiter, Controller, Term};
+use huntcore_log::{
+    AcquireError, BatchReader, CompletionSink, Log, LogWriter, ReadError, stream_name,
+};
+use huntcore_model::{HuntEntry, Nonce, Sequence, ShardId, ShardMap, Tail};
 
+use crate::clock::Clock;
+use crate::config::NodeConfig;
 use crate::maps::{MapError, Maps};
+use crate::parts;
+use crate::projector::{Projector, Views};
+use crate::projector_snapshot::Snapshots;
+use crate::recent::RecentBatches;
 use crate::shard::ControlCopy;
+use crate::text::with_causes;
 
 /// Why a node does not start. Nothing has been changed but the streams' epochs.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +49,21 @@ pub enum StartError {
         /// In the configuration.
         expected: u16,
     },
+    /// The directory of checkpoints cannot be used.
+    #[error(transparent)]
+    Checkpoints(#[from] huntcore_checkpoint::OpenError),
+    /// What the log no longer holds stands in no checkpoint either.
+    #[error(
+        "the log begins with {begins}: what came before was trimmed, and no good checkpoint \
+         stands there ({passed_over}); bring back a checkpoint, or log and checkpoints from a \
+         backup"
+    )]
+    NoCheckpoint {
+        /// Where streams begin that were trimmed.
+        begins: String,
+        /// Why each checkpoint is not used.
+        passed_over: String,
+    },
     /// The system gave no randomness, thread, or other thing a node cannot be without.
     #[error("the system gave no {what}: {reason}")]
     System {
@@ -48,16 +74,21 @@ pub enum StartError {
     },
 }
 
-/// A shard, folded up to its tail.
-pub(crate) struct RecoveredShard {
-    pub(crate) arbiter: Arbiter,
+/// A stream that this node owns.
+pub(crate) struct Owned {
     pub(crate) writer: Box<dyn LogWriter>,
+    pub(crate) term: Term,
 }
 
-/// The control stream, folded up to its tail.
-pub(crate) struct RecoveredControl {
+/// Everything that is folded from the log, up to its end.
+pub(crate) struct Folded {
+    pub(crate) arbiters: Vec<Arbiter>,
     pub(crate) controller: Controller,
-    pub(crate) writer: Box<dyn LogWriter>,
+    pub(crate) projector: Projector,
+    pub(crate) snapshots: Snapshots,
+    pub(crate) views: Views,
+    /// The checkpoint that it was restored from.
+    pub(crate) base: Option<u64>,
 }
 
 /// Refuses a log that was written with another number of shards.
@@ -82,32 +113,223 @@ pub(crate) fn check_shards(log: &dyn Log, expected: ShardMap) -> Result<(), Star
     }
 }
 
-pub(crate) fn recover_shard(
-    log: &dyn Log,
-    shard: ShardId,
-    limits: EngineLimits,
-    completions: CompletionSink,
-) -> Result<RecoveredShard, StartError> {
-    let (writer, term) = acquire(log, shard, completions)?;
-    let mut arbiter = Arbiter::new(shard, limits, random()?);
-    for batch in log.read(shard, Sequence::ZERO)? {
-        arbiter.apply(&batch?)?;
-    }
-    arbiter.begin_term(term);
-    Ok(RecoveredShard { arbiter, writer })
+/// What is folded: all streams of a log, whose ends do not move any more.
+pub(crate) struct Source<'l> {
+    pub(crate) log: &'l dyn Log,
+    pub(crate) config: &'l NodeConfig,
+    /// The term of every stream.
+    pub(crate) terms: &'l [(ShardId, Term)],
+    pub(crate) recent: &'l Arc<RecentBatches>,
+    pub(crate) clock: &'l Arc<dyn Clock>,
 }
 
-pub(crate) fn recover_control(
-    log: &dyn Log,
-    completions: CompletionSink,
-) -> Result<RecoveredControl, StartError> {
-    let (writer, term) = acquire(log, ShardId::CONTROL, completions)?;
-    let mut controller = Controller::new();
-    for batch in log.read(ShardId::CONTROL, Sequence::ZERO)? {
-        controller.apply(&batch?)?;
+/// Why state is not folded from where a checkpoint says.
+enum FoldError {
+    /// The checkpoint is damaged, or is not of this log.
+    Unfit(String),
+    /// No other checkpoint would do better.
+    Start(StartError),
+}
+
+impl<E: Into<StartError>> From<E> for FoldError {
+    fn from(error: E) -> Self {
+        Self::Start(error.into())
     }
-    controller.begin_term(term);
-    Ok(RecoveredControl { controller, writer })
+}
+
+impl Source<'_> {
+    /// Restores the newest checkpoint that can be used, and folds what the log holds beyond
+    /// it; without one folds all of the log.
+    ///
+    /// A checkpoint that cannot be used is passed over with a warning.
+    pub(crate) fn fold(&self, checkpoints: Option<&mut Checkpoints>) -> Result<Folded, StartError> {
+        let mut passed_over = Vec::new();
+        let mut pass_over = |id: u64, reason: String| {
+            tracing::warn!("checkpoint {id} is passed over: {reason}");
+            passed_over.push(format!("checkpoint {id}: {reason}"));
+        };
+        if let Some(checkpoints) = checkpoints {
+            for passed in checkpoints.passed_over() {
+                pass_over(passed.id, with_causes(&passed.damage));
+            }
+            for checkpoint in checkpoints.good().to_vec() {
+                match self.fold_from(Some(&checkpoint)) {
+                    Ok(folded) => {
+                        tracing::info!(
+                            id = checkpoint.id(),
+                            bytes = checkpoint.bytes(),
+                            "started from a checkpoint"
+                        );
+                        return Ok(folded);
+                    }
+                    Err(FoldError::Unfit(reason)) => {
+                        checkpoints.pass_over(checkpoint.id());
+                        pass_over(checkpoint.id(), reason);
+                    }
+                    Err(FoldError::Start(error)) => return Err(error),
+                }
+            }
+        }
+        let streams = self.log.usage()?.streams;
+        let trimmed = streams
+            .iter()
+            .filter(|stream| stream.oldest > Sequence::ZERO);
+        let begins: Vec<String> = trimmed
+            .map(|stream| format!("{} at {}", stream_name(stream.shard), stream.oldest))
+            .collect();
+        if !begins.is_empty() {
+            return Err(StartError::NoCheckpoint {
+                begins: begins.join(", "),
+                passed_over: match &passed_over[..] {
+                    [] => "there is none".to_owned(),
+                    reasons => reasons.join("; "),
+                },
+            });
+        }
+        self.fold_from(None).map_err(|error| match error {
+            FoldError::Start(error) => error,
+            FoldError::Unfit(reason) => StartError::Project(reason),
+        })
+    }
+
+    /// Every part on a thread of its own.
+    fn fold_from(&self, checkpoint: Option<&Checkpoint>) -> Result<Folded, FoldError> {
+        std::thread::scope(|scope| {
+            let shards: Vec<_> = self
+                .config
+                .shards
+                .shards()
+                .map(|shard| scope.spawn(move || self.fold_shard(checkpoint, shard)))
+                .collect();
+            let projector = scope.spawn(move || self.fold_projections(checkpoint));
+            let controller = self.fold_control(checkpoint);
+            let arbiters: Vec<_> = shards.into_iter().map(joined).collect();
+            let projections = joined(projector);
+            let (projector, snapshots, views) = projections?;
+            Ok(Folded {
+                arbiters: arbiters.into_iter().collect::<Result<_, _>>()?,
+                controller: controller?,
+                projector,
+                snapshots,
+                views,
+                base: checkpoint.map(Checkpoint::id),
+            })
+        })
+    }
+
+    fn fold_shard(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+        shard: ShardId,
+    ) -> Result<Arbiter, FoldError> {
+        let limits = self.config.limits;
+        let secret = random()?;
+        let mut arbiter = match checkpoint {
+            None => Arbiter::new(shard, limits, secret),
+            Some(checkpoint) => {
+                let answers = parts::answers(checkpoint, shard);
+                let answers: Vec<_> = answers
+                    .iter()
+                    .map(|part| checkpoint.read(&part.entry))
+                    .collect::<Result<_, _>>()
+                    .map_err(|damage| FoldError::Unfit(with_causes(&damage)))?;
+                parts::read(checkpoint, &parts::of_shard(shard), |base| {
+                    Arbiter::restore(limits, secret, base, answers)
+                })
+                .map_err(FoldError::Unfit)?
+            }
+        };
+        for batch in self.rest(shard, arbiter.tail())? {
+            arbiter.apply(&batch?)?;
+        }
+        arbiter.begin_term(self.term(shard));
+        Ok(arbiter)
+    }
+
+    fn fold_control(&self, checkpoint: Option<&Checkpoint>) -> Result<Controller, FoldError> {
+        let mut controller = match checkpoint {
+            None => Controller::new(),
+            Some(checkpoint) => {
+                parts::read(checkpoint, parts::CONTROL, |base| Controller::restore(base))
+                    .map_err(FoldError::Unfit)?
+            }
+        };
+        for batch in self.rest(ShardId::CONTROL, controller.tail())? {
+            controller.apply(&batch?)?;
+        }
+        controller.begin_term(self.term(ShardId::CONTROL));
+        Ok(controller)
+    }
+
+    fn fold_projections(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+    ) -> Result<(Projector, Snapshots, Views), FoldError> {
+        let (recent, clock) = (self.recent.clone(), self.clock.clone());
+        let (mut projector, snapshots) = Projector::new(self.config, recent, clock);
+        if let Some(checkpoint) = checkpoint {
+            projector
+                .restore(self.config, checkpoint)
+                .map_err(FoldError::Unfit)?;
+        }
+        let rest = projector.tails().iter();
+        let rest = rest.map(|&(shard, tail)| self.rest(shard, tail));
+        let rest = rest.collect::<Result<_, FoldError>>()?;
+        let shards = self.terms.iter().filter(|(shard, _)| !shard.is_control());
+        let last_time = shards.map(|(_, term)| term.tail.time).max();
+        let views = projector.catch_up(rest, last_time.unwrap_or_default())?;
+        Ok((projector, snapshots, views))
+    }
+
+    /// The batches of a stream after `from`; an error if that is no place in this log.
+    fn rest(&self, shard: ShardId, from: Tail) -> Result<Peekable<BatchReader>, FoldError> {
+        let end = self.term(shard).tail;
+        let unfit = |reason: String| {
+            let stream = stream_name(shard);
+            Err(FoldError::Unfit(format!(
+                "it stands at {} of {stream}, {reason}",
+                from.sequence
+            )))
+        };
+        let another = "where this log has other records: it belongs to another log";
+        if from.sequence > end.sequence {
+            return unfit(format!(
+                "but the log ends at {}: it has lost its end, or was replaced by an older copy",
+                end.sequence
+            ));
+        }
+        if from.sequence == end.sequence {
+            let none: BatchReader = Box::new(std::iter::empty());
+            return if from.chain == end.chain {
+                Ok(none.peekable())
+            } else {
+                unfit(another.to_owned())
+            };
+        }
+        let mut rest = match self.log.read(shard, from.sequence) {
+            Ok(rest) => rest.peekable(),
+            Err(ReadError::Trimmed { oldest, .. }) => {
+                return unfit(format!("but the log begins at {oldest}"));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match rest.peek() {
+            Some(Ok(first)) if !first.follows(&from) => unfit(another.to_owned()),
+            _ => Ok(rest),
+        }
+    }
+
+    fn term(&self, shard: ShardId) -> Term {
+        let mut terms = self.terms.iter();
+        let found = terms.find(|(stream, _)| *stream == shard);
+        found.expect("every stream is acquired at the start").1
+    }
+}
+
+fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// Finds out whether the fairness key is the right one, before anything is made with it: a
@@ -156,20 +378,21 @@ pub(crate) fn missed_copies(
     Ok(missed)
 }
 
-fn acquire(
+/// Takes over a stream.
+pub(crate) fn acquire(
     log: &dyn Log,
     shard: ShardId,
     completions: CompletionSink,
-) -> Result<(Box<dyn LogWriter>, Term), StartError> {
+) -> Result<Owned, StartError> {
     let epoch = log.tail(shard)?.epoch.next();
     let acquired = log.acquire(shard, epoch, Nonce(random()?), completions)?;
-    Ok((
-        acquired.writer,
-        Term {
+    Ok(Owned {
+        writer: acquired.writer,
+        term: Term {
             epoch,
             tail: acquired.tail,
         },
-    ))
+    })
 }
 
 fn random<const N: usize>() -> Result<[u8; N], StartError> {

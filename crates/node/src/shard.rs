@@ -11,17 +11,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use huntcore_engine::{Arbiter, EventRef, EventVerdict};
+use huntcore_engine::{Arbiter, ClosedOrdinal, EventRef, EventVerdict};
 use huntcore_lane::{Listen, PendingBlock, ShardPort};
 use huntcore_log::{CommitResult, Completion, LogWriter};
 use huntcore_model::{Batch, ControlRecord, HuntNumber, RoundNumber, Sequence, ShardId};
 
+use crate::checkpointer::ShardSnapshot;
 use crate::clock::Clock;
 use crate::control::{ControlEvent, ShardTimes};
 use crate::door::EventsPart;
 use crate::failure::Failure;
 use crate::gauge::Gauge;
 use crate::recent::RecentBatches;
+use crate::snapshots::Held;
 
 /// Batches submitted and not yet durable. More would only wait in the log's queue.
 const IN_FLIGHT_MAX: usize = 3;
@@ -41,6 +43,11 @@ pub(crate) enum ShardEvent {
     Control(ControlCopy),
     /// The log is done with a batch.
     Completed(Completion),
+    /// A checkpoint is taken.
+    Snapshot {
+        closed_since: ClosedOrdinal,
+        reply: Sender<ShardSnapshot>,
+    },
     /// Finish what was accepted and end.
     Stop,
 }
@@ -114,6 +121,7 @@ impl Shard {
             copies: VecDeque::new(),
             in_flight: VecDeque::new(),
             waiting: VecDeque::new(),
+            snapshots: Held::new(),
             stopping: false,
         };
         while !(state.stopping && state.is_idle()) {
@@ -150,6 +158,7 @@ struct Running {
     in_flight: VecDeque<Batch>,
     // In the order of decision.
     waiting: VecDeque<Waiting>,
+    snapshots: Held<ShardSnapshot>,
     stopping: bool,
 }
 
@@ -211,6 +220,18 @@ impl Running {
             ShardEvent::ScoreEvents(part) => self.backlog.push_back(part),
             ShardEvent::Control(copy) => self.copies.push_back(copy),
             ShardEvent::Completed(completion) => self.complete(&completion.result)?,
+            ShardEvent::Snapshot {
+                closed_since,
+                reply,
+            } => {
+                let snapshot = ShardSnapshot {
+                    arbiter: self.arbiter.snapshot(closed_since),
+                    copied: self.arbiter.catalog().next(),
+                };
+                let stands_at = snapshot.arbiter.tail().sequence;
+                self.snapshots.hold(stands_at, snapshot, reply);
+                self.snapshots.release(self.durable);
+            }
             ShardEvent::Stop => self.stopping = true,
         }
         Ok(())
@@ -229,6 +250,7 @@ impl Running {
         self.recent.push(batch);
         self.times.set(self.arbiter.shard(), tail.time);
         self.report_copies(tail.sequence);
+        self.snapshots.release(self.durable);
         self.release();
         Ok(())
     }

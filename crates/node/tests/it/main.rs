@@ -1,5 +1,7 @@
 //! A whole node over a log in memory, through the trait that the edge uses.
 
+mod checkpoints;
 mod faults;
 mod hunts;
+mod retention;
 mod support;

@@ -1,15 +1,16 @@
 //! A node over a log that can be made to fail, and a hunt to play in.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use huntcore_edge::{Backend, HuntCommand, View};
 use huntcore_log::{FaultLog, MemoryOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{
-    Attempt, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex,
+    Attempt, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex, TimeMicros,
 };
-use huntcore_node::{Node, NodeConfig, StartError, SystemClock};
+use huntcore_node::{Clock, Node, NodeConfig, StartError, SystemClock};
 use serde_json::json;
 
 /// How long anything that must happen may take before a test gives up.
@@ -33,6 +34,11 @@ pub(crate) fn start(config: NodeConfig, log: &Arc<FaultLog>) -> Result<Arc<Node>
 
 /// The hunt `park` with 64 tiles, rounds of 100 ms and windows of a minute.
 pub(crate) fn park() -> HuntCommand {
+    park_with("100ms", "60s")
+}
+
+/// The hunt `park` with 64 tiles.
+pub(crate) fn park_with(round: &str, claim_window: &str) -> HuntCommand {
     let around = |size: f64| {
         json!([[
             [0.0, 0.0],
@@ -46,8 +52,8 @@ pub(crate) fn park() -> HuntCommand {
         "id": "park",
         "area": {"type": "Polygon", "coordinates": around(0.01)},
         "resolution": 10,
-        "round": "100ms",
-        "claim_window": "60s",
+        "round": round,
+        "claim_window": claim_window,
         "tiles": 64,
     }));
     HuntCommand::Create(Box::new(request.expect("a valid request")))
@@ -104,4 +110,48 @@ pub(crate) async fn race(node: &Node, round: RoundNumber) -> Vec<Outcome> {
         .into_iter()
         .flat_map(|player| (0..64).map(move |tile| attempt(round, tile, player)));
     node.claim(attempts.collect()).await
+}
+
+/// The machine's clock, moved ahead.
+#[derive(Default)]
+pub(crate) struct Ahead {
+    clock: SystemClock,
+    millis: AtomicU64,
+}
+
+impl Ahead {
+    pub(crate) fn leap(&self, by: Duration) {
+        let by = u64::try_from(by.as_millis()).expect("a few days");
+        self.millis.fetch_add(by, Ordering::Relaxed);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> TimeMicros {
+        let ahead = self.millis.load(Ordering::Relaxed);
+        self.clock.now().plus_millis(ahead)
+    }
+
+    fn advance_to(&self, time: TimeMicros) {
+        let ahead = self.millis.load(Ordering::Relaxed);
+        self.clock.advance_to(time.minus_millis(ahead));
+    }
+}
+
+/// What a metric says, or the sum over its labels; 0 if there is none.
+pub(crate) fn metric(node: &Node, name: &str) -> f64 {
+    let mut page = String::new();
+    node.render_metrics(&mut page);
+    let lines = page.lines().filter_map(|line| line.strip_prefix(name));
+    let values = lines.filter(|rest| rest.starts_with(['{', ' ']));
+    let numbers = values.filter_map(|rest| rest.rsplit(' ').next()?.parse::<f64>().ok());
+    numbers.sum()
+}
+
+/// Waits until a metric is greater than it is now by at least `more`. The hunts have to be
+/// running: views then come several times a second.
+pub(crate) async fn until_more(node: &Node, name: &str, more: f64) {
+    let before = metric(node, name);
+    let grown = |_: &View| (metric(node, name) >= before + more).then_some(());
+    until_view(node, name, grown).await;
 }
