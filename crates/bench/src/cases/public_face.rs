@@ -76,7 +76,7 @@ pub(crate) fn memory(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
         };
         load.run().await
     })?;
-    let claims = streamed.won.count();
+    let claims = streamed.won.tiles();
     if claims < u64::from(MEMORY_HUNTS) * u64::from(HUNT_TILES) {
         let note = format!("{case}: only {claims} claims in {MEMORY_MAX:?}");
         run.report.note(note);

@@ -226,7 +226,7 @@ impl Asking<'_> {
             count += 1;
             match kind.map_err(BenchError::huntcore)? {
                 OutcomeKind::Won if !self.won.insert(drawn) => {
-                    return Err(broken(format!("{drawn:?} was won before (I1)")));
+                    return Err(broken(format!("{drawn:?} was won by another before (I1)")));
                 }
                 kind if kind.is_final() => decided += 1,
                 OutcomeKind::Overloaded => self.refused += 1,
@@ -271,7 +271,7 @@ pub(crate) async fn check_accounts(
         && received == streamed.sent
         && decided == streamed.decided
         && refused == streamed.refused
-        && won == streamed.won.count();
+        && won == streamed.won.told();
     if agrees {
         return Ok(());
     }
@@ -283,7 +283,7 @@ pub(crate) async fn check_accounts(
             streamed.sent,
             streamed.decided,
             streamed.refused,
-            streamed.won.count(),
+            streamed.won.told(),
             counts.unanswered,
         ),
     })
