@@ -3,4 +3,5 @@
 mod checkpoints;
 mod properties;
 mod scenarios;
+mod size;
 mod world;

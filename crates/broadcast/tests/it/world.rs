@@ -179,7 +179,7 @@ impl World {
         self.commit(shard, &mut builder);
     }
 
-    fn commit(&mut self, shard: ShardId, builder: &mut BatchBuilder) {
+    pub(crate) fn commit(&mut self, shard: ShardId, builder: &mut BatchBuilder) {
         let tail = self.tails.get(&shard).copied().unwrap_or_default();
         let time = self.now().max(tail.time);
         let batch = builder.finish(shard, Epoch::new(1), &tail, time, tail.sequence);
