@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rand::RngExt as _;
+use rand::rngs::StdRng;
 use serde_json::Value;
 
 use super::{Claim, Event};
@@ -23,6 +25,9 @@ pub(crate) struct Ledger {
     unanswered: BTreeSet<Claim>,
     events: BTreeSet<Event>,
     events_unanswered: BTreeSet<Event>,
+    /// What was answered since it was last listed to be asked again.
+    new_claims: BTreeSet<Claim>,
+    new_events: BTreeSet<Event>,
 }
 
 /// An answer that must never change.
@@ -91,7 +96,9 @@ impl Ledger {
             self.holds(tile, winner_position);
         }
         self.unanswered.remove(claim);
-        self.answers.insert(claim.clone(), told);
+        if self.answers.insert(claim.clone(), told).is_none() {
+            self.new_claims.insert(claim.clone());
+        }
         true
     }
 
@@ -104,7 +111,9 @@ impl Ledger {
 
     pub(crate) fn event_answered(&mut self, event: Event) {
         self.events_unanswered.remove(&event);
-        self.events.insert(event);
+        if self.events.insert(event.clone()) {
+            self.new_events.insert(event);
+        }
     }
 
     pub(crate) fn event_unanswered(&mut self, event: Event) {
@@ -113,18 +122,26 @@ impl Ledger {
         }
     }
 
-    /// Everything that was ever asked, so that it can be asked again.
-    pub(crate) fn claims(&self) -> Vec<Claim> {
-        self.answers
-            .keys()
-            .chain(&self.unanswered)
-            .cloned()
-            .collect()
+    /// Everything that was ever asked, so that it can be asked again; with `some` only what
+    /// is open, what was answered since, and so many of the rest.
+    pub(crate) fn claims_to_ask(&mut self, some: Option<(usize, &mut StdRng)>) -> Vec<Claim> {
+        let new = std::mem::take(&mut self.new_claims);
+        let mut claims = match some {
+            None => self.answers.keys().cloned().collect(),
+            Some((count, random)) => sampled(self.answers.keys(), new, count, random),
+        };
+        claims.extend(self.unanswered.iter().cloned());
+        claims
     }
 
-    /// The events that were acknowledged.
-    pub(crate) fn events(&self) -> Vec<Event> {
-        self.events.iter().cloned().collect()
+    /// The events that were acknowledged; with `some` only those since, and so many of the
+    /// rest.
+    pub(crate) fn events_to_ask(&mut self, some: Option<(usize, &mut StdRng)>) -> Vec<Event> {
+        let new = std::mem::take(&mut self.new_events);
+        match some {
+            None => self.events.iter().cloned().collect(),
+            Some((count, random)) => sampled(self.events.iter(), new, count, random),
+        }
     }
 
     /// The events that may or may not have been recorded.
@@ -196,4 +213,19 @@ impl Ledger {
             .or_insert_with(|| position.to_owned());
         assert_eq!(held, position, "I1: {tile:?} is held by two claims");
     }
+}
+
+/// `new`, and about so many others of `all`.
+fn sampled<'a, T: Clone + Ord + 'a>(
+    all: impl ExactSizeIterator<Item = &'a T>,
+    new: BTreeSet<T>,
+    count: usize,
+    random: &mut StdRng,
+) -> Vec<T> {
+    let of = u32::try_from(all.len()).unwrap_or(u32::MAX).max(1);
+    let count = u32::try_from(count).unwrap_or(u32::MAX).min(of);
+    let some = all.filter(|item| random.random_ratio(count, of) && !new.contains(item));
+    let mut some: Vec<T> = some.cloned().collect();
+    some.extend(new);
+    some
 }

@@ -26,6 +26,10 @@ pub(crate) struct Site {
     pub(crate) guests: bool,
     /// Lines put at the top of the configuration.
     pub(crate) top: String,
+    /// Lines put into its section `[log]`.
+    pub(crate) log: String,
+    /// Lines of its section `[limits]`.
+    pub(crate) limits: String,
     /// Where the data directory lies; in the site's folder unless a test puts it elsewhere.
     pub(crate) data: PathBuf,
     /// A program and its arguments that runs the server, such as `nsenter …`.
@@ -64,10 +68,20 @@ impl Site {
             tiles: 64,
             guests: false,
             top: String::new(),
+            log: String::new(),
+            limits: String::new(),
             data,
             run_by: Vec::new(),
             port: AtomicU16::new(0),
         }
+    }
+
+    /// Keeps little of the log and takes checkpoints all the time, so that both matter within
+    /// a test's seconds.
+    pub(crate) fn keep_little(&mut self) {
+        self.log = "segment_size = \"64KiB\"\nretention = \"1s\"\n\
+                    checkpoint_every = \"150ms\"\ncheckpoint_bytes = \"64KiB\""
+            .to_owned();
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -85,8 +99,14 @@ impl Site {
         let port = self.port.load(Ordering::Relaxed);
         writeln!(text, "listen = \"127.0.0.1:{port}\"").expect("a String takes all");
         writeln!(text, "shards = {}", self.shards).expect("a String takes all");
-        writeln!(text, "[log]\nurl = \"file:{}\"", self.data.display())
-            .expect("a String takes all");
+        writeln!(
+            text,
+            "[log]\nurl = \"file:{}\"\n{}\n[limits]\n{}",
+            self.data.display(),
+            self.log,
+            self.limits
+        )
+        .expect("a String takes all");
         writeln!(
             text,
             "[auth]\nplayer_alg = \"HS256\"\nplayer_key = \"env:HUNTCORE_PLAYER_KEY\"\n\

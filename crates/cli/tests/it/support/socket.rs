@@ -36,33 +36,39 @@ pub(crate) enum Opcode {
 impl Socket {
     /// Opens a connection to watch the hunt `park`, as `token`'s player if there is one.
     pub(crate) async fn open(url: &str, token: Option<&str>) -> Self {
+        let opened = Self::try_open(url, token).await;
+        opened.expect("the server lives")
+    }
+
+    /// The same; `None` when the server goes away meanwhile.
+    pub(crate) async fn try_open(url: &str, token: Option<&str>) -> Option<Self> {
         let bearer = token.map(|t| format!(", bearer.{t}")).unwrap_or_default();
         let headers = format!("Sec-WebSocket-Protocol: huntcore.v1.json{bearer}\r\n");
-        let (socket, head) = Self::handshake(url, "/v1/hunts/park/live", &headers).await;
+        let (socket, head) = Self::shake(url, "/v1/hunts/park/live", &headers).await?;
         assert!(head.starts_with("HTTP/1.1 101 "), "no upgrade: {head}");
         assert!(
             head.to_ascii_lowercase()
                 .contains("sec-websocket-protocol: huntcore.v1.json\r\n"),
             "the token is not echoed: {head}"
         );
-        socket
+        Some(socket)
     }
 
     /// Asks for an upgrade with more `headers`, and returns the head of the answer.
     pub(crate) async fn handshake(url: &str, path: &str, headers: &str) -> (Self, String) {
+        let answer = Self::shake(url, path, headers).await;
+        answer.expect("the connection lasts to the end of the answer's head")
+    }
+
+    async fn shake(url: &str, path: &str, headers: &str) -> Option<(Self, String)> {
         let address = url.strip_prefix("http://").expect("plain HTTP");
-        let mut stream = TcpStream::connect(address)
-            .await
-            .expect("the server accepts");
+        let mut stream = TcpStream::connect(address).await.ok()?;
         let request = format!(
             "GET {path} HTTP/1.1\r\nHost: {address}\r\nUpgrade: websocket\r\n\
              Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
              Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{headers}\r\n"
         );
-        stream
-            .write_all(request.as_bytes())
-            .await
-            .expect("the request is sent");
+        stream.write_all(request.as_bytes()).await.ok()?;
         let mut socket = Self {
             stream,
             read: Vec::new(),
@@ -71,14 +77,13 @@ impl Socket {
             if let Some(at) = socket.read.windows(4).position(|w| w == b"\r\n\r\n") {
                 break at + 4;
             }
-            assert!(
-                socket.fill().await,
-                "the connection ended within the answer's head"
-            );
+            if !socket.fill().await {
+                return None;
+            }
         };
         let head = String::from_utf8_lossy(&socket.read[..end]).into_owned();
         socket.read.drain(..end);
-        (socket, head)
+        Some((socket, head))
     }
 
     /// Sends a message as a browser would.
