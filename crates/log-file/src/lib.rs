@@ -6,6 +6,7 @@
 //! DIR/format                        the format's version, and the streams there are
 //! DIR/shard-00000/state             last term of ownership, oldest and newest segment
 //! DIR/shard-00000/0000…0000.log     segments, named by their first sequence
+//! DIR/shard-00000/spare             the next segment, while it is being made
 //! DIR/control/…                     the control stream, likewise
 //! ```
 //! Each stream has one thread, which takes everything that is queued, writes it with one
@@ -37,6 +38,7 @@ mod reader;
 mod recovery;
 mod scan;
 mod segment;
+mod spare;
 mod stat;
 mod state;
 mod trim;

@@ -25,6 +25,7 @@ use crate::queue::{Closed, Command, Submission};
 use crate::reader::{Reader, Start, Until};
 use crate::recovery::{examine, mend};
 use crate::segment::DATA_OFFSET;
+use crate::spare::SparesThread;
 use crate::state::State;
 use crate::trim::Remover;
 use crate::writer::StreamWriter;
@@ -33,6 +34,10 @@ use crate::writer::StreamWriter;
 pub struct FileLogOptions {
     /// Length of a segment; a batch that is longer gets one of its own.
     pub segment_bytes: u64,
+    /// Whether segments are made ahead of their use, by a thread of their own: so commits are
+    /// quicker, and none waits for a new segment. It takes the space of one more segment for
+    /// each stream that grows.
+    pub spares: bool,
     /// How much each writer may have in flight.
     pub in_flight: InFlightLimits,
     /// Called once when the log poisons itself, from the thread that found out. It is the
@@ -44,6 +49,7 @@ impl Default for FileLogOptions {
     fn default() -> Self {
         Self {
             segment_bytes: 64 << 20,
+            spares: true,
             in_flight: InFlightLimits::default(),
             on_poison: None,
         }
@@ -62,6 +68,8 @@ pub struct FileLog {
     /// Held while a stream is made, so that `streams` need not be.
     making: Mutex<()>,
     remover: Remover,
+    /// Ends when every stream's thread has.
+    spares: Option<SparesThread>,
     /// Given back last, when every thread has ended.
     _lock: HeldLock,
 }
@@ -106,6 +114,11 @@ impl FileLog {
                 Vec::new()
             }
         };
+        let spares = options
+            .spares
+            .then(|| SparesThread::start(disk.clone()))
+            .transpose()
+            .map_err(OpenError::io("start a thread for", directory))?;
         let log = Self {
             directory: directory.to_owned(),
             disk,
@@ -116,6 +129,7 @@ impl FileLog {
             streams: Mutex::default(),
             making: Mutex::default(),
             remover: Remover::default(),
+            spares,
             _lock: lock,
         };
         // Nothing is mended before everything was found to be sound.
@@ -181,7 +195,14 @@ impl FileLog {
             self.counters.clone(),
             published,
         ));
-        let writer = StreamWriter::new(stream.clone(), self.segment_bytes, state, tail_epoch, file);
+        let writer = StreamWriter::new(
+            stream.clone(),
+            self.segment_bytes,
+            self.spares.as_ref().map(|thread| thread.spares().clone()),
+            state,
+            tail_epoch,
+            file,
+        );
         let thread = std::thread::Builder::new()
             .name(format!("log-{}", stream_name(shard)))
             .spawn(move || writer.run())?;
@@ -378,14 +399,13 @@ impl Log for FileLog {
             .iter()
             .map(|(&shard, running)| {
                 let published = running.stream.published();
+                let in_segments = published.segments.iter();
+                let in_segments = in_segments.map(|segment| segment.file_bytes).sum::<u64>();
+                let spare = self.spares.as_ref();
                 StreamUsage {
                     shard,
                     epoch: published.epoch,
-                    bytes: published
-                        .segments
-                        .iter()
-                        .map(|segment| segment.file_bytes)
-                        .sum(),
+                    bytes: in_segments + spare.map_or(0, |thread| thread.spares().bytes(shard)),
                     segments: published.segments.len() as u64,
                     oldest: published.oldest(),
                     oldest_time: published.oldest_time(),

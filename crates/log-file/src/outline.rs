@@ -13,6 +13,7 @@ use huntcore_model::{BatchHeader, Epoch, HEADER_BYTES, Sequence, ShardId, Tail, 
 use crate::error::OpenError;
 use crate::files::{parse_segment_name, segment_path};
 use crate::segment::{DATA_OFFSET, Previous, SegmentHeader};
+use crate::spare::SPARE;
 use crate::state::State;
 use crate::window::Window;
 
@@ -116,7 +117,7 @@ impl Outline {
             if path == state_path {
                 continue;
             }
-            if path == draft_path(&state_path) {
+            if path == draft_path(&state_path) || name == SPARE {
                 self.leftovers.push(path);
                 continue;
             }

@@ -30,9 +30,18 @@ use crate::files::segment_path;
 
 /// Where the first batch begins.
 pub(crate) const DATA_OFFSET: u64 = HEADER_LENGTH as u64;
+/// A stream's first segment is no longer, so that small logs are small; each later one is up
+/// to four times as long as the one before.
+const FIRST_BYTES_MAX: u64 = 4 << 20;
 const HEADER_LENGTH: usize = 4_096;
 const CRC_OFFSET: usize = HEADER_LENGTH - 4;
 const MAGIC: [u8; 8] = *b"HCSEG01\0";
+
+/// How long to make the segment that follows one of `previous` bytes.
+pub(crate) fn segment_length(previous: Option<u64>, length_max: u64) -> u64 {
+    let length = previous.map_or(FIRST_BYTES_MAX, |previous| previous.saturating_mul(4));
+    length.min(length_max)
+}
 
 /// What a segment's header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,14 +119,16 @@ impl SegmentHeader {
     }
 
     /// Makes the segment's file, its space set aside, durably. It is part of the stream
-    /// only once the state file says so.
+    /// only once the state file says so. `zeros` lets space be written to, if it is little,
+    /// see [`crate::spare`].
     pub(crate) fn create(
         &self,
         disk: &dyn Disk,
         directory: &Path,
+        zeros: bool,
     ) -> Result<Box<dyn DiskFile>, Failure> {
         let path = segment_path(directory, self.before.sequence);
-        let file = match self.write(disk, &path) {
+        let file = match self.write(disk, &path, zeros) {
             Ok(file) => file,
             Err((_, error)) if is_no_space(&error) => {
                 // What is left of it takes space that is missing. If it cannot be removed
@@ -142,17 +153,41 @@ impl SegmentHeader {
         Ok(file)
     }
 
+    /// The same, of a file of zeros that is there.
+    pub(crate) fn adopt(
+        &self,
+        disk: &dyn Disk,
+        directory: &Path,
+        spare: &Path,
+        file: &dyn DiskFile,
+    ) -> Result<(), Failure> {
+        let path = segment_path(directory, self.before.sequence);
+        write_all_at(file, &[IoSlice::new(&self.bytes())], 0)
+            .map_err(|short| Failure::doubt("write", spare, &short.error))?;
+        file.sync_data()
+            .map_err(|error| Failure::doubt("sync", spare, &error))?;
+        disk.rename(spare, &path)
+            .map_err(|error| Failure::doubt("rename", spare, &error))?;
+        disk.sync_directory(directory)
+            .map_err(|error| Failure::doubt("sync", directory, &error))
+    }
+
     fn write(
         &self,
         disk: &dyn Disk,
         path: &Path,
+        zeros: bool,
     ) -> Result<Box<dyn DiskFile>, (&'static str, std::io::Error)> {
         let file = disk
             .open(path, Access::Create)
             .map_err(|error| ("create", error))?;
         file.allocate(self.length)
             .map_err(|error| ("allocate", error))?;
-        write_all_at(&*file, &[IoSlice::new(&self.bytes())], 0)
+        let mut bytes = self.bytes();
+        if zeros && self.length <= FIRST_BYTES_MAX {
+            bytes.resize(usize::try_from(self.length).expect("a few MiB"), 0);
+        }
+        write_all_at(&*file, &[IoSlice::new(&bytes)], 0)
             .map_err(|failed| ("write", failed.error))?;
         Ok(file)
     }

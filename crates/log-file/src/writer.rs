@@ -22,13 +22,15 @@ use crate::poison::Poison;
 use crate::published::{Segment, Stream};
 use crate::queue::{Command, Submission};
 use crate::reader::{Reader, Start, Until};
-use crate::segment::{DATA_OFFSET, Previous, SegmentHeader};
+use crate::segment::{DATA_OFFSET, Previous, SegmentHeader, segment_length};
+use crate::spare::Spares;
 use crate::state::State;
 
 /// What a stream's thread has to itself.
 pub(crate) struct StreamWriter {
     pub(crate) stream: Arc<Stream>,
     segment_bytes: u64,
+    spares: Option<Arc<Spares>>,
     pub(crate) state: State,
     /// After the last batch that is durable; the published one.
     pub(crate) tail: Tail,
@@ -66,6 +68,7 @@ impl StreamWriter {
     pub(crate) fn new(
         stream: Arc<Stream>,
         segment_bytes: u64,
+        spares: Option<Arc<Spares>>,
         state: State,
         tail_epoch: Epoch,
         file: Option<Box<dyn DiskFile>>,
@@ -84,6 +87,7 @@ impl StreamWriter {
         Self {
             stream,
             segment_bytes,
+            spares,
             state,
             tail,
             tail_epoch,
@@ -267,6 +271,7 @@ impl StreamWriter {
                 });
                 self.complete(&submission, result);
             }
+            self.prepare_next();
         }
     }
 
@@ -287,6 +292,23 @@ impl StreamWriter {
         self.telling = None;
     }
 
+    fn next_length(&self) -> u64 {
+        let previous = self.active.as_ref().map(|active| active.length);
+        segment_length(previous, self.segment_bytes)
+    }
+
+    /// Lets the next segment be made while this one fills up.
+    fn prepare_next(&self) {
+        if let (Some(spares), Some(active)) = (&self.spares, &self.active) {
+            spares.tell(
+                self.stream.shard,
+                &self.stream.directory,
+                (active.offset, active.length),
+                self.next_length(),
+            );
+        }
+    }
+
     /// Says how many bytes the active segment takes; begins a new one if it must.
     fn make_room(&mut self, batch_bytes: u64) -> Result<u64, Failure> {
         if let Some(active) = &self.active {
@@ -297,7 +319,13 @@ impl StreamWriter {
         }
         let stream = self.stream.clone();
         let disk = &*stream.disk;
-        let length = self.segment_bytes.max(DATA_OFFSET + batch_bytes);
+        let length_min = DATA_OFFSET + batch_bytes;
+        let spares = self.spares.as_ref();
+        let spare = spares.and_then(|spares| spares.take(stream.shard, length_min));
+        let length = spare.as_ref().map_or_else(
+            || self.next_length().max(length_min),
+            |(_, _, length)| *length,
+        );
         let previous = self.active.as_ref().map(|active| Previous {
             first: active.first,
             end: active.offset,
@@ -309,7 +337,13 @@ impl StreamWriter {
             length,
             previous: previous.unwrap_or_default(),
         };
-        let file = header.create(disk, &stream.directory)?;
+        let file = match spare {
+            Some((path, file, _)) => {
+                header.adopt(disk, &stream.directory, &path, &*file)?;
+                file
+            }
+            None => header.create(disk, &stream.directory, self.spares.is_some())?,
+        };
         let first = self.tail.sequence;
         let state = State {
             newest: Some(first),

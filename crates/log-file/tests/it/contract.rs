@@ -12,6 +12,14 @@ mod simulated_with_short_writes {
     });
 }
 
+mod simulated_with_spares {
+    huntcore_log::contract_suite!({
+        let mut fixture = crate::support::SimFixture::new();
+        fixture.spares = true;
+        fixture
+    });
+}
+
 mod real {
     huntcore_log::contract_suite!(crate::support::DirectoryFixture::new());
 }

@@ -190,8 +190,13 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 
 proptest! {
     #[test]
-    fn any_history_keeps_what_was_acknowledged(steps in steps(), short_writes: bool) {
+    fn any_history_keeps_what_was_acknowledged(
+        steps in steps(),
+        short_writes: bool,
+        spares: bool,
+    ) {
         let mut fixture = SimFixture::new();
+        fixture.spares = spares;
         if short_writes {
             fixture.disk.write_short();
         }

@@ -42,6 +42,7 @@ fn small_log(fillers: &[usize]) -> (SimulatedDisk, Vec<Batch>) {
 fn small(disk: &SimulatedDisk) -> Result<FileLog, OpenError> {
     let options = FileLogOptions {
         segment_bytes: 8 << 10,
+        spares: false,
         ..FileLogOptions::default()
     };
     FileLog::open_on(Arc::new(disk.clone()), directory(), options)

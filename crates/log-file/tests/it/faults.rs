@@ -17,6 +17,7 @@ use crate::support::{SHARD, directory, segments};
 fn open(disk: &SimulatedDisk) -> Result<FileLog, OpenError> {
     let options = FileLogOptions {
         segment_bytes: 8 << 10,
+        spares: false,
         ..FileLogOptions::default()
     };
     FileLog::open_on(Arc::new(disk.clone()), directory(), options)

@@ -36,6 +36,7 @@ fn fixture() -> PathBuf {
 fn options() -> FileLogOptions {
     FileLogOptions {
         segment_bytes: SEGMENT_BYTES,
+        spares: false,
         ..FileLogOptions::default()
     }
 }

@@ -11,4 +11,5 @@ mod inspect;
 mod poison;
 mod reading;
 mod space;
+mod spare;
 mod support;

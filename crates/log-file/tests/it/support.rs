@@ -23,6 +23,8 @@ pub(crate) fn directory() -> &'static Path {
 pub(crate) fn options() -> FileLogOptions {
     FileLogOptions {
         segment_bytes: SEGMENT_BYTES,
+        // Its thread would make the order of the disk's changes a matter of chance.
+        spares: false,
         ..FileLogOptions::default()
     }
 }
@@ -58,19 +60,26 @@ pub(crate) fn sequence(value: u64) -> Sequence {
 /// The suite's hands on a log on a simulated disk.
 pub(crate) struct SimFixture {
     pub(crate) disk: SimulatedDisk,
+    pub(crate) spares: bool,
 }
 
 impl SimFixture {
     pub(crate) fn new() -> Self {
         Self {
             disk: SimulatedDisk::default(),
+            spares: false,
         }
     }
 }
 
 impl Fixture for SimFixture {
     fn open(&mut self) -> Arc<dyn Log> {
-        Arc::new(open(&self.disk).expect("the log opens"))
+        let options = FileLogOptions {
+            spares: self.spares,
+            ..options()
+        };
+        let log = FileLog::open_on(Arc::new(self.disk.clone()), directory(), options);
+        Arc::new(log.expect("the log opens"))
     }
 
     fn close(&mut self, log: Arc<dyn Log>) {
@@ -120,7 +129,11 @@ impl DirectoryFixture {
 impl Fixture for DirectoryFixture {
     fn open(&mut self) -> Arc<dyn Log> {
         let path = self.directory.path().join("data");
-        Arc::new(FileLog::open(&path, options()).expect("the log opens"))
+        let options = FileLogOptions {
+            spares: true,
+            ..options()
+        };
+        Arc::new(FileLog::open(&path, options).expect("the log opens"))
     }
 
     fn close(&mut self, log: Arc<dyn Log>) {
