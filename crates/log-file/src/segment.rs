@@ -32,7 +32,7 @@ use crate::files::segment_path;
 pub(crate) const DATA_OFFSET: u64 = HEADER_LENGTH as u64;
 /// A stream's first segment is no longer, so that small logs are small; each later one is up
 /// to four times as long as the one before.
-const FIRST_BYTES_MAX: u64 = 4 << 20;
+const FIRST_BYTES_MAX: u64 = 1 << 20;
 const HEADER_LENGTH: usize = 4_096;
 const CRC_OFFSET: usize = HEADER_LENGTH - 4;
 const MAGIC: [u8; 8] = *b"HCSEG01\0";
@@ -185,7 +185,7 @@ impl SegmentHeader {
             .map_err(|error| ("allocate", error))?;
         let mut bytes = self.bytes();
         if zeros && self.length <= FIRST_BYTES_MAX {
-            bytes.resize(usize::try_from(self.length).expect("a few MiB"), 0);
+            bytes.resize(usize::try_from(self.length).expect("a MiB at most"), 0);
         }
         write_all_at(&*file, &[IoSlice::new(&bytes)], 0)
             .map_err(|failed| ("write", failed.error))?;
