@@ -81,6 +81,7 @@ const CASES: &[Case] = &[
     case("http-single", true, cases::http_single),
     case("websocket", true, cases::websocket),
     case("memory", true, cases::memory),
+    case("instructions", true, cases::instructions),
 ];
 
 /// The names of [`claims`]' cases.

@@ -8,11 +8,13 @@
 mod cases;
 mod claims;
 mod crowd;
+mod hot_path;
 mod load;
 mod peers;
 mod report;
 mod server;
 
 pub use claims::{ClaimsBench, Peers, claims, claims_cases};
-pub use crowd::run_crowd;
+pub use crowd::run_worker;
+pub use hot_path::HotPath;
 pub use report::{BenchError, BenchReport, Ratio, Row};

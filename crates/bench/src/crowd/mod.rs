@@ -13,5 +13,9 @@ mod worker;
 pub(crate) use connect::{Peer, sign_token};
 pub(crate) use reactor::{Load, Reactor};
 pub(crate) use speech::Speech;
-pub use worker::run as run_crowd;
-pub(crate) use worker::{EchoServer, PhaseFigures, SocketsTask, drive_sockets, half_of};
+
+pub use worker::run as run_worker;
+pub(crate) use worker::{
+    EchoServer, PhaseFigures, SocketsTask, WORKER_COMMAND, WorkerTask, drive_sockets, half_of,
+    task_line,
+};

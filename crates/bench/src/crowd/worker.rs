@@ -1,4 +1,4 @@
-//! A crowd in a process of its own: told what to do on its standard input, tells what came of
+//! Work in a process of its own: told what to do on its standard input, tells what came of
 //! it on its standard output, one JSON object each.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -15,19 +15,22 @@ use super::connect::Peer;
 use super::echo::Echo;
 use super::reactor::{Load, Loaded, Reactor};
 use super::speech::Speech;
+use crate::hot_path::Piece;
 use crate::load::{Latency, rate};
 use crate::report::{BenchError, Row};
 
-/// The hidden command that runs a crowd.
-const COMMAND: &str = "bench-client";
+/// The hidden command that does a task.
+pub(crate) const WORKER_COMMAND: &str = "bench-client";
 
 /// What a process of its own is to do.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) enum CrowdTask {
+pub(crate) enum WorkerTask {
     /// Echo frames until standard input ends; says where first.
     Echo,
     /// Send claims over many sockets.
     Sockets(SocketsTask),
+    /// Work through a piece of the hot path, for whoever counts what it takes.
+    HotPath { piece: Piece, attempts: usize },
 }
 
 /// Claims over many sockets: first as fast as answers come, then at half that rate.
@@ -64,10 +67,14 @@ pub fn run() -> Result<(), BenchError> {
         .read_line(&mut line)
         .map_err(BenchError::io("read the task"))?;
     match serde_json::from_str(&line).map_err(BenchError::huntcore)? {
-        CrowdTask::Echo => echo(),
-        CrowdTask::Sockets(task) => {
+        WorkerTask::Echo => echo(),
+        WorkerTask::Sockets(task) => {
             let figures = sockets(&task)?;
             say(&figures)
+        }
+        WorkerTask::HotPath { piece, attempts } => {
+            piece.work(attempts);
+            Ok(())
         }
     }
 }
@@ -146,7 +153,7 @@ pub(crate) fn drive_sockets(
     program: &Path,
     task: SocketsTask,
 ) -> Result<[PhaseFigures; 2], BenchError> {
-    let mut child = spawn(program, &CrowdTask::Sockets(task))?;
+    let mut child = spawn(program, &WorkerTask::Sockets(task))?;
     drop(child.stdin.take());
     let output = child
         .wait_with_output()
@@ -169,7 +176,7 @@ pub(crate) struct EchoServer {
 
 impl EchoServer {
     pub(crate) fn start(program: &Path) -> Result<Self, BenchError> {
-        let mut child = spawn(program, &CrowdTask::Echo)?;
+        let mut child = spawn(program, &WorkerTask::Echo)?;
         let mut line = String::new();
         let stdout = child.stdout.take().expect("it is piped");
         BufReader::new(stdout)
@@ -191,16 +198,22 @@ impl Drop for EchoServer {
     }
 }
 
-fn spawn(program: &Path, task: &CrowdTask) -> Result<Child, BenchError> {
+/// A task as it is told.
+pub(crate) fn task_line(task: &WorkerTask) -> Result<Vec<u8>, BenchError> {
+    let mut line = serde_json::to_vec(task).map_err(BenchError::huntcore)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+fn spawn(program: &Path, task: &WorkerTask) -> Result<Child, BenchError> {
     let mut child = Command::new(program)
-        .arg(COMMAND)
+        .arg(WORKER_COMMAND)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .map_err(BenchError::io("start a crowd"))?;
-    let mut line = serde_json::to_vec(task).map_err(BenchError::huntcore)?;
-    line.push(b'\n');
+    let line = task_line(task)?;
     child
         .stdin
         .as_mut()

@@ -4,13 +4,13 @@ use clap::Args;
 
 use crate::output::Failed;
 
-/// Run a benchmark's many sockets; `huntcore bench` starts it and tells it what to do.
+/// Do a part of a benchmark's work; `huntcore bench` starts it and tells it what to do.
 #[derive(Debug, Args)]
 #[command(hide = true)]
 pub(crate) struct BenchClient {}
 
 impl BenchClient {
     pub(crate) fn run(self) -> Result<(), Failed> {
-        Ok(huntcore_bench::run_crowd()?)
+        Ok(huntcore_bench::run_worker()?)
     }
 }

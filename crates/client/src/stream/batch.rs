@@ -33,7 +33,9 @@ pub struct AnsweredBatch {
 }
 
 impl ClaimBatch {
-    pub(crate) fn new(form: ClaimStreamForm) -> Self {
+    /// An empty batch; to be sent on a stream of the same form.
+    #[must_use]
+    pub fn new(form: ClaimStreamForm) -> Self {
         Self {
             form,
             bytes: BytesMut::new(),
@@ -94,6 +96,12 @@ impl ClaimBatch {
         out.put_slice(br#","player":"#);
         put_text(out, player);
         out.put_slice(b"}\n");
+    }
+
+    /// All of it, as the body of a request.
+    #[must_use]
+    pub fn into_bytes(self) -> Bytes {
+        self.bytes.freeze()
     }
 
     pub(crate) fn into_parts(self) -> (Bytes, usize) {
