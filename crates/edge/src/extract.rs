@@ -1,11 +1,13 @@
 //! From a request's parts to checked values; everything that can be wrong becomes a problem.
 
-use axum::body::Body;
+use std::fmt::Display;
+
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, Path, Query};
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use huntcore_wire::ProblemKind;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -114,6 +116,20 @@ pub(crate) async fn read_body(
     body: Body,
     bytes_max: usize,
 ) -> Result<Bytes, Refusal> {
+    let reading = collect(headers, body, bytes_max);
+    let read = tokio::time::timeout(app.limits().body_read_timeout, reading).await;
+    read.unwrap_or_else(|_| Err(too_slow()))
+}
+
+/// Reads a whole body of at most `bytes_max`, however long that takes.
+pub(crate) async fn collect<B>(
+    headers: &HeaderMap,
+    mut body: B,
+    bytes_max: usize,
+) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display> + Unpin,
+{
     let too_large = || {
         let detail = format!("the body has more than {bytes_max} bytes");
         Refusal::new(ProblemKind::TooLarge, detail)
@@ -126,19 +142,38 @@ pub(crate) async fn read_body(
     if announced.is_some_and(|bytes| bytes > bytes_max as u64) {
         return Err(too_large());
     }
-    let collected = Limited::new(body, bytes_max).collect();
-    match tokio::time::timeout(app.limits().body_read_timeout, collected).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(too_large()),
-        Ok(Err(fault)) => Err(Refusal::new(
-            ProblemKind::Malformed,
-            format!("the body cannot be read to its end: {fault}"),
-        )),
-        Err(_) => Err(Refusal::new(
-            ProblemKind::RequestTimeout,
-            "the request's body did not arrive in time",
-        )),
+    let mut whole = Bytes::new();
+    let mut parts = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|fault| {
+            let detail = format!("the body cannot be read to its end: {fault}");
+            Refusal::new(ProblemKind::Malformed, detail)
+        })?;
+        // Trailers say nothing here.
+        let part = frame.into_data().unwrap_or_default();
+        if whole.len() + parts.len() + part.len() > bytes_max {
+            return Err(too_large());
+        }
+        // Most bodies come in one piece, which can stay where it is.
+        if whole.is_empty() && parts.is_empty() {
+            whole = part;
+            continue;
+        }
+        parts.extend_from_slice(&std::mem::take(&mut whole));
+        parts.extend_from_slice(&part);
     }
+    match parts.is_empty() {
+        true => Ok(whole),
+        false => Ok(parts.into()),
+    }
+}
+
+/// A body that does not come.
+pub(crate) fn too_slow() -> Refusal {
+    Refusal::new(
+        ProblemKind::RequestTimeout,
+        "the request's body did not arrive in time",
+    )
 }
 
 /// Reads a JSON object of one kind.

@@ -6,6 +6,7 @@
 mod access;
 mod keys;
 mod tokens;
+mod verified;
 
 pub use access::{AuthConfig, AuthSettings};
 pub use keys::{Ed25519PublicKey, KeyError, PlayerKey, Secret};

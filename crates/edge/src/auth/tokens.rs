@@ -1,12 +1,13 @@
 //! Player tokens: JSON Web Tokens of one pinned algorithm.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use huntcore_model::{HuntId, PlayerId, TimeMicros};
 use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
 
+use super::verified::Verified;
 use super::{AuthSettings, PlayerKey};
 
 /// Clocks that differ by no more are no reason to refuse.
@@ -17,6 +18,7 @@ pub(crate) struct Tokens {
     key: DecodingKey,
     validation: Validation,
     guests: Option<GuestSigner>,
+    verified: Verified,
 }
 
 struct GuestSigner {
@@ -128,11 +130,27 @@ impl Tokens {
             key,
             validation,
             guests,
+            verified: Verified::new(),
         }
     }
 
-    /// Checks signature, times and claims.
+    /// Checks signature, times and claims; of a token that was good before, only whether it has
+    /// expired.
     pub(crate) fn check(&self, token: &str) -> Result<TokenClaims, TokenFault> {
+        let hash = Verified::hash(token);
+        if let Some(claims) = self.verified.find(&hash, clock()) {
+            return Ok(claims);
+        }
+        let claims = self.check_anew(token)?;
+        // One for a hunt that cannot be is not worth its room.
+        let hunt_bytes = claims.hunt.as_ref().map_or(0, String::len);
+        if hunt_bytes <= HuntId::BYTES_MAX {
+            self.verified.keep(hash, claims.clone());
+        }
+        Ok(claims)
+    }
+
+    fn check_anew(&self, token: &str) -> Result<TokenClaims, TokenFault> {
         let claims = jsonwebtoken::decode::<Claims>(token, &self.key, &self.validation)
             .map_err(|error| fault(error.kind()))?
             .claims;
@@ -174,6 +192,13 @@ impl Tokens {
     pub(crate) const fn has_guests(&self) -> bool {
         self.guests.is_some()
     }
+}
+
+/// The clock that tokens expire by.
+fn clock() -> TimeMicros {
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
+    let micros = since_epoch.unwrap_or_default().as_micros();
+    TimeMicros::new(u64::try_from(micros).unwrap_or(u64::MAX))
 }
 
 /// When a token with this `exp` ceases to be accepted, leeway included.

@@ -8,7 +8,7 @@ mod hunts;
 mod items;
 mod stream;
 
-pub(crate) use ask::ask;
+pub(crate) use ask::Asker;
 pub(crate) use hunts::HuntNames;
 pub(crate) use items::{Item, Notes};
 pub(crate) use stream::ClaimStream;

@@ -18,13 +18,13 @@ const JSON: HeaderValue = HeaderValue::from_static("application/json");
 
 /// A value as JSON that nobody should keep.
 pub(super) fn json<T: Serialize>(status: StatusCode, value: &T) -> Response {
-    written(status, value).map(Body::from)
+    let json = serde_json::to_vec(value).expect("answers are plain data");
+    ready(status, json.into()).map(Body::from)
 }
 
-/// Like [`json`], but not yet a body.
-pub(super) fn written<T: Serialize>(status: StatusCode, value: &T) -> http::Response<Bytes> {
-    let body = serde_json::to_vec(value).expect("answers are plain data");
-    let mut response = http::Response::new(Bytes::from(body));
+/// JSON that nobody should keep, not yet a body.
+pub(super) fn ready(status: StatusCode, json: Bytes) -> http::Response<Bytes> {
+    let mut response = http::Response::new(json);
     *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, JSON);

@@ -17,9 +17,9 @@ use huntcore_wire::{
 use serde_json::value::RawValue;
 
 use super::answers;
-use crate::batch::{ClaimStream, HuntNames, Item, Notes, ask};
+use crate::batch::{Asker, ClaimStream, Item, Notes};
 use crate::counts::Tally;
-use crate::extract::{Form, parse_json, read_body};
+use crate::extract::{Form, parse_json, read_body, too_slow};
 use crate::openapi::BulkProblems;
 use crate::problem::Refusal;
 use crate::server::ConnectionHandle;
@@ -115,10 +115,7 @@ async fn first_chunk(app: &App, body: &mut Body) -> Result<Bytes, Refusal> {
             ProblemKind::Malformed,
             format!("the body cannot be read: {fault}"),
         )),
-        Err(_) => Err(Refusal::new(
-            ProblemKind::RequestTimeout,
-            "the request's body did not arrive in time",
-        )),
+        Err(_) => Err(too_slow()),
     }
 }
 
@@ -139,28 +136,29 @@ async fn claim_array(
         ));
     }
     let unanswered = app.counts.receive(items.len() as u64);
-    let mut notes = Notes::default();
+    let kept = connection.take_asker();
+    let mut asker = kept.unwrap_or_else(|| Box::new(Asker::new(app)));
+    let mut hunts = std::mem::take(&mut asker.hunts);
     let fill = |submission: &mut Submission| {
-        let mut hunts = HuntNames::default();
+        let mut notes = Notes::default();
         for item in &items {
             let item = parse_claim_for(item.get().as_bytes());
             notes.put(submission, app, &mut hunts, item);
         }
         notes
     };
-    let (out, tally) = ask(
-        app,
-        connection,
-        fill,
-        |notes, submission| match submission {
-            Some(submission) => write_array(app, &notes, submission.outcomes()),
-            None => {
-                let unknown = std::iter::repeat_n(Outcome::OutcomeUnknown, items.len());
-                write_array(app, &notes, unknown)
-            }
-        },
-    )
-    .await;
+    let write = |notes: Notes, answered: Option<&Submission>| match answered {
+        Some(answered) => write_array(app, &notes, answered.outcomes()),
+        None => {
+            let unknown = std::iter::repeat_n(Outcome::OutcomeUnknown, items.len());
+            write_array(app, &notes, unknown)
+        }
+    };
+    let (out, tally) = asker.ask(app, fill, write).await;
+    if asker.is_idle() {
+        asker.hunts = hunts;
+        connection.keep_asker(asker);
+    }
     let body = Telling::body(out.into(), unanswered, tally);
     Ok(answer(Form::Json.media_type(), body))
 }

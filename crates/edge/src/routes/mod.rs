@@ -12,6 +12,7 @@ mod hunts;
 mod live;
 mod maps;
 mod operations;
+pub(crate) mod quick;
 mod rounds;
 mod router;
 

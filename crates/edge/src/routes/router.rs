@@ -110,6 +110,12 @@ async fn method_not_allowed() -> Refusal {
 /// What every answer carries, and the count of them.
 async fn mark(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
+    mark_response(&app, &mut response);
+    response
+}
+
+/// Counts a response, and gives it the headers that all have.
+pub(super) fn mark_response(app: &App, response: &mut Response) {
     app.counts.response(response.status());
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
@@ -124,7 +130,6 @@ async fn mark(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
         header::CONTENT_SECURITY_POLICY,
         "default-src 'none'; frame-ancestors 'none'",
     );
-    response
 }
 
 /// The last resort against an answer that never comes; handlers have nearer limits.

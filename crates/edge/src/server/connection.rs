@@ -8,7 +8,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use http::Request;
-use huntcore_lane::Lane;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -21,7 +20,9 @@ use tower::Service as _;
 use super::canned;
 use super::reads::{ReadMode, WideReads};
 use super::stream::EdgeStream;
+use crate::batch::Asker;
 use crate::counts::Gauge;
+use crate::routes::quick;
 use crate::state::App;
 
 /// A last word may take this long to be taken.
@@ -43,8 +44,8 @@ pub(crate) struct ConnectionHandle {
 struct Shared {
     _place: (OwnedSemaphorePermit, Gauge),
     reads: Arc<ReadMode>,
-    /// From the first attempt on, for the next one.
-    lane: Mutex<Option<Lane>>,
+    /// In a box of its own, since most connections never ask.
+    asker: Mutex<Option<Box<Asker>>>,
 }
 
 impl ConnectionHandle {
@@ -52,7 +53,7 @@ impl ConnectionHandle {
         let shared = Shared {
             _place: (slot, gauge),
             reads: Arc::default(),
-            lane: Mutex::new(None),
+            asker: Mutex::new(None),
         };
         Self {
             peer,
@@ -65,21 +66,20 @@ impl ConnectionHandle {
         self.shared.reads.widen()
     }
 
-    /// The lane that was kept, for one request at a time.
-    pub(crate) fn take_lane(&self) -> Option<Lane> {
-        self.kept_lane().take()
+    /// What was kept of the connection's last attempt.
+    pub(crate) fn take_asker(&self) -> Option<Box<Asker>> {
+        self.kept_asker().take()
     }
 
-    /// Keeps a lane that has nothing out.
-    pub(crate) fn keep_lane(&self, lane: Lane) {
-        *self.kept_lane() = Some(lane);
+    /// Keeps an idle asker for the next attempt.
+    pub(crate) fn keep_asker(&self, asker: Box<Asker>) {
+        *self.kept_asker() = Some(asker);
     }
 
-    fn kept_lane(&self) -> MutexGuard<'_, Option<Lane>> {
-        self.shared
-            .lane
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+    fn kept_asker(&self) -> MutexGuard<'_, Option<Box<Asker>>> {
+        // HTTP/1.1 has one request at a time, so nobody waits here.
+        let kept = self.shared.asker.lock();
+        kept.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -110,10 +110,19 @@ impl Connection {
         let served = Arc::new(AtomicBool::new(false));
         let service = {
             let (handle, router, served) = (self.handle, self.router, Arc::clone(&served));
-            service_fn(move |mut request: Request<Incoming>| {
+            let app = Arc::clone(&self.app);
+            service_fn(move |request: Request<Incoming>| {
                 served.store(true, Ordering::Relaxed);
-                request.extensions_mut().insert(handle.clone());
-                router.clone().call(request.map(Body::new))
+                let (app, handle, mut router) = (app.clone(), handle.clone(), router.clone());
+                async move {
+                    match quick::answer(&app, &handle, request).await {
+                        Ok(response) => Ok(response),
+                        Err(mut request) => {
+                            request.extensions_mut().insert(handle);
+                            router.call(request.map(Body::new)).await
+                        }
+                    }
+                }
             })
         };
         let mut connection = builder

@@ -66,7 +66,7 @@ async fn a_stream_has_no_limit_on_its_items_and_keeps_their_order() {
     let sent = async {
         for first in (0..total).step_by(100) {
             // Every seventh is an attempt on a tile that is not there.
-            let tile = |n: u32| if n % 7 == 0 { 99 } else { 5 };
+            let tile = |n: u32| if n.is_multiple_of(7) { 99 } else { 5 };
             let chunk: String = (first..first + 100).map(|n| line(tile(n), "ada")).collect();
             let chunk = format!("{:x}\r\n{chunk}\r\n", chunk.len());
             writer.write_all(chunk.as_bytes()).await.expect("it reads");
