@@ -52,8 +52,9 @@ pub(crate) struct LogKeeps {
     pub(crate) free_bytes_min: u64,
 }
 
-/// A log with fewer files than this to each stream could never be trimmed below its cap.
-const SEGMENTS_MIN: u64 = 2;
+/// A stream has a file that is written to and one made ahead; with fewer than this many, it
+/// could never be trimmed below its cap.
+const SEGMENTS_MIN: u64 = 4;
 
 impl LogSection {
     pub(super) fn home(&self) -> Result<LogHome, ConfigError> {

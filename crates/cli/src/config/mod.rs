@@ -368,7 +368,7 @@ mod tests {
             ("retention = \"0s\"", ["line 4", "log.retention: is 0"]),
             (
                 "size_max = \"1MiB\"",
-                ["line 4", "expected at least 256MiB"],
+                ["line 4", "expected at least 512MiB"],
             ),
             ("size_max = 7", ["line 4", "size_max"]),
             ("free_min = \"1GX\"", ["line 4", "such as 200GB"]),

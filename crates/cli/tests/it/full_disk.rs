@@ -4,7 +4,9 @@
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 
-use crate::support::{Claim, Event, Ledger, Server, Site, note, until};
+use serde_json::json;
+
+use crate::support::{Answer, Claim, Event, Ledger, Server, Site, note, send, until};
 
 /// Room for the log and for the reserve that the server keeps free.
 const SIZE_MIB: u32 = 400;
@@ -96,6 +98,151 @@ async fn a_full_disk_refuses_new_work_and_loses_none_of_the_old() {
     assert!(claim(&server, &mut ledger, round, 63).await);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn below_the_watermark_only_new_work_is_refused_until_there_is_space_again() {
+    let mut site = Site::new();
+    let Some(disk) = SmallDisk::mount(&site) else {
+        return note("not tested here: a nearly full disk, for want of user namespaces");
+    };
+    site.run_by = disk.run_by();
+    site.data = disk.folder.join("data");
+    site.claim_window = "10m";
+    site.log = "free_min = \"200MiB\"".to_owned();
+    let mut ledger = Ledger::default();
+    let server = site.start().await;
+    let round = server.api.open_round().await;
+    assert!(claim(&server, &mut ledger, round, 0).await);
+
+    disk.leave(100);
+    let refusal = refused(&server, round).await;
+    is_typed(&refusal);
+    // Whatever needs no space goes on.
+    assert!(claim(&server, &mut ledger, round, 0).await, "an old answer");
+    let board = server.api.get("/v1/hunts/park/boards/total").await;
+    assert_eq!(board.expect("it answers").status, 200);
+    let events = server.api.events(&[event(1)]).await.expect("it answers");
+    is_typed(&events);
+    let batch = server.api.claims(&[other(round, 62)]).await;
+    let item = &batch.expect("it answers")[0];
+    assert_eq!(item["outcome"], "storage-full", "{item}");
+    let metrics = server.api.get("/metrics").await.expect("it answers");
+    assert!(
+        metrics.text.contains("huntcore_storage_full 1"),
+        "{}",
+        metrics.text
+    );
+
+    disk.empty();
+    taken(&server, round).await;
+    let events = server.api.events(&[event(1)]).await.expect("it answers");
+    assert_eq!(events.body["accepted"], 1, "{}", events.text);
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn at_its_cap_the_log_refuses_rather_than_drop_until_the_retention_frees_space() {
+    let mut site = Site::new();
+    site.claim_window = "10m";
+    site.keep_little();
+    site.log = site.log.replace("retention = \"1s\"", "retention = \"5s\"");
+    site.log += "\nsize_max = \"600KiB\"";
+    let mut ledger = Ledger::default();
+    let server = site.start().await;
+    let round = server.api.open_round().await;
+    assert!(claim(&server, &mut ledger, round, 0).await);
+
+    // Events with a payload fill the log in a moment, far within the retention.
+    let mut number = 0;
+    let refusal = until("the log is at its cap", || {
+        let api = server.api.clone();
+        let events: Vec<String> = (number..number + 20).map(large_event).collect();
+        number += 20;
+        async move {
+            let answer = send(api.lines("/v1/hunts/park/events", events.join("\n"))).await;
+            let answer = answer.expect("the server lives");
+            assert!([200, 503].contains(&answer.status), "{}", answer.text);
+            (answer.status == 503).then_some(answer)
+        }
+    })
+    .await;
+    is_typed(&refusal);
+    is_typed(&refused(&server, round).await);
+    assert!(claim(&server, &mut ledger, round, 0).await, "an old answer");
+
+    // Nobody does anything: what is older than the retention goes, and there is space again.
+    taken(&server, round).await;
+    assert!(server.stderr().contains("trimmed"), "{}", server.stderr());
+    assert!(claim(&server, &mut ledger, round, 0).await, "an old answer");
+    assert!(server.stop().await.success());
+    let verified = site.run(&["verify"]);
+    assert!(
+        verified.status.success(),
+        "{} {}",
+        verified.stdout,
+        verified.stderr
+    );
+}
+
+/// Attempts on one free tile after another, until one is refused.
+async fn refused(server: &Server, round: u64) -> Answer {
+    let mut tile = 0;
+    until("an attempt is refused", || {
+        tile += 1;
+        let api = server.api.clone();
+        async move {
+            let answer = api.claim(&other(round, tile % 60 + 1)).await;
+            let answer = answer.expect("the server lives");
+            (answer.status == 503).then_some(answer)
+        }
+    })
+    .await
+}
+
+/// Attempts on one tile until it is won.
+async fn taken(server: &Server, round: u64) {
+    until("claims are taken again", || {
+        let api = server.api.clone();
+        async move {
+            let answer = api
+                .claim(&other(round, 63))
+                .await
+                .expect("the server lives");
+            (answer.outcome() == "won").then_some(())
+        }
+    })
+    .await;
+}
+
+/// A refusal for want of space says so, and when to come again.
+fn is_typed(answer: &Answer) {
+    assert_eq!(answer.status, 503, "{}", answer.text);
+    assert_eq!(answer.outcome(), "storage-full", "{}", answer.text);
+    let after = answer.headers.get("retry-after");
+    let after = after.and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    assert!(
+        after.is_some_and(|seconds| seconds > 0),
+        "{:?}",
+        answer.headers
+    );
+}
+
+/// Nobody tries the same tile twice.
+fn other(round: u64, tile: u32) -> Claim {
+    Claim {
+        round,
+        tile,
+        player: "another".to_owned(),
+    }
+}
+
+fn large_event(number: u32) -> String {
+    let event = json!({
+        "event_id": format!("large {number}"), "player": "ana", "event_type": "run", "score": 1,
+        "payload": { "text": "x".repeat(4_000) },
+    });
+    event.to_string()
+}
+
 /// One attempt by the same player; whether it got a final answer, which the ledger holds against
 /// the earlier ones.
 async fn claim(server: &Server, ledger: &mut Ledger, round: u64, tile: u32) -> bool {
@@ -164,6 +311,15 @@ impl SmallDisk {
     fn fill(&self) {
         self.shell(&format!(
             "head -c {SIZE_MIB}M /dev/zero > '{}'",
+            self.ballast()
+        ));
+    }
+
+    /// Leaves so many MiB.
+    fn leave(&self, mib: u32) {
+        self.shell(&format!(
+            "free=$(df --output=avail -m '{}' | tail -n 1) && head -c $((free - {mib}))M /dev/zero > '{}'",
+            self.folder.display(),
             self.ballast()
         ));
     }

@@ -2,7 +2,9 @@
 //! face is used: command line, HTTP, WebSockets, the files it leaves behind. Nothing here calls
 //! into huntcore's own crates, so a misunderstanding that two of them share still shows.
 
+mod backup;
 mod bad_input;
+mod checkpoints;
 mod crash;
 mod demo;
 mod documents;

@@ -177,7 +177,8 @@ impl Api {
         }
     }
 
-    fn lines(&self, path: &str, lines: String) -> RequestBuilder {
+    /// A request as the service, one item a line.
+    pub(crate) fn lines(&self, path: &str, lines: String) -> RequestBuilder {
         self.request(Method::POST, path)
             .bearer_auth(SERVICE_KEY)
             .header("content-type", "application/x-ndjson")
