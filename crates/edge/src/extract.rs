@@ -110,12 +110,15 @@ impl Form {
 }
 
 /// Reads a whole body of at most `bytes_max`, in bounded time.
-pub(crate) async fn read_body(
+pub(crate) async fn read_body<B>(
     app: &App,
     headers: &HeaderMap,
-    body: Body,
+    body: B,
     bytes_max: usize,
-) -> Result<Bytes, Refusal> {
+) -> Result<Bytes, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display> + Unpin,
+{
     let reading = collect(headers, body, bytes_max);
     let read = tokio::time::timeout(app.limits().body_read_timeout, reading).await;
     read.unwrap_or_else(|_| Err(too_slow()))

@@ -1,9 +1,10 @@
 //! Score events of game servers, one by one or a line each.
 
+use std::fmt::Display;
 use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::State;
+use axum::body::{Body, HttpBody};
+use axum::extract::{Extension, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -19,6 +20,7 @@ use crate::backend::EventOutcome;
 use crate::extract::{Form, NOT_AN_OBJECT, Segments, is_array, lines, parse_object, read_body};
 use crate::openapi::BulkProblems;
 use crate::problem::Refusal;
+use crate::server::ConnectionHandle;
 use crate::state::App;
 
 /// Takes score events; answers when they are durable. Of several, one a line, a bad line is
@@ -41,17 +43,33 @@ use crate::state::App;
 )]
 pub(super) async fn record(
     State(app): State<Arc<App>>,
+    Extension(connection): Extension<ConnectionHandle>,
     Segments(hunt): Segments<String>,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Refusal> {
-    app.access.service(&headers)?;
-    let (_, entry) = app.hunt(&parse_hunt(&hunt)?)?;
-    let form = Form::of(&headers, &[Form::Json, Form::Lines])?;
-    let limit = app.limits().bulk_body_bytes_max;
-    let bytes = read_body(&app, &headers, body, limit).await?;
+    answer(&app, &connection, &hunt, &headers, body).await
+}
+
+/// Answers the events of `hunt`.
+pub(super) async fn answer<B>(
+    app: &App,
+    connection: &ConnectionHandle,
+    hunt: &str,
+    headers: &HeaderMap,
+    body: B,
+) -> Result<Response, Refusal>
+where
+    B: HttpBody<Data = Bytes, Error: Display> + Unpin,
+{
+    app.access.service(headers)?;
+    let (_, entry) = app.hunt(&parse_hunt(hunt)?)?;
+    let form = Form::of(headers, &[Form::Json, Form::Lines])?;
+    let reads = connection.read_wide();
+    let bytes = read_body(app, headers, body, app.limits().bulk_body_bytes_max).await?;
+    drop(reads);
     let parsed = parse(form, &bytes, entry.number)?;
-    let (answer, faults) = store(&app, parsed).await;
+    let (answer, faults) = store(app, parsed).await;
     let problem = match form == Form::Json {
         true => faults.first().copied(),
         false => common_cause(&answer, &faults),

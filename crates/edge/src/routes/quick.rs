@@ -1,6 +1,6 @@
-//! The short way to the one request that comes by the tens of thousands a second: a player's
-//! attempt. It means what it means by the router, which takes it whenever something about it is
-//! out of the ordinary.
+//! The short way to the requests that come by the tens of thousands a second: a player's attempt,
+//! a game server's events. They mean what they mean by the router, which takes them whenever
+//! something about them is out of the ordinary.
 
 use std::sync::Arc;
 
@@ -8,19 +8,33 @@ use axum::response::{IntoResponse, Response};
 use http::{Method, Request, header};
 use hyper::body::Incoming;
 
-use super::claims;
 use super::router::mark_response;
+use super::{claims, events};
 use crate::server::ConnectionHandle;
 use crate::state::App;
 
-/// The hunt that a player's attempt is in, if `request` can go the short way.
-fn hunt<'a>(app: &App, request: &'a Request<Incoming>) -> Option<&'a str> {
-    let hunt = request.uri().path().strip_prefix("/v1/hunts/")?;
-    let hunt = hunt.strip_suffix("/claims")?;
-    let plain = !hunt.is_empty() && !hunt.bytes().any(|byte| byte == b'/' || byte == b'%');
-    // Who asks from where is looked at on the long way.
-    let open = !app.access.is_off() && !request.headers().contains_key(header::ORIGIN);
-    (request.method() == Method::POST && plain && open).then_some(hunt)
+/// Where the short way leads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Door {
+    Claims,
+    Events,
+}
+
+/// The door that a path names, and the hunt.
+fn door(path: &str) -> Option<(Door, &str)> {
+    let (hunt, rest) = path.strip_prefix("/v1/hunts/")?.split_once('/')?;
+    let door = match rest {
+        "claims" => Door::Claims,
+        "events" => Door::Events,
+        _ => return None,
+    };
+    (!hunt.is_empty() && !hunt.contains('%')).then_some((door, hunt))
+}
+
+/// Whether who asks from where need not be looked at.
+fn is_plain(app: &App, request: &Request<Incoming>) -> bool {
+    let from_a_page = request.headers().contains_key(header::ORIGIN);
+    request.method() == Method::POST && !app.access.is_off() && !from_a_page
 }
 
 /// Answers `request`, unless it has to go by the router.
@@ -29,15 +43,38 @@ pub(crate) async fn answer(
     connection: &ConnectionHandle,
     request: Request<Incoming>,
 ) -> Result<Response, Request<Incoming>> {
-    if hunt(app, &request).is_none() {
+    if !is_plain(app, &request) || door(request.uri().path()).is_none() {
         return Err(request);
     }
     let (parts, body) = request.into_parts();
-    let hunt = parts.uri.path().strip_prefix("/v1/hunts/");
-    let hunt = hunt.and_then(|hunt| hunt.strip_suffix("/claims"));
-    let hunt = hunt.expect("looked at above");
-    let answered = claims::answer(app, connection, hunt, &parts.headers, body).await;
+    let (door, hunt) = door(parts.uri.path()).expect("looked at above");
+    let answered = match door {
+        Door::Claims => claims::answer(app, connection, hunt, &parts.headers, body).await,
+        Door::Events => events::answer(app, connection, hunt, &parts.headers, body).await,
+    };
     let mut response = answered.unwrap_or_else(IntoResponse::into_response);
     mark_response(app, &mut response);
     Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_paths_take_the_short_way() {
+        let found = [
+            ("/v1/hunts/park/claims", Some((Door::Claims, "park"))),
+            ("/v1/hunts/No Slug/events", Some((Door::Events, "No Slug"))),
+            ("/v1/hunts/p%61rk/claims", None),
+            ("/v1/hunts//claims", None),
+            ("/v1/hunts/park/claims/", None),
+            ("/v1/hunts/park/x/claims", None),
+            ("/v1/hunts/park", None),
+            ("/v1/claims", None),
+        ];
+        for (path, expected) in found {
+            assert_eq!(door(path), expected, "{path}");
+        }
+    }
 }
