@@ -65,6 +65,12 @@ pub(crate) struct LimitsSection {
     pub(super) guest_burst: Option<u32>,
     pub(super) request_timeout: Option<DurationText>,
     pub(super) header_read_timeout: Option<DurationText>,
+    /// How long a peer may leave what it was sent unread.
+    pub(super) response_write_timeout: Option<DurationText>,
+    /// How long a stream of attempts may stand still.
+    pub(super) stream_idle_timeout: Option<DurationText>,
+    /// Attempts of one stream that await their outcome.
+    pub(super) stream_attempts_max: Option<usize>,
     pub(super) slow_client_timeout: Option<DurationText>,
     pub(super) at_least_wait: Option<DurationText>,
     pub(super) players_max: Option<u32>,
@@ -153,6 +159,15 @@ impl LimitsSection {
             &mut limits.header_read_timeout,
             self.header_read_timeout.map(millis),
         );
+        set(
+            &mut limits.response_write_timeout,
+            self.response_write_timeout.map(millis),
+        );
+        set(
+            &mut limits.stream_idle_timeout,
+            self.stream_idle_timeout.map(millis),
+        );
+        set(&mut limits.stream_attempts_max, self.stream_attempts_max);
         set(
             &mut limits.slow_client_timeout,
             self.slow_client_timeout.map(millis),

@@ -10,6 +10,7 @@ mod demo;
 mod documents;
 mod full_disk;
 mod operators;
+mod overload;
 mod restart;
 mod sockets;
 mod startup;

@@ -2,7 +2,9 @@
 //! client of their own, and a ledger of every answer that was ever given.
 
 mod api;
+mod door;
 mod ledger;
+mod metrics;
 mod site;
 mod socket;
 
@@ -13,7 +15,9 @@ pub(crate) use api::{
     Answer, Api, Claim, Event, PLAYER_KEY, SERVICE_KEY, player_token, seconds_from_now, send,
     signed,
 };
+pub(crate) use door::open_door;
 pub(crate) use ledger::Ledger;
+pub(crate) use metrics::Metrics;
 pub(crate) use site::{Exit, Server, Site, repository, run};
 pub(crate) use socket::{Frame, Opcode, Socket};
 
