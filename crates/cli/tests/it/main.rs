@@ -9,6 +9,7 @@ mod crash;
 mod demo;
 mod documents;
 mod full_disk;
+mod old_formats;
 mod operators;
 mod overload;
 mod restart;
