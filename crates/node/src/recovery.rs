@@ -2,6 +2,7 @@
 
 use std::iter::Peekable;
 use std::sync::Arc;
+use std::time::Instant;
 
 use huntcore_checkpoint::{Checkpoint, Checkpoints};
 use huntcore_engine::{ApplyError, Arbiter, Controller, Term};
@@ -143,6 +144,7 @@ impl Source<'_> {
     ///
     /// A checkpoint that cannot be used is passed over with a warning.
     pub(crate) fn fold(&self, checkpoints: Option<&mut Checkpoints>) -> Result<Folded, StartError> {
+        let began = Instant::now();
         let mut passed_over = Vec::new();
         let mut pass_over = |id: u64, reason: String| {
             tracing::warn!("checkpoint {id} is passed over: {reason}");
@@ -155,9 +157,13 @@ impl Source<'_> {
             for checkpoint in checkpoints.good().to_vec() {
                 match self.fold_from(Some(&checkpoint)) {
                     Ok(folded) => {
+                        let age = self.clock.now().micros_since(checkpoint.time());
                         tracing::info!(
                             id = checkpoint.id(),
                             bytes = checkpoint.bytes(),
+                            age_ms = age / 1_000,
+                            records_after = self.records_after(Some(&checkpoint)),
+                            took_ms = began.elapsed().as_millis(),
                             "started from a checkpoint"
                         );
                         return Ok(folded);
@@ -186,10 +192,25 @@ impl Source<'_> {
                 },
             });
         }
-        self.fold_from(None).map_err(|error| match error {
+        let folded = self.fold_from(None).map_err(|error| match error {
             FoldError::Start(error) => error,
             FoldError::Unfit(reason) => StartError::Project(reason),
-        })
+        })?;
+        tracing::info!(
+            records = self.records_after(None),
+            took_ms = began.elapsed().as_millis(),
+            "started from the whole log"
+        );
+        Ok(folded)
+    }
+
+    /// The records of all streams that a checkpoint lacks.
+    fn records_after(&self, checkpoint: Option<&Checkpoint>) -> u64 {
+        let lacks = |(shard, term): &(ShardId, Term)| {
+            let from = checkpoint.map_or(Sequence::ZERO, |known| known.reads_from(*shard));
+            term.tail.sequence.get().saturating_sub(from.get())
+        };
+        self.terms.iter().map(lacks).sum()
     }
 
     /// Every part on a thread of its own.
