@@ -102,7 +102,8 @@ pub trait LogWriter: Send {
     ///   or to one acquired under the same term, until they are `Committed` or
     ///   `AlreadyCommitted`; this writer then goes on as before. Anything else in their
     ///   place completes with `Unknown` too. A home that has poisoned itself (a file
-    ///   after a failed sync) answers `Unknown` to everything until it is opened anew.
+    ///   after a failed sync) answers `Unknown` to everything until it is opened anew; a bug
+    ///   in the home, too, ends with this, never in silence.
     ///
     /// Once the writer has ended, all later batches, those in flight included, complete
     /// with the same outcome, stored nowhere.
