@@ -1,12 +1,15 @@
 //! Deciding attempts, a block at a time.
 //!
-//! A block is gone through in strides, and each stride three times: what holds for an
-//! attempt's round, then what is known of its tile and its player, then the decision. The
-//! first two only read, and no read waits for another attempt's, so the processor fetches
-//! what lies scattered in memory for many attempts at once.
+//! A block is gone through in strides, and each stride four times: what holds for an
+//! attempt's round, what is known of its tile, what of its player, and then the decision. All
+//! but the last only read, in few instructions, and no read waits for another attempt's: so
+//! the processor fetches what lies scattered in memory for many attempts at once.
+
+use std::ops::Range;
 
 use huntcore_model::{
-    AttemptList, AttemptRef, ClaimRecord, Outcome, PlayerNumber, Record, Sequence, TimeMicros,
+    AttemptList, AttemptRef, ClaimRecord, Outcome, PlayerNumber, Record, Sequence, TileIndex,
+    TimeMicros,
 };
 
 use crate::arbiter::Arbiter;
@@ -17,13 +20,55 @@ use crate::open_rounds::{RoundKey, RoundPlace};
 /// Attempts looked at together: their reads overlap, and what they read stays near.
 const STRIDE: usize = 64;
 
+/// A block's rounds are remembered until there are this many.
+const RUNS_MAX: usize = 64;
+
 /// Room for a stride, kept from block to block.
 #[derive(Debug, Default)]
 pub(crate) struct Scratch {
-    runs: Vec<Run>,
+    runs: Runs,
     // For each attempt the place of its run, and that of its tile's claim.
-    places: Vec<(u32, u32)>,
-    probes: Vec<Probe>,
+    places: Vec<(u8, u32)>,
+    tiles: Vec<TileProbe>,
+    players: Vec<PlayerProbe>,
+}
+
+/// What holds for the rounds that a block has been about.
+#[derive(Debug)]
+struct Runs {
+    runs: Vec<Run>,
+    // By a few bits of the round: one more than its place in `runs`, or 0.
+    recent: [u8; RUNS_MAX],
+}
+
+impl Default for Runs {
+    fn default() -> Self {
+        Self {
+            runs: Vec::with_capacity(RUNS_MAX + STRIDE),
+            recent: [0; RUNS_MAX],
+        }
+    }
+}
+
+impl Runs {
+    fn clear(&mut self) {
+        self.runs.clear();
+        self.recent = [0; RUNS_MAX];
+    }
+
+    /// The place of what holds for a round; finds it out if it is not remembered.
+    #[inline]
+    fn place(&mut self, arbiter: &Arbiter, key: RoundKey) -> u8 {
+        let [low, ..] = (key.1.get() ^ u64::from(key.0.get()) << 3).to_le_bytes();
+        let recent = &mut self.recent[usize::from(low) % RUNS_MAX];
+        let known = self.runs.get(usize::from(*recent).wrapping_sub(1));
+        if known.is_none_or(|run| run.key != key) {
+            self.runs.push(arbiter.run(key));
+            let count = self.runs.len();
+            *recent = u8::try_from(count).expect("at most RUNS_MAX and a stride's");
+        }
+        *recent - 1
+    }
 }
 
 /// What holds for all attempts on one round during a decision.
@@ -55,27 +100,28 @@ enum Unclaimed {
     Expired { passed: TimeMicros },
 }
 
-/// What is known of one attempt before it is decided.
+/// What is known of an attempt's tile before any of its stride is decided.
 #[derive(Clone, Copy, Debug)]
-enum Probe {
+enum TileProbe {
     /// The round has no such tile.
     Unknown,
     /// Somebody holds it.
-    Held { held: Held, is_winner: bool },
-    /// Nobody holds it yet, and it may be won.
-    Vacant {
-        points: Option<u32>,
-        player: Option<PlayerNumber>,
-    },
+    Held(Held),
+    /// Nobody holds it yet; it may be won, if it is worth something.
+    Vacant(Option<u32>),
     /// Nobody holds it, and it cannot be won.
     Refused,
 }
 
-impl Run {
-    #[inline]
-    fn is_of(&self, attempt: &AttemptRef<'_>) -> bool {
-        self.key == (attempt.hunt, attempt.round)
-    }
+/// What is known of an attempt's player before any of its stride is decided.
+#[derive(Clone, Copy, Debug)]
+enum PlayerProbe {
+    /// Whether the player is the one who holds the tile.
+    IsWinner(bool),
+    /// The player's number.
+    Number(Option<PlayerNumber>),
+    /// Nothing: it does not matter who asks.
+    Nobody,
 }
 
 impl Arbiter {
@@ -87,19 +133,20 @@ impl Arbiter {
         let mut needs = Sequence::ZERO;
         outcomes.reserve(attempts.len());
         let mut scratch = std::mem::take(&mut self.scratch);
-        let mut rest = attempts.iter();
-        while rest.len() > 0 {
-            let stride = rest.clone().take(STRIDE);
-            self.look(stride.clone(), &mut scratch);
-            for (attempt, (&(run, _), probe)) in
-                stride.zip(scratch.places.iter().zip(&scratch.probes))
-            {
-                let run = &scratch.runs[run as usize];
-                let decided = self.settle(run, probe, &attempt);
+        scratch.runs.clear();
+        let mut start = 0;
+        while start < attempts.len() {
+            let stride = start..attempts.len().min(start + STRIDE);
+            self.look(attempts, stride.clone(), &mut scratch);
+            let looked = scratch.places.iter().zip(&scratch.tiles);
+            let looked = looked.zip(&scratch.players);
+            for (index, ((&(run, _), tile), player)) in stride.zip(looked) {
+                let run = &scratch.runs.runs[usize::from(run)];
+                let decided = self.settle(run, tile, *player, || attempts.get(index));
                 needs = needs.max(decided.needs);
                 outcomes.push(decided.answer);
             }
-            rest.nth(STRIDE - 1);
+            start += STRIDE;
         }
         self.scratch = scratch;
         needs
@@ -108,72 +155,79 @@ impl Arbiter {
     /// Decides a single attempt.
     pub fn attempt(&mut self, attempt: &AttemptRef<'_>) -> Decided<Outcome> {
         let run = self.run((attempt.hunt, attempt.round));
-        let probe = self.probe(&run, self.place(&run, attempt), attempt);
-        self.settle(&run, &probe, attempt)
+        let (tile, player) = self.probe(&run, attempt);
+        self.settle(&run, &tile, player, || Some(*attempt))
     }
 
     /// Finds out what can be known of a stride's attempts before any is decided.
-    fn look<'a>(
-        &self,
-        stride: impl Iterator<Item = AttemptRef<'a>> + Clone,
-        scratch: &mut Scratch,
-    ) {
+    fn look(&self, attempts: &AttemptList, stride: Range<usize>, scratch: &mut Scratch) {
         let Scratch {
             runs,
             places,
-            probes,
+            tiles,
+            players,
         } = scratch;
-        runs.clear();
-        places.clear();
-        probes.clear();
-        for attempt in stride.clone() {
-            if !runs.last().is_some_and(|run| run.is_of(&attempt)) {
-                runs.push(self.run((attempt.hunt, attempt.round)));
-            }
-            let index = runs.len() - 1;
-            let place = self.place(&runs[index], &attempt);
-            places.push((u32::try_from(index).expect("a stride is short"), place));
+        if runs.runs.len() >= RUNS_MAX {
+            runs.clear();
         }
-        let looked = stride.zip(places.iter());
-        probes.extend(
-            looked.map(|(attempt, &(run, place))| self.probe(&runs[run as usize], place, &attempt)),
-        );
+        let asked = stride.clone().filter_map(|index| attempts.tile(index));
+        places.clear();
+        places.extend(asked.clone().map(|(hunt, round, tile)| {
+            let run = runs.place(self, (hunt, round));
+            (run, self.place(&runs.runs[usize::from(run)], tile))
+        }));
+        tiles.clear();
+        tiles.extend(asked.zip(places.iter()).map(|((.., tile), &(run, place))| {
+            self.probe_tile(&runs.runs[usize::from(run)], place, tile)
+        }));
+        players.clear();
+        let asking = stride.filter_map(|index| attempts.get(index));
+        let asking = asking.zip(tiles.iter());
+        players.extend(asking.map(|(attempt, tile)| self.probe_player(tile, attempt.player)));
     }
 
-    /// Where an open round's claim on the attempt's tile is; 0 if there is none.
+    /// Where an open round's claim on a tile is; 0 if there is none.
     #[inline]
-    fn place(&self, run: &Run, attempt: &AttemptRef<'_>) -> u32 {
+    fn place(&self, run: &Run, tile: TileIndex) -> u32 {
         match run.claims {
-            Claims::Open(round) => self.open.at(round).claims.place(attempt.tile),
+            Claims::Open(round) => self.open.at(round).claims.place(tile),
             Claims::Closed | Claims::Nothing => 0,
         }
     }
 
     #[inline]
-    fn probe(&self, run: &Run, place: u32, attempt: &AttemptRef<'_>) -> Probe {
-        if u64::from(attempt.tile.get()) >= run.tiles {
-            return Probe::Unknown;
+    fn probe_tile(&self, run: &Run, place: u32, tile: TileIndex) -> TileProbe {
+        if u64::from(tile.get()) >= run.tiles {
+            return TileProbe::Unknown;
         }
         let held = match run.claims {
             Claims::Open(round) if place != 0 => self.open.at(round).claims.at(place),
             Claims::Open(_) | Claims::Nothing => None,
-            Claims::Closed => self.answers.get(run.key, attempt.tile),
+            Claims::Closed => self.answers.get(run.key, tile),
         };
-        if let Some(held) = held {
-            let is_winner = self.players.is(held.player, attempt.player);
-            return Probe::Held { held, is_winner };
-        }
-        match (run.claims, run.unclaimed) {
-            (Claims::Open(round), Unclaimed::Free) => {
+        match (held, run.claims, run.unclaimed) {
+            (Some(held), ..) => TileProbe::Held(held),
+            (None, Claims::Open(round), Unclaimed::Free) => {
                 let points = self.open.at(round).points.as_ref();
-                let points = points.and_then(|points| points.get(attempt.tile.get() as usize));
-                Probe::Vacant {
-                    points: points.copied(),
-                    player: self.players.find(attempt.player),
-                }
+                let points = points.and_then(|points| points.get(tile.get() as usize));
+                TileProbe::Vacant(points.copied())
             }
-            _ => Probe::Refused,
+            _ => TileProbe::Refused,
         }
+    }
+
+    #[inline]
+    fn probe_player(&self, tile: &TileProbe, player: &str) -> PlayerProbe {
+        match tile {
+            TileProbe::Held(held) => PlayerProbe::IsWinner(self.players.is(held.player, player)),
+            TileProbe::Vacant(_) => PlayerProbe::Number(self.players.find(player)),
+            TileProbe::Unknown | TileProbe::Refused => PlayerProbe::Nobody,
+        }
+    }
+
+    fn probe(&self, run: &Run, attempt: &AttemptRef<'_>) -> (TileProbe, PlayerProbe) {
+        let tile = self.probe_tile(run, self.place(run, attempt.tile), attempt.tile);
+        (tile, self.probe_player(&tile, attempt.player))
     }
 
     /// What holds for a round now.
@@ -235,13 +289,24 @@ impl Arbiter {
         }
     }
 
+    /// Decides an attempt of which that much is known.
     #[inline]
-    fn settle(&mut self, run: &Run, probe: &Probe, attempt: &AttemptRef<'_>) -> Decided<Outcome> {
-        match *probe {
-            Probe::Unknown => told_at_once(Outcome::UnknownTile),
-            Probe::Held { held, is_winner } => self.answer(&held, is_winner),
-            Probe::Vacant { points, player } => self.claim(run, points, player, attempt),
-            Probe::Refused => match run.unclaimed {
+    fn settle<'a>(
+        &mut self,
+        run: &Run,
+        tile: &TileProbe,
+        player: PlayerProbe,
+        attempt: impl FnOnce() -> Option<AttemptRef<'a>>,
+    ) -> Decided<Outcome> {
+        match (tile, player) {
+            (TileProbe::Held(held), PlayerProbe::IsWinner(is_winner)) => {
+                self.answer(held, is_winner)
+            }
+            (TileProbe::Vacant(points), PlayerProbe::Number(player)) => {
+                let attempt = attempt().expect("it has been looked at");
+                self.claim(run, *points, player, &attempt)
+            }
+            (TileProbe::Refused, _) => match run.unclaimed {
                 Unclaimed::Told(outcome) => told_at_once(outcome),
                 Unclaimed::Expired { passed } => Decided {
                     answer: Outcome::Expired,
@@ -249,6 +314,7 @@ impl Arbiter {
                 },
                 Unclaimed::Free => unreachable!("a tile that may be won is vacant or held"),
             },
+            _ => told_at_once(Outcome::UnknownTile),
         }
     }
 
@@ -262,11 +328,11 @@ impl Arbiter {
         attempt: &AttemptRef<'_>,
     ) -> Decided<Outcome> {
         // An attempt of the same stride may have won it since.
-        let place = self.place(run, attempt);
-        if place != 0
-            && let probe @ Probe::Held { .. } = self.probe(run, place, attempt)
+        if self.place(run, attempt.tile) != 0
+            && let (TileProbe::Held(held), PlayerProbe::IsWinner(is_winner)) =
+                self.probe(run, attempt)
         {
-            return self.settle(run, &probe, attempt);
+            return self.answer(&held, is_winner);
         }
         let (Claims::Open(round), Some(points)) = (run.claims, points) else {
             return told_at_once(Outcome::UnknownTile);

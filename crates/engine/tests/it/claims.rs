@@ -1,7 +1,10 @@
 //! What an attempt is answered, and for how long.
 
 use huntcore_engine::EngineLimits;
-use huntcore_model::{ControlRecord, Outcome, OutcomeKind, TimeMicros};
+use huntcore_model::{
+    AttemptList, AttemptRef, BATCH_BYTES_MAX, ControlRecord, Outcome, OutcomeKind, RoundNumber,
+    TileIndex, TimeMicros,
+};
 
 use crate::configs::config_of;
 use crate::desk::{Desk, HUNT, at};
@@ -297,6 +300,44 @@ fn at_the_limit_of_players_newcomers_are_refused_and_nothing_changes() {
     );
     assert_eq!(desk.records(), before);
     assert_eq!(desk.attempt(13, 1, 2, "bo").kind(), OutcomeKind::Won);
+}
+
+#[test]
+fn a_block_beyond_a_batch_is_decided_as_far_as_there_is_room() {
+    let tiles = 70_000;
+    let mut desk = Desk::with_config(EngineLimits::default(), config_of(1_000, 3_000, tiles));
+    desk.announce(-500, 1);
+    let points = vec![10; tiles as usize];
+    let round = RoundNumber::new(1);
+    desk.arbiter.provide_values(HUNT, round, points.into());
+    let mut attempts = AttemptList::new();
+    for tile in 0..tiles {
+        let player = format!("{tile:064}");
+        let tile = TileIndex::new(tile);
+        attempts.push(AttemptRef {
+            hunt: HUNT,
+            round,
+            tile,
+            player: &player,
+        });
+    }
+    let mut outcomes = Vec::new();
+    desk.arbiter.begin(at(10));
+    desk.arbiter.decide(&attempts, &mut outcomes);
+    let won = outcomes.iter().take_while(|o| o.kind() == OutcomeKind::Won);
+    let won = won.count();
+    assert!(won > 60_000, "{won}");
+    assert!(outcomes[won..].iter().all(|o| *o == Outcome::Overloaded));
+    assert!(outcomes.len() == tiles as usize && won < outcomes.len());
+    let batch = desk.finish().expect("claims");
+    assert!(batch.bytes().len() <= BATCH_BYTES_MAX);
+    // The refused ones are decided by the next decision, and the others as before.
+    let before = std::mem::take(&mut outcomes);
+    desk.arbiter.begin(at(11));
+    desk.arbiter.decide(&attempts, &mut outcomes);
+    assert_eq!(outcomes[..won], before[..won]);
+    assert!(outcomes.iter().all(|o| o.kind() == OutcomeKind::Won));
+    desk.finish().expect("the other claims");
 }
 
 #[test]

@@ -13,5 +13,6 @@ mod replay;
 mod rounds;
 mod schedules;
 mod shard_sim;
+mod snapshots;
 mod stream;
 mod world;
