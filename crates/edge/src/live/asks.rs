@@ -187,3 +187,100 @@ impl Asked {
             })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use huntcore_lane::{EntranceLimits, LaneOptions, ShardPort, exchange};
+    use huntcore_model::ShardMap;
+
+    use super::super::wheel::TickClock;
+    use super::*;
+
+    const TIMEOUT: Duration = Duration::from_secs(10);
+
+    fn asks(submissions_max: usize) -> (Asks, ShardPort) {
+        let shards = ShardMap::new(1).expect("one shard");
+        let (entrance, mut ports) = exchange(shards, EntranceLimits::default());
+        let lane = entrance.lane(LaneOptions { submissions_max });
+        (Asks::new(lane), ports.remove(0))
+    }
+
+    fn ask(asks: &mut Asks, socket: u64, id: &str, now: Tick) {
+        let claim = ClaimText {
+            id,
+            round: RoundNumber::new(1),
+            tile: TileIndex::new(2),
+        };
+        assert!(asks.has_room());
+        asks.ask(
+            Key::from_number(socket),
+            HuntNumber::new(3),
+            "ada",
+            &claim,
+            now,
+        );
+    }
+
+    fn ids(asked: &Asked) -> Vec<(u64, String)> {
+        let outcomes = std::iter::repeat(Outcome::Expired);
+        let each = asked.with(outcomes);
+        each.map(|(key, claim, _)| (key.number(), claim.id.to_owned()))
+            .collect()
+    }
+
+    fn decide(port: &ShardPort) {
+        let mut block = port.pop().expect("something was asked");
+        let (attempts, outcomes) = block.parts_mut();
+        outcomes.resize(attempts.len(), Outcome::Expired);
+        block.answer();
+    }
+
+    #[test]
+    fn answers_find_who_asked_in_buffers_used_before() {
+        let now = TickClock::new(Instant::now()).tick(Instant::now());
+        let (mut asks, port) = asks(2);
+        for _ in 0..3 {
+            asks.submit(now);
+            assert!(port.is_empty(), "nothing to ask");
+            for (socket, id) in [(7, "a"), (7, "bc"), (1 << 32, "d")] {
+                ask(&mut asks, socket, id, now);
+            }
+            asks.submit(now);
+            decide(&port);
+            let (submission, asked) = asks.answered().expect("decided");
+            let expected = [(7, "a"), (7, "bc"), (1 << 32, "d")];
+            let expected = expected.map(|(socket, id)| (socket, id.to_owned()));
+            assert_eq!(ids(&asked), expected);
+            asks.recycle(submission, asked);
+        }
+    }
+
+    #[test]
+    fn what_is_given_up_is_told_once_and_its_answer_thrown_away() {
+        let now = TickClock::new(Instant::now()).tick(Instant::now());
+        let (mut asks, port) = asks(2);
+        ask(&mut asks, 1, "early", now);
+        asks.submit(now);
+        let later = now.after(TIMEOUT / 2);
+        ask(&mut asks, 2, "late", later);
+        asks.submit(later);
+        assert!(!asks.has_room() && !asks.is_stuck(), "worth waiting for");
+        assert_eq!(asks.deadline(TIMEOUT), Some(now.after(TIMEOUT)));
+        assert!(asks.give_up(TIMEOUT, later).is_none());
+        let given_up = asks.give_up(TIMEOUT, now.after(TIMEOUT)).expect("overdue");
+        assert_eq!(ids(&given_up), [(1, "early".to_owned())]);
+        assert!(asks.give_up(TIMEOUT, now.after(TIMEOUT)).is_none());
+        assert_eq!(asks.deadline(TIMEOUT), Some(later.after(TIMEOUT)));
+        assert!(!asks.has_room() && asks.is_stuck(), "not worth waiting for");
+        decide(&port);
+        decide(&port);
+        for expected in [vec![], vec![(2, "late".to_owned())]] {
+            let (submission, asked) = asks.answered().expect("decided");
+            assert_eq!(ids(&asked), expected);
+            asks.recycle(submission, asked);
+        }
+        assert!(asks.has_room() && !asks.is_stuck());
+    }
+}
