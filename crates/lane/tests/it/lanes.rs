@@ -1,3 +1,5 @@
+//! What askers and shards may count on.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
