@@ -14,7 +14,8 @@ const TILES: u32 = 64;
 fn site(log: &str) -> Site {
     let mut site = Site::new();
     site.shards = 3;
-    site.claim_window = "15m";
+    site.round = "300ms";
+    site.claim_window = "4m";
     site.tiles = TILES;
     site.keep_little();
     site.log += log;

@@ -98,6 +98,23 @@ async fn a_log_is_looked_into_and_verified_beside_its_server_and_after_it() {
     );
     assert_eq!((of_kind("claim"), of_kind("score")), (won, 60));
 
+    let stat = json(&site.run(&[&["log", "stat"], &place[..]].concat()));
+    let counted = stat["streams"].as_array().expect("streams");
+    let sum = |field: &str| -> u64 {
+        let of_stream = |stream: &Value| stream.pointer(field).and_then(Value::as_u64);
+        counted.iter().filter_map(of_stream).sum()
+    };
+    assert_eq!((sum("/records"), sum("/durable_end")), (records, records));
+    assert_eq!((sum("/kinds/claim"), sum("/kinds/score")), (won as u64, 60));
+    let batches = lines.iter().filter(|line| line["type"] == "batch").count();
+    assert_eq!(sum("/batches"), batches as u64);
+    assert_eq!(counted[0]["epochs"], serde_json::json!([1, 1]), "{stat}");
+    assert!(stat["free_bytes"].as_u64() > Some(0), "{stat}");
+    assert_eq!(stat["checkpoints_passed_over"], serde_json::json!([]));
+    let quick = json(&site.run(&[&["log", "stat", "--quick"], &place[..]].concat()));
+    assert_eq!(quick["streams"][0].get("kinds"), None, "{quick}");
+    assert_eq!(quick["streams"][0]["to"], stat["streams"][0]["to"]);
+
     let bytes = json(&site.run(&[&["log", "verify"], &place[..]].concat()));
     assert_eq!(bytes["ok"], true, "{bytes}");
     let whole = verify();
@@ -111,6 +128,15 @@ async fn a_log_is_looked_into_and_verified_beside_its_server_and_after_it() {
     assert_eq!(whole["with_fairness_key"], true);
 
     // The configuration names the data just as well, and people read tables.
+    let for_people = site.run(&["log", "stat"]);
+    assert!(for_people.status.success(), "{}", for_people.stderr);
+    for needle in ["durable end", "claims", "kept for 30d", "below 256.0 MiB"] {
+        assert!(
+            for_people.stdout.contains(needle),
+            "{needle} in: {}",
+            for_people.stdout
+        );
+    }
     let for_people = site.run(&["verify"]);
     assert!(for_people.status.success(), "{}", for_people.stderr);
     assert!(
