@@ -81,6 +81,13 @@ const CASES: &[Case] = &[
     case("http-single", true, cases::http_single),
     case("websocket", true, cases::websocket),
     case("memory", true, cases::memory),
+    case("overload", true, cases::overload),
+    case("hot-tile", true, cases::hot_tile),
+    case("hot-shard", true, cases::hot_shard),
+    case("one-connection", true, cases::one_connection),
+    case("flood", true, cases::flood),
+    case("checkpoint", true, cases::checkpoint),
+    case("restart", false, cases::restart),
     case("instructions", true, cases::instructions),
 ];
 

@@ -17,6 +17,8 @@ use crate::report::{BenchError, resident_bytes};
 
 /// Signs the tokens of simulated players; 32 bytes, as any key.
 pub(crate) const PLAYER_KEY: &str = "bench-player-key-of-thirty-2-bytes";
+/// Lines of `[limits]` that let a few players stand for many.
+pub(crate) const NO_PLAYER_RATE: &str = "player_rate = 0";
 const SERVICE_KEY: &str = "bench-service-key-of-thirty2-bytes";
 /// For a round to open once its hunt is there.
 const OPEN_WITHIN: Duration = Duration::from_secs(60);
@@ -54,36 +56,11 @@ impl Server {
         let config = format!(
             "listen = \"127.0.0.1:0\"\nshards = {shards}\n[log]\nurl = \"file:data\"\n\
              [auth]\nplayer_alg = \"HS256\"\nplayer_key = \"{PLAYER_KEY}\"\n\
-             service_key = \"{SERVICE_KEY}\"\n[limits]\nplayer_rate = 0\n{limits}\n"
+             service_key = \"{SERVICE_KEY}\"\n[limits]\n{limits}\n"
         );
         std::fs::write(folder.path().join("huntcore.toml"), config)
             .map_err(BenchError::io("write a configuration"))?;
         Self::serve(program, folder)
-    }
-
-    /// Ends the server, and starts another on the same log. How long that took, until it was
-    /// ready.
-    pub(crate) fn restart(self, program: &Path) -> Result<(Self, Duration), BenchError> {
-        let folder = self.stop()?;
-        let started = Instant::now();
-        let server = Self::serve(program, folder)?;
-        Ok((server, started.elapsed()))
-    }
-
-    /// Ends the server in good order; its folder is left.
-    pub(crate) fn stop(mut self) -> Result<TempDir, BenchError> {
-        let pid = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM)
-            .map_err(|error| BenchError::io("end the server")(error.into()))?;
-        let status = self
-            .child
-            .wait()
-            .map_err(BenchError::io("end the server"))?;
-        if !status.success() {
-            return Err(self.failed(&format!("ended with {status}")));
-        }
-        let spare = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
-        Ok(std::mem::replace(&mut self.folder, spare))
     }
 
     fn serve(program: &Path, folder: TempDir) -> Result<Self, BenchError> {

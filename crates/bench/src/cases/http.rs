@@ -68,7 +68,7 @@ pub(crate) fn run(
 
     let address = server.address()?;
     let (hunt, round) = (second.hunt.as_str(), second.round.get());
-    let speech = Speech::http(address, hunt, round, CONNECTIONS, PLAYER_KEY)?;
+    let speech = Speech::http(address, hunt, round, 0..CONNECTIONS, PLAYER_KEY)?;
     let mut reactor = Reactor::connect(address, CONNECTIONS, Peer::Plain, speech)?;
     let half = reactor.run(Load::Open(half_of(full.value)), duration)?;
     let sent = summary.requests + half.decided + half.refused;

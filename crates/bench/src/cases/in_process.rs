@@ -10,7 +10,7 @@ use huntcore_edge::Backend as _;
 use huntcore_lane::{ATTEMPTS_MAX, Lane, LaneOptions, Submission};
 use huntcore_model::{AttemptRef, HuntNumber, OutcomeKind, RoundNumber, TileIndex};
 
-use super::world::World;
+use super::world::{World, WorldOptions};
 use crate::claims::Run;
 use crate::load::{
     CpuShare, Crowd, HUNT_TILES, Latency, Pacer, Sleeper, Source, ThreadCpu, Winners, rate,
@@ -30,7 +30,8 @@ const TURN: Duration = Duration::from_micros(200);
 const DRAIN_MAX: Duration = Duration::from_secs(10);
 /// No faster run is expected; sizes the ground.
 const RATE_MAX: u64 = 10_000_000;
-const HUNTS_MAX: u64 = 40;
+/// What all hunts may have open at one time, the next round of each counted in.
+const HUNTS_MAX: u64 = 32;
 
 /// How attempts are offered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,6 +45,7 @@ pub(crate) enum Offer {
 /// What a run through lanes came to.
 #[derive(Debug)]
 pub(crate) struct Raced {
+    pub(crate) sent: u64,
     /// Answered with `won`, `taken` or `expired`.
     pub(crate) decided: u64,
     /// Answered with a refusal for want of room.
@@ -90,7 +92,7 @@ pub(crate) fn open(run: &mut Run<'_>, case: &str, rate: u64) -> Result<(), Bench
 
 /// A run on a node of its own.
 fn race_anew(winners: Winners, offer: Offer, duration: Duration) -> Result<Raced, BenchError> {
-    let world = World::open(hunts_for(winners, offer, duration), 1)?;
+    let world = World::open(WorldOptions::new(hunts_for(winners, offer, duration)))?;
     race(&world, winners, offer, duration)
 }
 
@@ -111,10 +113,21 @@ pub(crate) fn hunts_for(winners: Winners, offer: Offer, duration: Duration) -> u
     u32::try_from(hunts.clamp(1, HUNTS_MAX)).expect("clamped")
 }
 
-/// Asks on a world's hunts until the time or the ground is used up, then waits for what is out.
+/// Asks on all of a world's hunts.
 pub(crate) fn race(
     world: &World,
     winners: Winners,
+    offer: Offer,
+    duration: Duration,
+) -> Result<Raced, BenchError> {
+    let hunts = u32::try_from(world.places.len()).expect("few");
+    race_on(world, Source::new(hunts, winners), offer, duration)
+}
+
+/// Asks what a source says until the time or the source is used up, then waits for what is out.
+pub(crate) fn race_on(
+    world: &World,
+    source: Source,
     offer: Offer,
     duration: Duration,
 ) -> Result<Raced, BenchError> {
@@ -122,13 +135,13 @@ pub(crate) fn race(
         Offer::Closed => OUT_MAX,
         Offer::Open(_) => OPEN_OUT_MAX,
     };
-    let hunts = u32::try_from(world.places.len()).expect("few");
     let generator = Generator {
         lane: world.node.lane(LaneOptions { submissions_max }),
         places: &world.places,
         crowd: Crowd::new(),
-        source: Some(Source::new(hunts, winners)),
+        source: Some(source),
         sleeper: Sleeper::new(),
+        sent: 0,
         decided: 0,
         refused: 0,
         latency: Latency::new(),
@@ -146,6 +159,7 @@ struct Generator<'a> {
     /// `None` once it has ended.
     source: Option<Source>,
     sleeper: Sleeper,
+    sent: u64,
     decided: u64,
     refused: u64,
     latency: Latency,
@@ -188,17 +202,17 @@ impl Generator<'_> {
         let pacer = Pacer::new(started, per_second);
         let all = pacer.due(started + duration);
         let give_up = started + duration + DRAIN_MAX;
-        let mut sent = 0;
         let mut answered_until = 0;
         loop {
             let now = Instant::now();
-            while self.source.is_some() && sent < pacer.due(now).min(all) {
+            while self.source.is_some() && self.sent < pacer.due(now).min(all) {
                 let Some(mut submission) = self.lane.start() else {
                     break;
                 };
-                let due = usize::try_from(pacer.due(now).min(all) - sent).unwrap_or(ATTEMPTS_MAX);
-                submission.tag = sent;
-                sent += self.fill(&mut submission, due.min(ATTEMPTS_MAX)) as u64;
+                let due =
+                    usize::try_from(pacer.due(now).min(all) - self.sent).unwrap_or(ATTEMPTS_MAX);
+                submission.tag = self.sent;
+                self.fill(&mut submission, due.min(ATTEMPTS_MAX));
                 self.lane.submit(submission);
             }
             let next_turn = now + TURN;
@@ -207,14 +221,14 @@ impl Generator<'_> {
                 self.settle(&answered, &pacer)?;
                 self.lane.recycle(answered);
             }
-            let ended = sent == all || self.source.is_none();
+            let ended = self.sent == all || self.source.is_none();
             if ended && self.lane.in_flight() == 0 {
                 break;
             }
             if now > give_up {
                 return Err(BenchError::Huntcore(format!(
                     "{} attempts are unanswered {DRAIN_MAX:?} after the last was sent",
-                    sent - answered_until
+                    self.sent - answered_until
                 )));
             }
             self.sleeper.sleep_until(next_turn);
@@ -230,6 +244,7 @@ impl Generator<'_> {
         for filled in 0..count {
             let Some(drawn) = source.draw() else {
                 self.source = None;
+                self.sent += filled as u64;
                 return filled;
             };
             let (hunt, round) = self.places[drawn.hunt as usize];
@@ -240,6 +255,7 @@ impl Generator<'_> {
                 player: self.crowd.id(drawn.player),
             });
         }
+        self.sent += count as u64;
         count
     }
 
@@ -286,6 +302,7 @@ impl Generator<'_> {
 
     fn done(self, elapsed: Duration, cpu: ThreadCpu) -> Raced {
         Raced {
+            sent: self.sent,
             decided: self.decided,
             refused: self.refused,
             elapsed,

@@ -12,7 +12,7 @@ use crate::crowd::{EchoServer, SocketsTask, drive_sockets};
 use crate::load::{HUNT_TILES, Source, Winners};
 use crate::peers::redis::{ONE_BY_ONE, PIPELINED};
 use crate::report::{BenchError, Row, resident_bytes};
-use crate::server::{PLAYER_KEY, Server};
+use crate::server::{NO_PLAYER_RATE, PLAYER_KEY, Server};
 
 /// Batches of 1,000 that a connection may have out.
 const BATCHES_OUT: usize = 32;
@@ -37,7 +37,7 @@ fn socket(run: &mut Run<'_>, case: &str, form: ClaimStreamForm) -> Result<(), Be
     let offer = Offer::Closed;
     // A socket carries less than half of what a lane does.
     let hunts = hunts_for(Winners::HALF, offer, run.duration() / 2);
-    let server = Server::start(&run.bench.program, 1, "")?;
+    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
     let streamed = block_on(async {
         let rounds = server.open_hunts(hunts, HUNT_TILES).await?;
         let before = server.counts().await?;
@@ -62,7 +62,7 @@ fn socket(run: &mut Run<'_>, case: &str, form: ClaimStreamForm) -> Result<(), Be
 
 /// Memory of a server that holds ten million claims of open rounds.
 pub(crate) fn memory(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
-    let server = Server::start(&run.bench.program, 1, "")?;
+    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
     let streamed = block_on(async {
         let rounds = server.open_hunts(MEMORY_HUNTS, HUNT_TILES).await?;
         let load = StreamLoad {
@@ -91,7 +91,7 @@ pub(crate) fn memory(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
 
 /// One claim a request.
 pub(crate) fn http_single(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
-    let server = Server::start(&run.bench.program, 1, "")?;
+    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
     let rounds = block_on(server.open_hunts(2, HUNT_TILES))?;
     let figures = match super::http::run(case, &server, &rounds, run.duration())? {
         Ok(figures) => figures,
@@ -120,7 +120,7 @@ pub(crate) fn http_single(run: &mut Run<'_>, case: &str) -> Result<(), BenchErro
 /// One claim a message over many sockets, and a bare echo over as many.
 pub(crate) fn websocket(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let half_case = format!("{case}-half");
-    let server = Server::start(&run.bench.program, 1, "")?;
+    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
     let rounds = block_on(server.open_hunts(1, HUNT_TILES))?;
     let task = SocketsTask {
         address: server.address()?,

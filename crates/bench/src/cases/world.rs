@@ -1,43 +1,93 @@
 //! huntcore in this process: a whole node on a real log, without an edge.
 
+use std::ops::Range;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use huntcore_edge::{Backend, HuntCommand};
 use huntcore_log_file::{FileLog, FileLogOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{HuntNumber, RoundNumber, ShardMap};
-use huntcore_node::{Node, NodeConfig, SystemClock};
+use huntcore_node::{CheckpointHome, Node, NodeConfig, SystemClock};
 use tempfile::TempDir;
 
+use super::public_face::block_on;
 use crate::load::{HUNT_TILES, hunt_request};
 use crate::report::BenchError;
+
+/// What differs from the default.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WorldOptions {
+    pub(crate) hunts: u32,
+    pub(crate) shards: u16,
+    /// How often a checkpoint is taken; `None` for never.
+    pub(crate) checkpoint_every: Option<Duration>,
+}
+
+impl WorldOptions {
+    pub(crate) const fn new(hunts: u32) -> Self {
+        Self {
+            hunts,
+            shards: 1,
+            checkpoint_every: None,
+        }
+    }
+}
 
 /// A node with its hunts open; its log goes when it is dropped.
 pub(crate) struct World {
     pub(crate) node: Arc<Node>,
     pub(crate) places: Vec<(HuntNumber, RoundNumber)>,
-    _folder: TempDir,
+    /// Hunts opened so far.
+    opened: u32,
+    /// `None` once it was taken out.
+    folder: Option<TempDir>,
 }
 
 impl World {
-    /// Starts a node and opens so many hunts of [`HUNT_TILES`] tiles.
-    pub(crate) fn open(hunts: u32, shards: u16) -> Result<Self, BenchError> {
+    /// Starts a node on an empty log and opens hunts of [`HUNT_TILES`] tiles.
+    pub(crate) fn open(options: WorldOptions) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
-        let log = FileLog::open(folder.path(), FileLogOptions::default())
-            .map_err(BenchError::huntcore)?;
-        let mut config = NodeConfig::new(FairnessKey::new([7; 32]));
-        config.shards = ShardMap::new(shards).map_err(BenchError::huntcore)?;
-        let clock = Arc::new(SystemClock::default());
-        let node = Node::start(config, Arc::new(log), clock).map_err(BenchError::huntcore)?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .build()
-            .map_err(BenchError::io("start a runtime"))?;
-        let places = runtime.block_on(open_rounds(&node, hunts))?;
-        Ok(Self {
+        let (node, _) = start(&folder, options)?;
+        let mut world = Self {
             node,
-            places,
-            _folder: folder,
-        })
+            places: Vec::new(),
+            opened: 0,
+            folder: Some(folder),
+        };
+        world.reopen(options.hunts)?;
+        Ok(world)
+    }
+
+    /// Closes the hunts that are open, and opens others: only so many tiles may be open at one
+    /// time.
+    pub(crate) fn reopen(&mut self, hunts: u32) -> Result<(), BenchError> {
+        let end = self.opened + hunts;
+        let names = self.opened..end;
+        let closing = std::mem::take(&mut self.places);
+        let node = self.node.clone();
+        self.places = block_on(async move {
+            for (hunt, _) in closing {
+                let closed = node.command(HuntCommand::Close { hunt }).await;
+                closed.map_err(BenchError::huntcore)?;
+            }
+            open_rounds(&node, names).await
+        })?;
+        self.opened = end;
+        Ok(())
+    }
+
+    /// Stops the node; its log is left.
+    pub(crate) fn close(mut self) -> TempDir {
+        self.node.stop();
+        self.folder.take().expect("taken out once")
+    }
+
+    /// How many checkpoints there are; the newest two are kept.
+    pub(crate) fn checkpoints(&self) -> usize {
+        let folder = self.folder.as_ref().expect("not taken out yet");
+        let kept = std::fs::read_dir(folder.path().join("checkpoints"));
+        kept.map_or(0, Iterator::count)
     }
 }
 
@@ -47,12 +97,31 @@ impl Drop for World {
     }
 }
 
+/// Starts a node on a folder's log, and says how long that took until it could serve.
+pub(crate) fn start(
+    folder: &TempDir,
+    options: WorldOptions,
+) -> Result<(Arc<Node>, Duration), BenchError> {
+    let started = Instant::now();
+    let log = FileLog::open(folder.path(), FileLogOptions::default());
+    let log = log.map_err(BenchError::huntcore)?;
+    let mut config = NodeConfig::new(FairnessKey::new([7; 32]));
+    config.shards = ShardMap::new(options.shards).map_err(BenchError::huntcore)?;
+    if let Some(every) = options.checkpoint_every {
+        config.checkpoints = Some(CheckpointHome::beside_log(folder.path()));
+        config.checkpoint_every = every;
+    }
+    let clock = Arc::new(SystemClock::default());
+    let node = Node::start(config, Arc::new(log), clock).map_err(BenchError::huntcore)?;
+    Ok((node, started.elapsed()))
+}
+
 async fn open_rounds(
     node: &Node,
-    hunts: u32,
+    hunts: Range<u32>,
 ) -> Result<Vec<(HuntNumber, RoundNumber)>, BenchError> {
     let mut open = Vec::new();
-    for index in 0..hunts {
+    for index in hunts {
         let request = Box::new(hunt_request(index, HUNT_TILES)?);
         let created = node.command(HuntCommand::Create(request)).await;
         open.push(created.map_err(BenchError::huntcore)?.hunt);

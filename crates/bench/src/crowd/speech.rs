@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use super::connect::sign_token;
 use super::frames::{CLOSE, Frame, TEXT, put_masked};
@@ -32,7 +33,7 @@ enum Form {
 pub(super) enum Heard {
     /// `won`, `taken` or `expired`.
     Decided,
-    /// Overloaded.
+    /// For want of room or for asking too often; says when to come again.
     Refused,
     /// Something that answers nothing.
     Aside,
@@ -49,12 +50,12 @@ impl Speech {
         Self::new(round, Form::Echo)
     }
 
-    /// Claims as HTTP requests, each connection with a player of its own.
+    /// Claims as HTTP requests; the players share the connections evenly.
     pub(crate) fn http(
         address: SocketAddr,
         hunt: &str,
         round: u64,
-        connections: u32,
+        players: Range<u32>,
         player_key: &str,
     ) -> Result<Self, BenchError> {
         let crowd = Crowd::new();
@@ -66,7 +67,7 @@ impl Speech {
                  Content-Length: "
             ))
         };
-        let heads = (0..connections).map(head).collect::<Result<_, _>>()?;
+        let heads = players.map(head).collect::<Result<_, _>>()?;
         Ok(Self::new(round, Form::Http(heads)))
     }
 
@@ -154,7 +155,7 @@ fn hear_http(bytes: &[u8]) -> Result<Option<(usize, Heard)>, BenchError> {
     let heard = match head.get(9..12) {
         // A 409 may also say that the hunt is paused; none is here.
         Some(b"200" | b"409") => Heard::Decided,
-        Some(b"503") => Heard::Refused,
+        Some(b"429" | b"503") if header(head, b"retry-after: ").is_some() => Heard::Refused,
         _ => return Err(unexpected("an answer", &bytes[..end])),
     };
     Ok(Some((end, heard)))
@@ -186,7 +187,7 @@ mod tests {
         let one = b"HTTP/1.1 409 Conflict\r\ncontent-length: 2\r\n\r\n{}";
         let two = [
             one.as_slice(),
-            b"HTTP/1.1 503 x\r\ncontent-length: 0\r\n\r\n",
+            b"HTTP/1.1 503 x\r\nretry-after: 1\r\ncontent-length: 0\r\n\r\n",
         ]
         .concat();
         for cut in 0..one.len() {

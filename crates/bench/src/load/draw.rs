@@ -42,6 +42,8 @@ pub(crate) struct Source {
     hunt: u32,
     hunts: u32,
     fresh: u32,
+    /// Of each hunt the only tiles asked for; empty for all of them.
+    only: Vec<Vec<u32>>,
 }
 
 impl Source {
@@ -58,12 +60,33 @@ impl Source {
             hunt: first,
             hunts: end,
             fresh: 0,
+            only: Vec::new(),
         }
+    }
+
+    /// A source on chosen tiles of each hunt.
+    pub(crate) fn on_tiles(only: Vec<Vec<u32>>, winners: Winners) -> Self {
+        let hunts = u32::try_from(only.len()).expect("few hunts");
+        Self {
+            only,
+            ..Self::new(hunts, winners)
+        }
+    }
+
+    /// A source on one tile of the first hunt, without end.
+    pub(crate) fn on_tile(tile: u32) -> Self {
+        // Nothing but the first attempt is on a fresh tile.
+        Self::on_tiles(vec![vec![tile; 2]], Winners(0))
+    }
+
+    /// On how many hunts it asks, from the first on.
+    pub(crate) const fn hunts(&self) -> u32 {
+        self.hunts
     }
 
     /// The next attempt; `None` once every tile of every hunt was asked for.
     pub(crate) fn draw(&mut self) -> Option<Drawn> {
-        if self.fresh == HUNT_TILES {
+        if self.fresh == self.hunt_tiles() {
             self.hunt += 1;
             self.fresh = 0;
         }
@@ -82,9 +105,17 @@ impl Source {
         };
         Some(Drawn {
             hunt: self.hunt,
-            tile: part(u64::from(tile) * STRIDE % u64::from(HUNT_TILES)),
+            tile: match self.only.get(self.hunt as usize) {
+                Some(only) => only[tile as usize],
+                None => part(u64::from(tile) * STRIDE % u64::from(HUNT_TILES)),
+            },
             player,
         })
+    }
+
+    fn hunt_tiles(&self) -> u32 {
+        let only = self.only.get(self.hunt as usize);
+        only.map_or(HUNT_TILES, |only| part(only.len() as u64))
     }
 
     /// xorshift64*, whose upper bits are good and whose lower ten serve for a share.
@@ -126,6 +157,16 @@ mod tests {
                 seen.len()
             );
         }
+    }
+
+    #[test]
+    fn only_chosen_tiles_come_up_if_there_are_any() {
+        let mut source = Source::on_tiles(vec![vec![3, 5], vec![7]], Winners::ALL);
+        let drawn = std::iter::from_fn(|| source.draw());
+        let tiles: Vec<(u32, u32)> = drawn.map(|drawn| (drawn.hunt, drawn.tile)).collect();
+        assert_eq!(tiles, [(0, 3), (0, 5), (1, 7)]);
+        let mut hot = Source::on_tile(9);
+        assert!((0..10_000).all(|_| hot.draw().is_some_and(|drawn| drawn.tile == 9)));
     }
 
     #[test]

@@ -23,15 +23,6 @@ impl Latency {
         self.0.saturating_record_n(micros.max(1), count);
     }
 
-    pub(crate) fn add(&mut self, other: &Self) {
-        self.0 += &other.0;
-    }
-
-    /// Answers taken note of.
-    pub(crate) fn count(&self) -> u64 {
-        self.0.len()
-    }
-
     /// So many of one were answered within this, in milliseconds.
     pub(crate) fn quantile_ms(&self, quantile: f64) -> f64 {
         Duration::from_micros(self.0.value_at_quantile(quantile)).as_secs_f64() * 1_000.0
