@@ -12,8 +12,7 @@ use huntcore_broadcast::FeedVersion;
 use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::{CellList, RoundMap};
 use huntcore_model::{
-    Attempt, Catalog, Hash32, HuntId, HuntNumber, Outcome, Position, ScoreEvent, Sequence, ShardId,
-    TimeMicros,
+    Catalog, Hash32, HuntId, HuntNumber, Position, ScoreEvent, Sequence, ShardId, TimeMicros,
 };
 use huntcore_wire::{HuntChange, HuntRequest, Stats};
 use tokio::sync::watch;
@@ -40,10 +39,6 @@ pub trait Backend: Send + Sync + 'static {
     /// A way for attempts to the arbiters, for one asker: won and taken come back only once
     /// durable (I2), and a refusal for want of room is an outcome too (I8).
     fn lane(&self, options: LaneOptions) -> Lane;
-
-    /// Decides attempts. Resolves once each has its outcome, in their order; won and taken
-    /// only once durable (I2). A refusal for want of room is an outcome too (I8).
-    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>>;
 
     /// Stores score events. Resolves once each is durable or refused, in their order.
     fn record_events(&self, events: Vec<ScoreEvent>) -> BoxFuture<'static, Vec<EventOutcome>>;

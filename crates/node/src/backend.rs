@@ -9,11 +9,9 @@ use huntcore_edge::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
 };
 use huntcore_engine::{CommandError as Refused, EventVerdict};
-use huntcore_lane::{ATTEMPTS_MAX, Lane, LaneOptions};
+use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::CellList;
-use huntcore_model::{
-    Attempt, AttemptRef, Hash32, HuntEntry, HuntNumber, Outcome, ScoreEvent, ShardId, TimeMicros,
-};
+use huntcore_model::{Hash32, HuntEntry, HuntNumber, ScoreEvent, ShardId, TimeMicros};
 use huntcore_wire::Stats;
 use tokio::sync::{oneshot, watch};
 
@@ -43,34 +41,6 @@ impl Backend for Node {
 
     fn lane(&self, options: LaneOptions) -> Lane {
         self.entrance.lane(options)
-    }
-
-    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>> {
-        let submissions = attempts.chunks(ATTEMPTS_MAX);
-        let mut lane = self.entrance.lane(LaneOptions {
-            submissions_max: submissions.len(),
-        });
-        for attempts in submissions {
-            let mut submission = lane.start().expect("one for each");
-            for attempt in attempts {
-                submission.push(AttemptRef {
-                    hunt: attempt.hunt,
-                    round: attempt.round,
-                    tile: attempt.tile,
-                    player: attempt.player.as_str(),
-                });
-            }
-            lane.submit(submission);
-        }
-        async move {
-            let mut outcomes = Vec::with_capacity(attempts.len());
-            while let Some(answered) = lane.answered().await {
-                outcomes.extend(answered.outcomes());
-                lane.recycle(answered);
-            }
-            outcomes
-        }
-        .boxed()
     }
 
     fn record_events(&self, events: Vec<ScoreEvent>) -> BoxFuture<'static, Vec<EventOutcome>> {

@@ -190,27 +190,6 @@ impl Backend for Fake {
         self.entrance.lane(options)
     }
 
-    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>> {
-        let now = self.now();
-        let mut inner = self.lock();
-        let outcomes: Vec<Outcome> = attempts
-            .iter()
-            .map(|attempt| inner.claim(attempt, now))
-            .collect();
-        self.publish(inner);
-        self.arrived.notify_waiters();
-        self.arrived.notify_one();
-        let mut holds = self.holds_claims.subscribe();
-        async move {
-            holds
-                .wait_for(|holds| !holds)
-                .await
-                .expect("the fake lives on");
-            outcomes
-        }
-        .boxed()
-    }
-
     fn record_events(&self, events: Vec<ScoreEvent>) -> BoxFuture<'static, Vec<EventOutcome>> {
         let now = self.now();
         let mut inner = self.lock();

@@ -17,8 +17,8 @@ use huntcore_model::{
 use huntcore_node::{CheckpointHome, Node, NodeConfig};
 
 use crate::support::{
-    HUNT, attempt, config, create_park, fault_log, metric, open_round, race, start, until_more,
-    until_view,
+    Claims as _, HUNT, attempt, config, create_park, fault_log, metric, open_round, race, start,
+    until_more, until_view,
 };
 
 fn directory() -> PathBuf {

@@ -7,7 +7,7 @@ use huntcore_log::Fault;
 use huntcore_model::{Outcome, ShardId};
 
 use crate::support::{
-    HUNT, attempt, config, create_park, fault_log, open_round, park, race, start,
+    Claims as _, HUNT, attempt, config, create_park, fault_log, open_round, park, race, start,
 };
 
 const SHARD: ShardId = ShardId::new(0);

@@ -13,8 +13,8 @@ use huntcore_model::{
 use huntcore_node::{Clock, Node, StartError, SystemClock};
 
 use crate::support::{
-    HUNT, PATIENCE, attempt, config, create_park, fault_log, open_round, park, race, start,
-    until_view,
+    Claims as _, HUNT, PATIENCE, attempt, config, create_park, fault_log, open_round, park, race,
+    start, until_view,
 };
 
 #[tokio::test(flavor = "multi_thread")]

@@ -12,7 +12,8 @@ use huntcore_model::{EventId, EventType, Outcome, PlayerId, ScoreEvent, Sequence
 use huntcore_node::{CheckpointHome, Clock, Node, NodeConfig};
 
 use crate::support::{
-    Ahead, HUNT, attempt, config, fault_log, metric, open_round, park_with, until_more, until_view,
+    Ahead, Claims as _, HUNT, attempt, config, fault_log, metric, open_round, park_with,
+    until_more, until_view,
 };
 
 const DAY: Duration = Duration::from_hours(24);

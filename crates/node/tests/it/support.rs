@@ -4,11 +4,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use huntcore_edge::{Backend, HuntCommand, View};
+use huntcore_lane::{ATTEMPTS_MAX, LaneOptions};
 use huntcore_log::{FaultLog, MemoryOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{
-    Attempt, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex, TimeMicros,
+    Attempt, AttemptRef, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex,
+    TimeMicros,
 };
 use huntcore_node::{Clock, Node, NodeConfig, StartError, SystemClock};
 use serde_json::json;
@@ -100,6 +103,41 @@ pub(crate) fn attempt(round: RoundNumber, tile: u32, player: &str) -> Attempt {
         round,
         tile: TileIndex::new(tile),
         player: PlayerId::new(player).expect("a valid id"),
+    }
+}
+
+/// Attempts handed in all at once, by a lane that is theirs alone.
+pub(crate) trait Claims {
+    /// What came of each, in order. Handed in already if the future is dropped.
+    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>>;
+}
+
+impl Claims for Node {
+    fn claim(&self, attempts: Vec<Attempt>) -> BoxFuture<'static, Vec<Outcome>> {
+        let submissions = attempts.chunks(ATTEMPTS_MAX);
+        let mut lane = self.lane(LaneOptions {
+            submissions_max: submissions.len(),
+        });
+        for attempts in submissions {
+            let mut submission = lane.start().expect("one for each");
+            for attempt in attempts {
+                submission.push(AttemptRef {
+                    hunt: attempt.hunt,
+                    round: attempt.round,
+                    tile: attempt.tile,
+                    player: attempt.player.as_str(),
+                });
+            }
+            lane.submit(submission);
+        }
+        Box::pin(async move {
+            let mut outcomes = Vec::new();
+            while let Some(answered) = lane.answered().await {
+                outcomes.extend(answered.outcomes());
+                lane.recycle(answered);
+            }
+            outcomes
+        })
     }
 }
 
