@@ -43,7 +43,7 @@ pub struct Arbiter {
     pub(crate) now: TimeMicros,
     pub(crate) storage_full: bool,
     pub(crate) batch: BatchBuilder,
-    pub(crate) scratch: Scratch,
+    pub(crate) scratch: Option<Box<Scratch>>,
 }
 
 impl Arbiter {
@@ -72,7 +72,7 @@ impl Arbiter {
             now: TimeMicros::ZERO,
             storage_full: false,
             batch: BatchBuilder::new(),
-            scratch: Scratch::default(),
+            scratch: None,
         }
     }
 

@@ -24,13 +24,24 @@ const STRIDE: usize = 64;
 const RUNS_MAX: usize = 64;
 
 /// Room for a stride, kept from block to block.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Scratch {
     runs: Runs,
     // For each attempt the place of its run, and that of its tile's claim.
-    places: Vec<(u8, u32)>,
-    tiles: Vec<TileProbe>,
-    players: Vec<PlayerProbe>,
+    places: [(u8, u32); STRIDE],
+    tiles: [TileProbe; STRIDE],
+    players: [PlayerProbe; STRIDE],
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Self {
+            runs: Runs::default(),
+            places: [(0, 0); STRIDE],
+            tiles: [TileProbe::Unknown; STRIDE],
+            players: [PlayerProbe::Nobody; STRIDE],
+        }
+    }
 }
 
 /// What holds for the rounds that a block has been about.
@@ -132,12 +143,12 @@ impl Arbiter {
     pub fn decide(&mut self, attempts: &AttemptList, outcomes: &mut Vec<Outcome>) -> Sequence {
         let mut needs = Sequence::ZERO;
         outcomes.reserve(attempts.len());
-        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut scratch = self.scratch.take().unwrap_or_default();
         scratch.runs.clear();
         let mut start = 0;
         while start < attempts.len() {
             let stride = start..attempts.len().min(start + STRIDE);
-            self.look(attempts, stride.clone(), &mut scratch);
+            self.look(attempts, &stride, &mut scratch);
             let looked = scratch.places.iter().zip(&scratch.tiles);
             let looked = looked.zip(&scratch.players);
             for (index, ((&(run, _), tile), player)) in stride.zip(looked) {
@@ -148,7 +159,7 @@ impl Arbiter {
             }
             start += STRIDE;
         }
-        self.scratch = scratch;
+        self.scratch = Some(scratch);
         needs
     }
 
@@ -160,7 +171,7 @@ impl Arbiter {
     }
 
     /// Finds out what can be known of a stride's attempts before any is decided.
-    fn look(&self, attempts: &AttemptList, stride: Range<usize>, scratch: &mut Scratch) {
+    fn look(&self, attempts: &AttemptList, stride: &Range<usize>, scratch: &mut Scratch) {
         let Scratch {
             runs,
             places,
@@ -170,20 +181,23 @@ impl Arbiter {
         if runs.runs.len() >= RUNS_MAX {
             runs.clear();
         }
-        let asked = stride.clone().filter_map(|index| attempts.tile(index));
-        places.clear();
-        places.extend(asked.clone().map(|(hunt, round, tile)| {
-            let run = runs.place(self, (hunt, round));
-            (run, self.place(&runs.runs[usize::from(run)], tile))
-        }));
-        tiles.clear();
-        tiles.extend(asked.zip(places.iter()).map(|((.., tile), &(run, place))| {
-            self.probe_tile(&runs.runs[usize::from(run)], place, tile)
-        }));
-        players.clear();
-        let asking = stride.filter_map(|index| attempts.get(index));
-        let asking = asking.zip(tiles.iter());
-        players.extend(asking.map(|(attempt, tile)| self.probe_player(tile, attempt.player)));
+        for (index, known) in stride.clone().zip(places.iter_mut()) {
+            if let Some((hunt, round, tile)) = attempts.tile(index) {
+                let run = runs.place(self, (hunt, round));
+                *known = (run, self.place(&runs.runs[usize::from(run)], tile));
+            }
+        }
+        let with_places = stride.clone().zip(places.iter());
+        for ((index, &(run, place)), known) in with_places.zip(tiles.iter_mut()) {
+            if let Some((.., tile)) = attempts.tile(index) {
+                *known = self.probe_tile(&runs.runs[usize::from(run)], place, tile);
+            }
+        }
+        for ((index, tile), known) in stride.clone().zip(tiles.iter()).zip(players.iter_mut()) {
+            if let Some(attempt) = attempts.get(index) {
+                *known = self.probe_player(tile, attempt.player);
+            }
+        }
     }
 
     /// Where an open round's claim on a tile is; 0 if there is none.
