@@ -194,8 +194,7 @@ impl<'a> Cursor<'a> {
     fn string(&mut self) -> Option<&'a str> {
         self.expect(b'"')?;
         let rest = &self.text.as_bytes()[self.offset..];
-        let ends = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
-        let length = rest.iter().position(ends)?;
+        let length = plain_length(rest)?;
         if rest[length] != b'"' {
             return None;
         }
@@ -228,6 +227,29 @@ impl<'a> Cursor<'a> {
     fn end(&mut self) -> Option<()> {
         self.peek().is_none().then_some(())
     }
+}
+
+/// How many bytes come before the first that a string cannot have as it is: a quote, a
+/// backslash, a control character.
+#[inline]
+fn plain_length(bytes: &[u8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    // The lowest bit that this sets is in the first byte that is zero.
+    let zeros = |word: u64| word.wrapping_sub(ONES) & !word & (ONES << 7);
+    let mut start = 0;
+    while let Some(eight) = bytes[start..].first_chunk() {
+        let word = u64::from_le_bytes(*eight);
+        let quotes = zeros(word ^ (ONES * u64::from(b'"')));
+        let backslashes = zeros(word ^ (ONES * u64::from(b'\\')));
+        let controls = zeros(word & (ONES * 0xe0));
+        let found = quotes | backslashes | controls;
+        if found != 0 {
+            return Some(start + found.trailing_zeros() as usize / 8);
+        }
+        start += eight.len();
+    }
+    let ends = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+    Some(start + bytes[start..].iter().position(ends)?)
 }
 
 #[cfg(test)]
@@ -365,6 +387,16 @@ mod tests {
             if let Some(plain) = parse_plain(&bytes) {
                 prop_assert_eq!(Some(plain), judge(&bytes));
             }
+        }
+
+        #[test]
+        fn a_string_ends_at_its_first_special_byte(
+            text in proptest::collection::vec(prop_oneof![
+                8 => 0x20..=0xff_u8, 1 => Just(b'"'), 1 => Just(b'\\'), 1 => 0..0x21_u8,
+            ], 0..40),
+        ) {
+            let ends = |&byte: &u8| byte == b'"' || byte == b'\\' || byte < 0x20;
+            prop_assert_eq!(plain_length(&text), text.iter().position(ends));
         }
 
         #[test]

@@ -236,12 +236,17 @@ pub(super) fn text<'a>(bytes: &'a [u8], field: &'static str) -> Result<&'a str, 
 /// The number at the start of `bytes`, and how many of them it takes.
 #[inline]
 fn read_number(bytes: &[u8]) -> Result<(u64, usize), ProtoFault> {
-    let mut number = 0;
-    for (index, &byte) in bytes.iter().take(4).enumerate() {
-        number |= u64::from(byte & 0x7f) << (7 * index);
-        if byte < 0x80 {
-            return Ok((number, index + 1));
+    // Nearly every number has one to three bytes.
+    let bits = |byte: u8| u64::from(byte & 0x7f);
+    match *bytes {
+        [first, ..] if first < 0x80 => return Ok((bits(first), 1)),
+        [first, second, ..] if second < 0x80 => {
+            return Ok((bits(first) | bits(second) << 7, 2));
         }
+        [first, second, third, ..] if third < 0x80 => {
+            return Ok((bits(first) | bits(second) << 7 | bits(third) << 14, 3));
+        }
+        _ => {}
     }
     read_long_number(bytes)
 }
