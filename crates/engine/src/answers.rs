@@ -92,3 +92,79 @@ impl Answers {
 fn counted(round: &ClosedRound) -> usize {
     round.claims.len().max(ROUND_ANSWERS_MIN)
 }
+
+#[cfg(test)]
+mod tests {
+    use huntcore_model::{HuntNumber, PlayerNumber, RoundNumber, Sequence};
+
+    use super::*;
+    use crate::claims::OpenClaims;
+
+    /// A closed round with `count` claims, at the time of its number.
+    fn closed(round: u64, count: u32) -> OpenRound {
+        let mut claims = OpenClaims::default();
+        for tile in 0..count {
+            let held = Held {
+                sequence: Sequence::new(round * 1_000 + u64::from(tile)),
+                tile: TileIndex::new(tile),
+                player: PlayerNumber::new(0),
+                points: 1,
+            };
+            assert!(claims.insert(100, &held));
+        }
+        let closes_at = TimeMicros::new(round);
+        OpenRound {
+            key: (HuntNumber::new(0), RoundNumber::new(round)),
+            opens_at: TimeMicros::ZERO,
+            closes_at,
+            tiles: 100,
+            kept_expired: false,
+            points: None,
+            claims,
+        }
+    }
+
+    #[test]
+    fn a_round_s_own_bytes_are_within_what_it_counts_as_more_than_its_claims() {
+        // Itself with its counters, its entries in both collections, which may be half full, the
+        // list of its one chunk and that chunk's counters; and the allocator's share.
+        let own = 16 + size_of::<ClosedRound>();
+        let entries = 2 * (size_of::<RoundKey>() + 2 * size_of::<Arc<ClosedRound>>());
+        let bytes = own + entries + 16 + 16 + 4 * 16;
+        assert!(bytes <= 300, "{bytes}");
+        // Up to 64 claims take 20 bytes each, from there on 32.
+        for claims in 1..10_000 {
+            let per_claim = if claims < 64 { 20 } else { 32 };
+            let counted = claims.max(ROUND_ANSWERS_MIN);
+            assert!(300 + claims * per_claim <= counted * 40, "{claims}");
+        }
+    }
+
+    #[test]
+    fn the_oldest_rounds_go_first_and_the_others_are_found() {
+        let mut answers = Answers::default();
+        for round in 1..=4_u32 {
+            let ordinal = ClosedOrdinal::new(u64::from(round));
+            answers.close(ordinal, closed(u64::from(round), round * 10));
+        }
+        // 16, 20, 30 and 40.
+        let kept = |answers: &Answers| -> Vec<u64> {
+            let found = (1..=4).filter(|&round| {
+                let key = (HuntNumber::new(0), RoundNumber::new(round));
+                answers.get(key, TileIndex::new(3)).is_some()
+            });
+            found.collect()
+        };
+        answers.forget(TimeMicros::ZERO, 106);
+        assert_eq!(kept(&answers), [1, 2, 3, 4]);
+        answers.forget(TimeMicros::ZERO, 105);
+        assert_eq!(kept(&answers), [2, 3, 4]);
+        answers.forget(TimeMicros::new(3), 105);
+        assert_eq!(kept(&answers), [3, 4]);
+        let since: Vec<_> = answers.since(ClosedOrdinal::new(4)).collect();
+        assert_eq!(since.len(), 1);
+        assert_eq!(answers.extent(), (Some(ClosedOrdinal::new(3)), 2));
+        answers.forget(TimeMicros::ZERO, 0);
+        assert_eq!((kept(&answers), answers.extent()), (vec![], (None, 0)));
+    }
+}

@@ -17,7 +17,10 @@ pub struct EngineLimits {
     pub event_horizon_ms: u64,
     /// How long answers of a closed round are kept, in milliseconds.
     pub answer_ttl_ms: u64,
-    /// Claims kept in closed rounds; beyond it the oldest rounds go first.
+    /// Claims kept in closed rounds; beyond it the oldest rounds go first. A round counts as
+    /// its claims, and as at least 16, so that they take at most 40 bytes each with all that
+    /// finds them. A claim of an open round takes 16 bytes, and each of its tiles 4, on every
+    /// shard.
     pub answers_max: usize,
 }
 

@@ -30,6 +30,12 @@ struct Entry {
     number: u32,
 }
 
+impl Entry {
+    fn hash(&self) -> u64 {
+        spread(self.tag)
+    }
+}
+
 /// The ids of players with consecutive numbers; an erased player's is empty.
 #[derive(Clone, Debug)]
 pub(crate) struct IdChunk {
@@ -86,6 +92,21 @@ impl Players {
 
     /// Gives the next number to an id that has none, or to an erased player (`None`).
     pub(crate) fn insert(&mut self, id: Option<&str>) -> PlayerNumber {
+        let number = self.append(id);
+        if let Some(id) = id {
+            let hash = self.hash(id);
+            let tag = tag(hash);
+            let entry = Entry {
+                tag,
+                number: number.get(),
+            };
+            self.tables[table(hash)].insert_unique(spread(tag), entry, Entry::hash);
+        }
+        number
+    }
+
+    /// The same without being able to find it by its id: call [`Self::index`] after the last.
+    pub(crate) fn append(&mut self, id: Option<&str>) -> PlayerNumber {
         let number = u32::try_from(self.count()).expect("limited to fewer than 2^32 players");
         let bytes = id.map_or(&[][..], str::as_bytes);
         debug_assert!(bytes.len() <= PlayerId::BYTES_MAX);
@@ -96,14 +117,27 @@ impl Players {
             full.ids.shrink_to_fit();
             self.full.push(Arc::new(full));
         }
-        if let Some(id) = id {
-            let hash = self.hash(id);
-            let tag = tag(hash);
-            self.tables[table(hash)].insert_unique(spread(tag), Entry { tag, number }, |entry| {
-                spread(entry.tag)
-            });
-        }
         PlayerNumber::new(number)
+    }
+
+    /// Makes all ids be found: one table after another, so that each stays in the cache while
+    /// it is filled.
+    pub(crate) fn index(&mut self) {
+        let mut entries: Vec<Vec<Entry>> = (0..TABLES).map(|_| Vec::new()).collect();
+        let last = self.last.get();
+        let chunks = self.full.iter().map(AsRef::as_ref).chain([last]);
+        let ids = chunks.flat_map(|chunk| (0..chunk.len()).map(|index| chunk.id(index)));
+        for (number, id) in (0..).zip(ids).filter(|(_, id)| !id.is_empty()) {
+            let hash = xxh3_64_with_seed(id, self.hash_seed);
+            let tag = tag(hash);
+            entries[table(hash)].push(Entry { tag, number });
+        }
+        for (table, entries) in self.tables.iter_mut().zip(entries) {
+            *table = HashTable::with_capacity(entries.len());
+            for entry in entries {
+                table.insert_unique(entry.hash(), entry, Entry::hash);
+            }
+        }
     }
 
     /// The id that has `number`; `None` if none has it or the player was erased.
@@ -204,16 +238,24 @@ mod tests {
             assert_eq!(players.insert(known), PlayerNumber::new(index));
         }
         let shown = players.show();
+        let mut again = Players::new(8);
+        for id in shown.ids() {
+            let id = std::str::from_utf8(id).expect("as it was given");
+            again.append((!id.is_empty()).then_some(id));
+        }
+        again.index();
         players.insert(Some("later"));
         for index in (0..10_000_u32).filter(|&index| index != erased) {
             let id = format!("player {index}");
             let number = PlayerNumber::new(index);
             assert_eq!(players.find(&id), Some(number));
+            assert_eq!(again.find(&id), Some(number));
             assert_eq!(players.text(number), Some(id.as_str()));
             assert!(players.is(number, &id) && !players.is(number, "player"));
         }
         assert_eq!(players.text(PlayerNumber::new(erased)), None);
-        assert_eq!(players.find(""), None);
+        assert_eq!((players.find(""), again.find("")), (None, None));
+        assert_eq!(again.insert(Some("later")), PlayerNumber::new(10_000));
         assert_eq!(players.text(PlayerNumber::new(10_001)), None);
         let ids: Vec<_> = shown.ids().collect();
         assert_eq!((ids.len(), shown.count()), (10_000, 10_000));

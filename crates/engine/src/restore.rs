@@ -125,8 +125,9 @@ impl Arbiter {
             input.bytes_onto(&mut id, PlayerId::BYTES_MAX, "player id")?;
             let text = std::str::from_utf8(&id);
             let text = text.map_err(|error| input.invalid("player id", &error.to_string()))?;
-            self.players.insert((!text.is_empty()).then_some(text));
+            self.players.append((!text.is_empty()).then_some(text));
         }
+        self.players.index();
         Ok(())
     }
 
