@@ -44,6 +44,7 @@ mod boards;
 mod claims;
 mod control;
 mod copies;
+mod counts;
 mod events;
 mod fault;
 mod maps;
@@ -59,6 +60,7 @@ mod tiles;
 mod verifier;
 
 pub use boards::BoardCheck;
+pub use counts::{ExpectedAll, Judged};
 pub use fault::{BoardLine, Fault, Place};
 pub use merge::by_time;
 pub use report::{BoardsReport, FAULTS_MAX, Report};

@@ -109,7 +109,7 @@ impl Players {
     }
 
     /// Whether a number of a stream stands for anybody. Looks no player up.
-    pub(crate) fn is_given(&mut self, at: Place, number: PlayerNumber) -> bool {
+    fn is_given(&mut self, at: Place, number: PlayerNumber) -> bool {
         let shard = &mut self.shards[usize::from(at.stream.get())];
         match &mut shard.from {
             From::Number(from) => {

@@ -1,4 +1,5 @@
-//! Everything but the boards: each record against the rules and against what came before.
+//! Each record against the rules and against what came before; and what the boards should
+//! show, counted along the way.
 
 use huntcore_model::{
     Batch, BatchHeader, ClaimRecord, ControlRecord, Record, ScoreRecord, Sequence, ShardId,
@@ -8,6 +9,7 @@ use huntcore_model::{
 use crate::claims::{CLAIM, EVENT, Hunts};
 use crate::control::{Bench, Control};
 use crate::copies::Copies;
+use crate::counts::{Counts, Expected, ExpectedAll, Judged};
 use crate::events::Events;
 use crate::fault::{Fault, Place};
 use crate::maps::Maps;
@@ -15,6 +17,7 @@ use crate::players::{Known, Players};
 use crate::report::Report;
 use crate::rounds::{Claimed, Rounds};
 use crate::streams::{Beginning, Stream};
+use crate::table::Moment;
 use crate::verifier::{End, Settings};
 
 /// Takes all batches of a log and judges them by all rules but those for boards.
@@ -29,6 +32,8 @@ pub struct RuleCheck {
     rounds: Rounds,
     maps: Maps,
     players: Players,
+    /// `None` if the log does not begin at its beginning.
+    counts: Option<Counts>,
     report: Report,
 }
 
@@ -43,6 +48,7 @@ impl RuleCheck {
     /// Nothing read so far.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let counts = settings.is_whole().then(Counts::default);
         let Settings {
             shards,
             fairness_key,
@@ -83,12 +89,13 @@ impl RuleCheck {
             rounds: Rounds::default(),
             maps: Maps::new(fairness_key),
             players,
+            counts,
             report: Report::default(),
         }
     }
 
-    /// Takes the next batch of its stream.
-    pub fn feed(&mut self, batch: &Batch) {
+    /// Takes the next batch of its stream; what it says goes with the batch to the boards.
+    pub fn feed(&mut self, batch: &Batch) -> Judged {
         let header = batch.header();
         let at = Place::new(header.shard, header.first_sequence);
         let stream = if header.shard.is_control() {
@@ -99,7 +106,7 @@ impl RuleCheck {
         };
         let Some(stream) = stream else {
             self.report.fault(Fault::UnknownStream { at });
-            return;
+            return Judged::default();
         };
         if !stream.has_begun() {
             self.report.streams += 1;
@@ -110,7 +117,7 @@ impl RuleCheck {
         self.report.batches += 1;
         self.report.bytes += batch.bytes().len() as u64;
         if !stream.follow(batch, &mut self.report) {
-            return;
+            return Judged::default();
         }
         for item in batch.records() {
             match item {
@@ -124,7 +131,10 @@ impl RuleCheck {
                 }
             }
         }
-        self.pass(header);
+        Judged {
+            is_new: true,
+            windows: self.pass(header),
+        }
     }
 
     /// The rest of a stream cannot be read.
@@ -132,9 +142,9 @@ impl RuleCheck {
         self.report.fault(Fault::Unreadable { stream, reason });
     }
 
-    /// What was found, now that all batches were fed.
+    /// What was found, now that all batches were fed, and what the boards should show.
     #[must_use]
-    pub fn finish(mut self, end: End) -> Report {
+    pub fn finish(mut self, end: End) -> (Report, ExpectedAll) {
         let report = &mut self.report;
         let control = &self.control;
         if end == End::OfLog {
@@ -157,7 +167,11 @@ impl RuleCheck {
         self.rounds.finish(&control.catalog, &mut self.maps, report);
         report.players = self.players.count() as u64;
         report.begins.sort_by(|a, b| a.stream.cmp(&b.stream));
-        self.report
+        let counted = self.counts.map(|counts| {
+            let name = |hunt| control.name(hunt);
+            counts.finish(&self.players, name)
+        });
+        (self.report, counted.unwrap_or_default())
     }
 
     fn record(&mut self, header: &BatchHeader, at: Place, record: &Record<'_>) {
@@ -222,9 +236,18 @@ impl RuleCheck {
         let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
         hunts.check(at, CLAIM, claim.hunt, name, &mut self.report);
         self.check_claim(time, at, claim);
-        if !self.players.is_given(at, claim.player) {
-            let number = claim.player;
-            self.report.fault(Fault::PlayerUnknown { at, number });
+        match self.players.of(at, claim.player) {
+            Known::Player(player) => {
+                if let Some(counts) = &mut self.counts {
+                    let moment = Moment::new(time, at);
+                    counts.claim(claim.hunt, player, claim.points, moment);
+                }
+            }
+            Known::Erased | Known::Earlier => {}
+            Known::Nobody => {
+                let number = claim.player;
+                self.report.fault(Fault::PlayerUnknown { at, number });
+            }
         }
     }
 
@@ -300,6 +323,9 @@ impl RuleCheck {
             Known::Player(player) => {
                 let id = self.players.id(player);
                 let owner = self.shards.shard_of(Slot::of_player(event.hunt, id));
+                if let Some(counts) = &mut self.counts {
+                    counts.score(event.hunt, player, event.score, Moment::new(time, at));
+                }
                 self.check_owner(at, EVENT, owner);
             }
             Known::Erased | Known::Earlier => {}
@@ -316,8 +342,8 @@ impl RuleCheck {
         }
     }
 
-    /// Time has passed in a stream; perhaps in all.
-    fn pass(&mut self, header: &BatchHeader) {
+    /// Time has passed in a stream; perhaps in all. The windows that are final by it.
+    fn pass(&mut self, header: &BatchHeader) -> Vec<Expected> {
         if !header.shard.is_control() {
             let shard = &mut self.streams[usize::from(header.shard.get())];
             shard.events.pass(header.time);
@@ -327,5 +353,11 @@ impl RuleCheck {
         let report = &mut self.report;
         self.rounds
             .pass(everywhere, &self.control.catalog, &mut self.maps, report);
+        let control = &self.control;
+        let name = |hunt| control.name(hunt);
+        let counts = self.counts.as_mut();
+        counts.map_or_else(Vec::new, |counts| {
+            counts.pass(everywhere, &self.players, name)
+        })
     }
 }

@@ -39,6 +39,12 @@ impl Settings {
             catalog: None,
         }
     }
+
+    /// Whether every stream begins at its beginning.
+    pub(crate) fn is_whole(&self) -> bool {
+        let mut begins = self.begins.values();
+        begins.all(|&begin| begin == Sequence::ZERO)
+    }
 }
 
 /// What the end of the batches is.
@@ -53,8 +59,7 @@ pub enum End {
 
 /// Takes all batches of a log and says what is wrong with them.
 ///
-/// Whoever has two threads for it takes the [parts](Self::into_parts) and gives each every
-/// batch; neither waits for the other.
+/// Whoever has two threads for it takes the [parts](Self::into_parts).
 #[derive(Debug)]
 pub struct Verifier {
     rules: RuleCheck,
@@ -73,8 +78,8 @@ impl Verifier {
 
     /// Takes the next batch of its stream.
     pub fn feed(&mut self, batch: &Batch) {
-        self.rules.feed(batch);
-        self.boards.feed(batch);
+        let judged = self.rules.feed(batch);
+        self.boards.feed(batch, judged);
     }
 
     /// The rest of a stream cannot be read.
@@ -85,10 +90,12 @@ impl Verifier {
     /// What was found, now that all batches were fed.
     #[must_use]
     pub fn finish(self, end: End) -> Report {
-        self.rules.finish(end).and_boards(self.boards.finish())
+        let (report, expected) = self.rules.finish(end);
+        report.and_boards(self.boards.finish(&expected))
     }
 
-    /// The two halves of the work, as unlike as they can be: they share nothing.
+    /// The two halves of the work. Each batch goes through the first, then with what that says
+    /// through the second; they share nothing else, and the second may lag behind.
     #[must_use]
     pub fn into_parts(self) -> (RuleCheck, BoardCheck) {
         (self.rules, self.boards)

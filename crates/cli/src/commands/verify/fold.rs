@@ -1,10 +1,10 @@
-//! The verifier on threads: one reads, one judges by the rules, one counts the boards.
+//! The verifier on threads: one reads, one judges by the rules, one holds the boards against
+//! what was counted.
 //!
-//! Each stage is handed batches in one order, through a bounded queue (I8). What takes longest
-//! sets the pace; on two cores all of it takes half of what it costs.
+//! Batches go through them in one order, over bounded queues (I8). What takes longest sets the
+//! pace.
 
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::thread;
 
 use huntcore_model::Batch;
@@ -18,8 +18,6 @@ const CHUNK_BYTES: usize = 1 << 20;
 /// So many wait for each stage.
 const CHUNKS_MAX: usize = 8;
 
-type Chunk = Arc<Vec<Batch>>;
-
 /// Feeds all batches to the verifier's halves, each on its own thread.
 pub(super) fn fold(
     batches: impl Iterator<Item = Batch>,
@@ -28,54 +26,49 @@ pub(super) fn fold(
 ) -> (RuleCheck, BoardCheck) {
     let (mut rules, mut boards) = verifier.into_parts();
     thread::scope(|scope| {
-        let (to_rules, for_rules) = sync_channel::<Chunk>(CHUNKS_MAX);
-        let (to_boards, for_boards) = sync_channel::<Chunk>(CHUNKS_MAX);
+        let (to_rules, for_rules) = sync_channel::<Vec<Batch>>(CHUNKS_MAX);
+        let (to_boards, for_boards) = sync_channel(CHUNKS_MAX);
         let judge = scope.spawn(move || {
-            each(&for_rules, |batch| {
-                rules.feed(batch);
-                progress.advance(u64::from(batch.header().count));
-            });
+            for chunk in for_rules {
+                let mut judged = Vec::with_capacity(chunk.len());
+                for batch in chunk {
+                    progress.advance(u64::from(batch.header().count));
+                    let of_batch = rules.feed(&batch);
+                    judged.push((batch, of_batch));
+                }
+                // Gone only if it panicked, which is told when it is joined.
+                drop(to_boards.send(judged));
+            }
             rules
         });
-        let count = scope.spawn(move || {
-            each(&for_boards, |batch| boards.feed(batch));
+        let compare = scope.spawn(move || {
+            for (batch, judged) in for_boards.into_iter().flatten() {
+                boards.feed(&batch, judged);
+            }
             boards
         });
-        hand_on(batches, &[to_rules, to_boards]);
-        let rules = judge
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        let boards = count
-            .join()
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
-        (rules, boards)
+        hand_on(batches, &to_rules);
+        drop(to_rules);
+        let rules = judge.join();
+        let boards = compare.join();
+        (
+            rules.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            boards.unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        )
     })
 }
 
-fn each(chunks: &Receiver<Chunk>, mut take: impl FnMut(&Batch)) {
-    for chunk in chunks {
-        chunk.iter().for_each(&mut take);
-    }
-}
-
-fn hand_on(batches: impl Iterator<Item = Batch>, stages: &[SyncSender<Chunk>]) {
+fn hand_on(batches: impl Iterator<Item = Batch>, rules: &SyncSender<Vec<Batch>>) {
     let mut chunk = Vec::with_capacity(CHUNK_BATCHES);
     let mut bytes = 0;
     for batch in batches {
         bytes += batch.bytes().len();
         chunk.push(batch);
         if chunk.len() == CHUNK_BATCHES || bytes >= CHUNK_BYTES {
-            send(std::mem::take(&mut chunk), stages);
+            let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_BATCHES));
+            drop(rules.send(full));
             bytes = 0;
         }
     }
-    send(chunk, stages);
-}
-
-fn send(chunk: Vec<Batch>, stages: &[SyncSender<Chunk>]) {
-    let chunk = Arc::new(chunk);
-    for stage in stages {
-        // Gone only if it panicked, which is told when it is joined.
-        drop(stage.send(Arc::clone(&chunk)));
-    }
+    drop(rules.send(chunk));
 }

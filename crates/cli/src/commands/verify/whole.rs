@@ -106,8 +106,9 @@ fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
     } else {
         End::OfLog
     };
+    let (report, expected) = rules.finish(end);
     Ok(Verdict {
-        report: rules.finish(end).and_boards(boards.finish()),
+        report: report.and_boards(boards.finish(&expected)),
         with_key,
         end,
     })
