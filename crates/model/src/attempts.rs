@@ -45,6 +45,7 @@ impl AttemptList {
     }
 
     /// How many attempts it holds.
+    #[inline]
     #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
@@ -107,6 +108,7 @@ impl AttemptList {
         self.ids.clear();
     }
 
+    #[inline]
     fn attempt(&self, entry: &Entry, id_start: u32) -> AttemptRef<'_> {
         AttemptRef {
             hunt: entry.hunt,

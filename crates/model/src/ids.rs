@@ -51,12 +51,14 @@ macro_rules! number_id {
 
         impl $name {
             /// Wraps the bare number.
+            #[inline]
             #[must_use]
             pub const fn new(value: $inner) -> Self {
                 Self(value)
             }
 
             /// The bare number.
+            #[inline]
             #[must_use]
             pub const fn get(self) -> $inner {
                 self.0
@@ -113,6 +115,7 @@ impl ShardId {
 
 impl Epoch {
     /// The term after this one.
+    #[inline]
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
@@ -124,6 +127,7 @@ impl Sequence {
     pub const ZERO: Self = Self(0);
 
     /// The place `count` records on.
+    #[inline]
     #[must_use]
     pub const fn advanced(self, count: u64) -> Self {
         Self(self.0 + count)
@@ -135,6 +139,7 @@ impl RoundNumber {
     pub const FIRST: Self = Self(1);
 
     /// The round after this one.
+    #[inline]
     #[must_use]
     pub const fn next(self) -> Self {
         Self(self.0 + 1)
