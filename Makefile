@@ -46,7 +46,7 @@ test-api: setup $(CONSOLE) ## Run schemathesis against a real server (part of te
 	cargo test --locked --package huntcore-cli --test it -- schemathesis --nocapture
 
 .PHONY: bench
-bench: build ## Measure start-up, memory, a demo of 1,000 players, then `huntcore bench` (ARGS="…")
+bench: setup-bench build ## Measure start-up, a demo of 1,000 players, then `huntcore bench` (ARGS="…")
 	scripts/bench $(HUNTCORE)
 	$(HUNTCORE) bench --json $(ARGS)
 
@@ -72,6 +72,10 @@ setup: ## Install what building and testing need (Debian), or say what is missin
 .PHONY: setup-build
 setup-build:
 	@scripts/setup build
+
+.PHONY: setup-bench
+setup-bench:
+	@scripts/setup bench
 
 # The console is embedded in the binary, so it is built first. It comes after setup when both are
 # asked for, and doesn't run again because setup did.

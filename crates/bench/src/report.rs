@@ -188,3 +188,31 @@ pub(crate) fn resident_bytes(process: &str) -> Option<u64> {
     let kib: u64 = line.trim().trim_end_matches("kB").trim().parse().ok()?;
     Some(kib * 1_024)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_report_has_the_published_shape() {
+        let mut report = BenchReport::new("claims");
+        report.rows.push(Row::new("x", 30.0, "attempts/s"));
+        let peer = Row::new("", 10.0, "attempts/s").by("redis");
+        report.compare("x", peer.holding(Some(5)));
+        let row = |system, value, rss_bytes: Option<u64>| {
+            json!({
+                "case": "x", "system": system, "value": value, "unit": "attempts/s",
+                "p50_ms": null, "p99_ms": null, "rss_bytes": rss_bytes,
+            })
+        };
+        let expected = json!({
+            "bench": "claims",
+            "rows": [row("huntcore", 30.0, None), row("redis", 10.0, Some(5))],
+            "ratios": [{"case": "x", "against": "redis", "ratio": 3.0}],
+        });
+        let found = serde_json::to_value(&report).expect("plain data");
+        assert_eq!(found, expected);
+    }
+}

@@ -3,6 +3,7 @@
 //! One thread asks, through one lane; it shares the machine with what it measures, so what
 //! it takes of the CPU is told with each figure.
 
+use std::collections::VecDeque;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ const BLOCK: usize = 1_000;
 /// Submissions of a closed loop that are out at one time: about three commits' worth.
 const OUT_MAX: usize = 32;
 /// Of an open loop, which goes on sending while answers are late.
-const OPEN_OUT_MAX: usize = 4_096;
+const OPEN_OUT_MAX: usize = 512;
 /// An open loop hands in what is due this often.
 const TURN: Duration = Duration::from_micros(200);
 /// For the answers still missing at the end of an open loop.
@@ -40,6 +41,10 @@ pub(crate) enum Offer {
     Closed,
     /// So many a second, whatever comes back.
     Open(u64),
+    /// The same far beyond what can be decided. A generator that shares the machine may not
+    /// keep up with that, so latency counts from when attempts are handed in, and what was
+    /// really offered is told.
+    Flood(u64),
 }
 
 /// What a run through lanes came to.
@@ -100,7 +105,7 @@ fn race_anew(winners: Winners, offer: Offer, duration: Duration) -> Result<Raced
 pub(crate) fn hunts_for(winners: Winners, offer: Offer, duration: Duration) -> u32 {
     let rate = match offer {
         Offer::Closed => RATE_MAX,
-        Offer::Open(rate) => rate,
+        Offer::Open(rate) | Offer::Flood(rate) => rate,
     };
     #[expect(
         clippy::cast_precision_loss,
@@ -133,7 +138,7 @@ pub(crate) fn race_on(
 ) -> Result<Raced, BenchError> {
     let submissions_max = match offer {
         Offer::Closed => OUT_MAX,
-        Offer::Open(_) => OPEN_OUT_MAX,
+        Offer::Open(_) | Offer::Flood(_) => OPEN_OUT_MAX,
     };
     let generator = Generator {
         lane: world.node.lane(LaneOptions { submissions_max }),
@@ -148,8 +153,16 @@ pub(crate) fn race_on(
     };
     match offer {
         Offer::Closed => generator.closed_loop(duration),
-        Offer::Open(rate) => generator.open_loop(rate, duration),
+        Offer::Open(rate) => generator.open_loop(rate, duration, Since::Due),
+        Offer::Flood(rate) => generator.open_loop(rate, duration, Since::HandedIn),
     }
+}
+
+/// From when an open loop's latency counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Since {
+    Due,
+    HandedIn,
 }
 
 struct Generator<'a> {
@@ -171,7 +184,7 @@ impl Generator<'_> {
         let started = Instant::now();
         let deadline = started + duration;
         // When each submission that is out was handed in; submissions come back in order.
-        let mut sent = std::collections::VecDeque::with_capacity(OUT_MAX);
+        let mut sent = VecDeque::with_capacity(OUT_MAX);
         loop {
             while self.source.is_some()
                 && Instant::now() < deadline
@@ -196,7 +209,13 @@ impl Generator<'_> {
         Ok(self.done(started.elapsed(), cpu))
     }
 
-    fn open_loop(mut self, per_second: u64, duration: Duration) -> Result<Raced, BenchError> {
+    fn open_loop(
+        mut self,
+        per_second: u64,
+        duration: Duration,
+        since: Since,
+    ) -> Result<Raced, BenchError> {
+        let mut handed_in = VecDeque::with_capacity(OPEN_OUT_MAX);
         let cpu = ThreadCpu::start();
         let started = Instant::now();
         let pacer = Pacer::new(started, per_second);
@@ -205,7 +224,8 @@ impl Generator<'_> {
         let mut answered_until = 0;
         loop {
             let now = Instant::now();
-            while self.source.is_some() && self.sent < pacer.due(now).min(all) {
+            let may_send = since == Since::Due || now < started + duration;
+            while may_send && self.source.is_some() && self.sent < pacer.due(now).min(all) {
                 let Some(mut submission) = self.lane.start() else {
                     break;
                 };
@@ -213,15 +233,26 @@ impl Generator<'_> {
                     usize::try_from(pacer.due(now).min(all) - self.sent).unwrap_or(ATTEMPTS_MAX);
                 submission.tag = self.sent;
                 self.fill(&mut submission, due.min(ATTEMPTS_MAX));
+                handed_in.push_back(Instant::now());
                 self.lane.submit(submission);
             }
             let next_turn = now + TURN;
             while let Poll::Ready(Some(answered)) = self.poll() {
                 answered_until = answered.tag + answered.len() as u64;
-                self.settle(&answered, &pacer)?;
+                let handed_in = handed_in.pop_front().expect("one for each submission");
+                match since {
+                    Since::Due => self.settle(&answered, &pacer)?,
+                    Since::HandedIn => {
+                        let took = handed_in.elapsed();
+                        let decided = self.count(&answered)?;
+                        self.latency.record(took, decided);
+                    }
+                }
                 self.lane.recycle(answered);
             }
-            let ended = self.sent == all || self.source.is_none();
+            // A flood ends with its time, however much of it could be offered.
+            let out_of_time = since == Since::HandedIn && now >= started + duration;
+            let ended = self.sent == all || self.source.is_none() || out_of_time;
             if ended && self.lane.in_flight() == 0 {
                 break;
             }

@@ -45,7 +45,7 @@ pub(crate) fn overload(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> 
     let whole = peak_rate as u64;
     for (index, times) in [(1, 1), (2, 2), (3, 5)] {
         let before = resident_bytes("self").unwrap_or_default();
-        let raced = race_on(&world, ground(index), Offer::Open(whole * times), duration)?;
+        let raced = race_on(&world, ground(index), Offer::Flood(whole * times), duration)?;
         if raced.decided + raced.refused != raced.sent {
             let (sent, decided, refused) = (raced.sent, raced.decided, raced.refused);
             return Err(BenchError::Promise {
@@ -56,9 +56,10 @@ pub(crate) fn overload(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> 
         let name = format!("{case}-{times}x");
         let row = raced.row(&name);
         let grown = row.rss_bytes.unwrap_or_default().saturating_sub(before) >> 20;
+        let offered = crate::load::rate(raced.sent, raced.elapsed) / peak_rate;
         run.report.note(format!(
-            "{name}: {} of {} attempts refused as overloaded; memory grew by {grown} MiB for {} \
-             decided",
+            "{name}: offered were {offered:.1} times the peak; {} of {} attempts refused as \
+             overloaded; memory grew by {grown} MiB for {} decided",
             raced.refused, raced.sent, raced.decided
         ));
         run.report.ratios.push(Ratio {

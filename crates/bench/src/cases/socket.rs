@@ -80,7 +80,7 @@ impl StreamLoad<'_> {
         let started = Instant::now();
         match self.offer {
             Offer::Closed => asking.closed_loop(started + self.duration).await?,
-            Offer::Open(per_second) => {
+            Offer::Open(per_second) | Offer::Flood(per_second) => {
                 let pacer = Pacer::new(started, per_second);
                 asking.open_loop(pacer, started + self.duration).await?;
             }

@@ -15,6 +15,11 @@ use super::public_face::block_on;
 use crate::load::{HUNT_TILES, hunt_request};
 use crate::report::BenchError;
 
+/// The metric that counts checkpoints.
+const TAKEN: &str = "huntcore_checkpoints_total ";
+const CHECKPOINT_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+
 /// What differs from the default.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WorldOptions {
@@ -83,11 +88,30 @@ impl World {
         self.folder.take().expect("taken out once")
     }
 
-    /// How many checkpoints there are; the newest two are kept.
-    pub(crate) fn checkpoints(&self) -> usize {
-        let folder = self.folder.as_ref().expect("not taken out yet");
-        let kept = std::fs::read_dir(folder.path().join("checkpoints"));
-        kept.map_or(0, Iterator::count)
+    /// Checkpoints taken so far.
+    pub(crate) fn checkpoints_taken(&self) -> u64 {
+        let mut text = String::new();
+        self.node.render_metrics(&mut text);
+        let mut values = text.lines().filter_map(|line| line.strip_prefix(TAKEN));
+        values
+            .next()
+            .and_then(|value| value.trim().parse().ok())
+            .unwrap_or_default()
+    }
+
+    /// Waits until another checkpoint is taken; `false` if none is within a bounded time.
+    pub(crate) fn await_checkpoint(&self) -> Result<bool, BenchError> {
+        let before = self.checkpoints_taken();
+        let deadline = Instant::now() + CHECKPOINT_WITHIN;
+        block_on(async {
+            while self.checkpoints_taken() == before {
+                if Instant::now() > deadline {
+                    return Ok(false);
+                }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Ok(true)
+        })
     }
 }
 
