@@ -1,6 +1,8 @@
-//! The client against tiny servers that say exactly what a test wants said.
+//! The client against tiny servers that say exactly what a test wants said, and against a whole
+//! one.
 
 mod http_calls;
 mod live_calls;
+mod real_server;
 mod server;
 mod streams;
