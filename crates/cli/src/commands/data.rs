@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use huntcore_log_file::{FileLog, Inspection};
+use huntcore_model::{Sequence, ShardId};
 
 use crate::config::{ConfigFile, LogHome};
 use crate::output::Failed;
@@ -75,4 +76,11 @@ impl DataPlace {
         };
         Ok((directory, config))
     }
+}
+
+/// The oldest record of a stream that was not trimmed.
+pub(crate) fn oldest(inspection: &Inspection, shard: ShardId) -> Result<Sequence, Failed> {
+    let listing = inspection.list(shard)?;
+    let oldest = listing.segments.first().map(|segment| segment.first);
+    Ok(oldest.unwrap_or_default())
 }

@@ -211,6 +211,19 @@ async fn a_trimmed_log_without_a_good_checkpoint_is_refused_and_a_backup_brings_
     let made = site.run(&["log", "backup", "--to", &backup, "--json"]);
     assert!(made.status.success(), "{}", made.stderr);
     assert!(server.stop().await.success());
+    // What is left can be looked into and judged.
+    for command in ["log ls", "log cat", "log verify", "log stat", "verify"] {
+        let words: Vec<&str> = command.split(' ').collect();
+        let exit = site.run(&words);
+        assert!(
+            exit.status.success(),
+            "{command}: {} {}",
+            exit.stdout,
+            exit.stderr
+        );
+        let says = exit.stdout.contains("taken on trust");
+        assert_eq!(says, command == "verify", "{command}: {}", exit.stdout);
+    }
 
     for id in checkpoints(&site) {
         damage(&site, id, "shard-00002");

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use huntcore_edge::AttemptCounts;
 use huntcore_log_file::FileLog;
-use huntcore_model::{Record, Sequence};
+use huntcore_model::Record;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 
 use super::tally::{Figures, Tally};
+use crate::commands::data::oldest;
 use crate::commands::serve::Running;
 use crate::output::{Failed, Output};
 
@@ -105,7 +106,7 @@ impl Report {
         let log = FileLog::inspect(data)?;
         let mut claimed = HashSet::new();
         for &shard in log.shards() {
-            for batch in log.read(shard, Sequence::ZERO)? {
+            for batch in log.read(shard, oldest(&log, shard)?)? {
                 for record in batch?.records() {
                     if let (_, Record::Claim(claim)) = record? {
                         self.claims_in_log += 1;

@@ -9,7 +9,7 @@ use huntcore_model::{Batch, BatchError, Sequence, ShardId};
 use huntcore_verify::by_time;
 
 use super::records::{batch_json, batch_text, record_json, record_text};
-use crate::commands::data::DataPlace;
+use crate::commands::data::{DataPlace, oldest};
 use crate::output::{Failed, Output};
 
 /// Print batches and records, one a line; with --json as NDJSON.
@@ -20,14 +20,9 @@ pub(crate) struct Cat {
     /// This stream only: control, or shard-00000 and so on. Without it all, by time.
     #[arg(long, value_name = "STREAM")]
     stream: Option<StreamName>,
-    /// From this record on.
-    #[arg(
-        long,
-        value_name = "SEQUENCE",
-        requires = "stream",
-        default_value_t = 0
-    )]
-    from: u64,
+    /// From this record on; without it, from the oldest that is there.
+    #[arg(long, value_name = "SEQUENCE", requires = "stream")]
+    from: Option<u64>,
     /// Stop after so many records.
     #[arg(long, value_name = "RECORDS")]
     limit: Option<u64>,
@@ -77,14 +72,18 @@ impl Cat {
                 return Err(Failed::new(format!("{directory} has no stream {name}")));
             }
         };
-        let from = Sequence::new(self.from);
+        let from = self.from.map(Sequence::new);
         let mut streams = Vec::new();
         for &shard in &shards {
+            let from = match from {
+                Some(from) => from,
+                None => oldest(&data.inspection, shard)?,
+            };
             streams.push(data.inspection.read(shard, from)?);
         }
         let mut printer = Printer {
             out: BufWriter::new(io::stdout().lock()),
-            from,
+            from: from.unwrap_or_default(),
             left: self.limit.unwrap_or(u64::MAX),
             json: output.is_json(),
         };

@@ -92,6 +92,13 @@ impl Stream {
         bytes.sum()
     }
 
+    /// Records that are there.
+    fn records(&self) -> u64 {
+        let oldest = self.segments.first();
+        let oldest = oldest.map_or(self.next, |segment| segment.listing.first);
+        self.next.get() - oldest.get()
+    }
+
     fn first(&self) -> TimeMicros {
         let first = self.segments.first().and_then(|segment| segment.begins);
         first.map_or(TimeMicros::ZERO, |(time, _)| time)
@@ -182,7 +189,7 @@ fn text(streams: &[Stream]) -> String {
         "size",
     ];
     let table = show::table(header, |column| column >= 3, rows);
-    let records: u64 = streams.iter().map(|stream| stream.next.get()).sum();
+    let records = streams.iter().map(Stream::records).sum();
     let bytes: u64 = streams.iter().map(Stream::bytes).sum();
     format!(
         "{table}\n\n{} streams, {} records, {}",

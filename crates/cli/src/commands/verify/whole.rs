@@ -20,7 +20,7 @@ use huntcore_verify::{End, Report, Settings, Verifier, by_time};
 use serde_json::{Value, json};
 
 use super::fold::fold;
-use crate::commands::data::{DataPlace, OpenedData};
+use crate::commands::data::{DataPlace, OpenedData, oldest};
 use crate::keys;
 use crate::output::{Failed, Output};
 use crate::progress::Progress;
@@ -71,9 +71,8 @@ fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
                 records += report.tail.sequence.get() - report.oldest.get();
             }
             Err(error) => {
-                let listing = inspection.list(shard).ok();
-                let oldest = listing.and_then(|listing| Some(listing.segments.first()?.first));
-                settings.begins.insert(shard, oldest.unwrap_or_default());
+                let begin = oldest(inspection, shard).unwrap_or_default();
+                settings.begins.insert(shard, begin);
                 ends.insert(shard, None);
                 damage.push((shard, Failed::from(error).to_string()));
             }
