@@ -27,8 +27,11 @@ use crate::snapshots::Held;
 
 /// Batches submitted and not yet durable. More would only wait in the log's queue.
 const IN_FLIGHT_MAX: usize = 3;
-/// A decision takes no further part once its batch has this many bytes.
+/// A decision takes no further part once its batch has this many bytes,
 const BATCH_BYTES_AIM: usize = 1 << 20;
+/// or once it is about this many attempts, some tenths of a millisecond's work: outcomes that
+/// have become durable meanwhile are told after it, and losers fill no batch.
+const ATTEMPTS_AIM: usize = 4_096;
 /// The longest a shard sleeps.
 const IDLE: Duration = Duration::from_secs(1);
 
@@ -173,6 +176,15 @@ enum Answers {
     Events(EventsPart, Vec<EventVerdict>),
 }
 
+impl Waiting {
+    fn len(&self) -> usize {
+        match &self.answers {
+            Answers::Attempts(block) => block.attempts().len(),
+            Answers::Events(part, _) => part.items.len(),
+        }
+    }
+}
+
 impl Running {
     fn is_idle(&self) -> bool {
         let nothing_to_decide = self.backlog.is_empty() && self.port.is_empty();
@@ -272,34 +284,42 @@ impl Running {
     /// A shard that stops says no more that time passes: with a log that takes longer to
     /// sync than the next time record takes to be due, it would never be done.
     fn decide(&mut self, clock: &dyn Clock) -> Result<(), String> {
-        while self.in_flight.len() < IN_FLIGHT_MAX && !(self.stopping && self.has_no_work()) {
-            self.arbiter.begin(clock.now());
-            while let Some(copy) = self.copies.pop_front() {
-                self.copy(&copy)?;
-                if self.arbiter.batch_bytes() > BATCH_BYTES_AIM {
-                    break;
-                }
-            }
-            while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM && self.decide_some() {}
-            let before = self.arbiter.tail();
-            let copied_before = self.copied;
-            self.copied = self.arbiter.catalog().next();
-            let Some(batch) = self.arbiter.finish() else {
-                break;
-            };
-            if let Err(refusal) = self.writer.submit(before, &batch) {
-                return Err(format!("log takes no more batches: {refusal}"));
-            }
-            if self.copied > copied_before {
-                self.copies_in_flight
-                    .push_back((batch.tail().sequence, self.copied));
-            }
-            self.in_flight.push_back(batch);
-            if self.has_no_work() && self.copies.is_empty() {
-                break;
-            }
+        let has_room = self.in_flight.len() < IN_FLIGHT_MAX;
+        if has_room && !(self.stopping && self.has_no_work()) {
+            self.decide_batch(clock)?;
         }
         self.release();
+        Ok(())
+    }
+
+    fn decide_batch(&mut self, clock: &dyn Clock) -> Result<(), String> {
+        self.arbiter.begin(clock.now());
+        while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM
+            && let Some(copy) = self.copies.pop_front()
+        {
+            self.copy(&copy)?;
+        }
+        let mut attempts = 0;
+        while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM && attempts < ATTEMPTS_AIM {
+            match self.decide_some() {
+                Some(decided) => attempts += decided,
+                None => break,
+            }
+        }
+        let before = self.arbiter.tail();
+        let copied_before = self.copied;
+        self.copied = self.arbiter.catalog().next();
+        let Some(batch) = self.arbiter.finish() else {
+            return Ok(());
+        };
+        if let Err(refusal) = self.writer.submit(before, &batch) {
+            return Err(format!("log takes no more batches: {refusal}"));
+        }
+        if self.copied > copied_before {
+            self.copies_in_flight
+                .push_back((batch.tail().sequence, self.copied));
+        }
+        self.in_flight.push_back(batch);
         Ok(())
     }
 
@@ -319,8 +339,9 @@ impl Running {
         self.backlog.is_empty() && self.port.is_empty()
     }
 
-    /// Decides the next block and the next part of each kind. `false`: there was none.
-    fn decide_some(&mut self) -> bool {
+    /// Decides the next block and the next part of score events, and says how many attempts
+    /// and events that were; `None` if there was neither.
+    fn decide_some(&mut self) -> Option<usize> {
         let block = self.port.pop().map(|mut block| {
             let (attempts, outcomes) = block.parts_mut();
             let needs = self.arbiter.decide(attempts, outcomes);
@@ -330,9 +351,13 @@ impl Running {
             }
         });
         let part = self.backlog.pop_front().map(|part| self.take_events(part));
-        let some = block.is_some() || part.is_some();
+        let decided = block
+            .iter()
+            .chain(&part)
+            .map(Waiting::len)
+            .reduce(|a, b| a + b);
         self.waiting.extend(block.into_iter().chain(part));
-        some
+        decided
     }
 
     fn take_events(&mut self, part: EventsPart) -> Waiting {
