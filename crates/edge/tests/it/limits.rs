@@ -181,7 +181,7 @@ async fn pings_that_nobody_takes_the_pongs_of_cost_no_memory() {
     // Reading stops once the pongs are stuck, and so does this, until the edge lets go.
     let mut bytes = 0;
     within(async {
-        while sink.send(Message::ping(vec![b'x'; 125])).await.is_ok() {
+        while sink.feed(Message::ping(vec![b'x'; 125])).await.is_ok() {
             bytes += 125;
         }
     })

@@ -67,7 +67,13 @@ impl Reactor {
                 if let Some(connection) = self.connections.get_mut(key) {
                     connection.is_paused = true;
                     if connection.may_read(&self.shared.limits) {
-                        self.starved.push(key);
+                        // The kernel may have made room just now, and then no event will come.
+                        if self.asks.has_room() || self.asks.is_stuck() {
+                            connection.is_paused = false;
+                            self.again.push(key);
+                        } else {
+                            self.starved.push(key);
+                        }
                     }
                 }
             }
