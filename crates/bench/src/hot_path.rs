@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use huntcore_engine::{Arbiter, EngineLimits, Term};
-use huntcore_lane::{EntranceLimits, Lane, LaneOptions, ShardPort, exchange};
+use huntcore_lane::{EntranceLimits, Lane, LaneOptions, ShardPort, Submission, exchange};
 use huntcore_model::{
     AttemptRef, Batch, ControlRecord, Epoch, Hash32, HuntConfig, HuntCreated, HuntId, HuntNumber,
     Outcome, OutcomeKind, RoundNumber, RoundOpened, ShardId, ShardMap, TileIndex, TimeMicros,
@@ -65,14 +65,7 @@ impl HotPath {
                 player: self.crowd.id(drawn.player),
             });
         }
-        let batch = self.decide(submission);
-        let answered = self.lane.try_answered().expect("it was answered");
-        for outcome in answered.outcomes() {
-            assert!(outcome.kind().is_final(), "decided: {outcome:?}");
-            put_outcome(reply, ClaimStreamForm::Protobuf, &outcome, NOW);
-        }
-        self.lane.recycle(answered);
-        batch
+        self.pass_submission(submission, reply)
     }
 
     /// Takes a body of attempts the same way, as a door does.
@@ -92,8 +85,16 @@ impl HotPath {
                 player: &claim.player,
             });
         }
-        let batch = self.decide(submission);
-        let answered = self.lane.try_answered().expect("it was answered");
+        self.pass_submission(submission, reply)
+    }
+
+    /// The next attempts as a body.
+    pub fn body(&mut self, form: ClaimStreamForm, attempts: usize) -> Vec<u8> {
+        body(&mut self.source, &self.crowd, form, attempts)
+    }
+
+    fn pass_submission(&mut self, submission: Submission, reply: &mut Vec<u8>) -> Option<Batch> {
+        let (batch, answered) = self.decide(submission);
         for outcome in answered.outcomes() {
             assert!(outcome.kind().is_final(), "decided: {outcome:?}");
             put_outcome(reply, ClaimStreamForm::Protobuf, &outcome, NOW);
@@ -102,12 +103,7 @@ impl HotPath {
         batch
     }
 
-    /// The next attempts as a body.
-    pub fn body(&mut self, form: ClaimStreamForm, attempts: usize) -> Vec<u8> {
-        body(&mut self.source, &self.crowd, form, attempts)
-    }
-
-    fn decide(&mut self, submission: huntcore_lane::Submission) -> Option<Batch> {
+    fn decide(&mut self, submission: Submission) -> (Option<Batch>, Submission) {
         self.lane.submit(submission);
         let mut block = self.port.pop().expect("it was submitted");
         self.arbiter.begin(NOW);
@@ -118,7 +114,8 @@ impl HotPath {
             self.arbiter.committed(batch.tail().sequence);
         }
         block.answer();
-        batch
+        let answered = self.lane.try_answered().expect("it was answered");
+        (batch, answered)
     }
 }
 
@@ -267,8 +264,7 @@ fn write(form: ClaimStreamForm, blocks: usize) {
             player: path.crowd.id(drawn.player),
         });
     }
-    path.decide(submission);
-    let answered = path.lane.try_answered().expect("it was answered");
+    let (_, answered) = path.decide(submission);
     let outcomes: Vec<Outcome> = answered.outcomes().collect();
     let won = |outcome: &&Outcome| outcome.kind() == OutcomeKind::Won;
     let winners = outcomes.iter().filter(won).count();

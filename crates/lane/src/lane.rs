@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use crossbeam_queue::ArrayQueue;
 use futures_util::task::AtomicWaker;
-use huntcore_model::{Outcome, ShardMap};
+use huntcore_model::ShardMap;
 
 use crate::block::{Block, Home};
 use crate::port::Queue;
@@ -152,15 +152,5 @@ impl Lane {
         let part = usize::from(block.shard);
         submission.parts[part] = Some(block);
         submission.out -= 1;
-    }
-}
-
-/// Answers a submission without asking anybody, for whoever cannot.
-impl Submission {
-    /// Gives every attempt in it this outcome. To be called instead of [`Lane::submit`].
-    pub fn refuse(&mut self, outcome: Outcome) {
-        for part in self.parts.iter_mut().flatten() {
-            part.answer_rest(outcome);
-        }
     }
 }

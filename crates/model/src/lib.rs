@@ -40,7 +40,7 @@ pub use ids::{
     Epoch, EventId, EventType, HuntId, HuntNumber, IdError, Nonce, PlayerId, PlayerNumber,
     RoundNumber, Sequence, ShardId, TileIndex,
 };
-pub use outcome::{Attempt, Outcome, OutcomeKind, SCORE_MAGNITUDE_MAX, ScoreEvent};
+pub use outcome::{Outcome, OutcomeKind, SCORE_MAGNITUDE_MAX, ScoreEvent};
 pub use players::PlayerTable;
 pub use position::{Position, PositionAfter, PositionError};
 pub use record::{

@@ -1,24 +1,8 @@
-//! A player's attempt, what can come of it, and score events.
+//! What can come of an attempt, and score events.
 
 use serde::{Deserialize, Serialize};
 
-use crate::{
-    EventDigest, EventId, EventType, HuntNumber, PlayerId, RoundNumber, Sequence, ShardId,
-    TileIndex, TimeMicros,
-};
-
-/// A player's request for a tile.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
-    /// Which hunt.
-    pub hunt: HuntNumber,
-    /// Which round.
-    pub round: RoundNumber,
-    /// Which of the round's tiles.
-    pub tile: TileIndex,
-    /// Who asks.
-    pub player: PlayerId,
-}
+use crate::{EventDigest, EventId, EventType, HuntNumber, PlayerId, Sequence, ShardId, TimeMicros};
 
 /// What came of an attempt.
 ///

@@ -9,17 +9,17 @@ use huntcore_wire::ClaimStreamForm;
 
 use super::in_process::{Offer, hunts_for, race, race_on};
 use super::public_face::block_on;
-use super::socket::{StreamLoad, Streamed, check_accounts};
+use super::socket::through_one_connection;
 use super::world::{World, WorldOptions};
 use crate::claims::Run;
 use crate::crowd::{Load, Peer, PhaseFigures, Reactor, Speech};
 use crate::load::{HUNT_TILES, Source, Winners};
 use crate::report::{BenchError, Ratio, Row, resident_bytes};
-use crate::server::{NO_PLAYER_RATE, OpenRound, PLAYER_KEY, Server};
+use crate::server::{OpenRound, PLAYER_KEY, Server};
 
 const UNIT: &str = "attempts/s";
 const SHARDS: u16 = 3;
-const BATCHES_OUT: usize = 32;
+const FORM: ClaimStreamForm = ClaimStreamForm::Protobuf;
 /// Connections of the player who floods, and of the others together.
 const CONNECTIONS: u32 = 32;
 /// What the others ask a second, together: each stays far below the limit.
@@ -74,7 +74,7 @@ pub(crate) fn overload(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> 
 
 /// Every player on one tile.
 pub(crate) fn hot_tile(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
-    let streamed = through_one_connection(run, case, Source::on_tile(0), Offer::Closed)?;
+    let streamed = through_one_connection(run, case, FORM, Source::on_tile(0), Offer::Closed)?;
     if streamed.won.tiles() != 1 {
         let reason = format!("{} tiles were won instead of one", streamed.won.tiles());
         return Err(BenchError::Promise {
@@ -113,48 +113,18 @@ pub(crate) fn hot_shard(run: &mut Run<'_>, case: &str) -> Result<(), BenchError>
 pub(crate) fn one_connection(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let source = || Source::new(hunts_of_connection(run), Winners::HALF);
     let (closed, open) = (source(), source());
-    let full = through_one_connection(run, &format!("{case}-peak"), closed, Offer::Closed)?;
+    let full = through_one_connection(run, &format!("{case}-peak"), FORM, closed, Offer::Closed)?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a positive rate"
     )]
     let twice = (crate::load::rate(full.decided, full.elapsed) * 2.0) as u64;
-    through_one_connection(run, case, open, Offer::Open(twice)).map(drop)
+    through_one_connection(run, case, FORM, open, Offer::Open(twice)).map(drop)
 }
 
 fn hunts_of_connection(run: &Run<'_>) -> u32 {
     hunts_for(Winners::HALF, Offer::Closed, run.duration() / 2)
-}
-
-/// A server with all of a source's attempts on one connection, its accounts held against what
-/// came back.
-fn through_one_connection(
-    run: &mut Run<'_>,
-    case: &str,
-    source: Source,
-    offer: Offer,
-) -> Result<Streamed, BenchError> {
-    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
-    let hunts = source.hunts();
-    let streamed = block_on(async {
-        let rounds = server.open_hunts(hunts, HUNT_TILES).await?;
-        let before = server.counts().await?;
-        let load = StreamLoad {
-            server: &server,
-            rounds: &rounds,
-            form: ClaimStreamForm::Protobuf,
-            source,
-            offer,
-            duration: run.duration(),
-            batches_max: BATCHES_OUT,
-        };
-        let streamed = load.run().await?;
-        check_accounts(case, &server, &streamed, &before).await?;
-        Ok(streamed)
-    })?;
-    run.report.rows.push(streamed.row(case, &server));
-    Ok(streamed)
 }
 
 /// One player asks as fast as answers come, others as players do.

@@ -6,7 +6,7 @@ use huntcore_model::OutcomeKind;
 use huntcore_wire::ClaimStreamForm;
 
 use super::in_process::{Offer, hunts_for};
-use super::socket::{StreamLoad, check_accounts};
+use super::socket::{BATCHES_OUT, StreamLoad, through_one_connection};
 use crate::claims::{Peers, Run};
 use crate::crowd::{EchoServer, SocketsTask, drive_sockets};
 use crate::load::{HUNT_TILES, Source, Winners};
@@ -14,8 +14,6 @@ use crate::peers::redis::{ONE_BY_ONE, PIPELINED};
 use crate::report::{BenchError, Row, resident_bytes};
 use crate::server::{NO_PLAYER_RATE, PLAYER_KEY, Server};
 
-/// Batches of 1,000 that a connection may have out.
-const BATCHES_OUT: usize = 32;
 const MEMORY_HUNTS: u32 = 10;
 /// For the claims of the case `memory`.
 const MEMORY_MAX: Duration = Duration::from_secs(60);
@@ -37,25 +35,7 @@ fn socket(run: &mut Run<'_>, case: &str, form: ClaimStreamForm) -> Result<(), Be
     let offer = Offer::Closed;
     // A socket carries less than half of what a lane does.
     let hunts = hunts_for(Winners::HALF, offer, run.duration() / 2);
-    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
-    let streamed = block_on(async {
-        let rounds = server.open_hunts(hunts, HUNT_TILES).await?;
-        let before = server.counts().await?;
-        let load = StreamLoad {
-            server: &server,
-            rounds: &rounds,
-            form,
-            source: Source::new(hunts, Winners::HALF),
-            offer,
-            duration: run.duration(),
-            batches_max: BATCHES_OUT,
-        };
-        let streamed = load.run().await?;
-        check_accounts(case, &server, &streamed, &before).await?;
-        Ok(streamed)
-    })?;
-    run.report.rows.push(streamed.row(case, &server));
-    drop(server);
+    through_one_connection(run, case, form, Source::new(hunts, Winners::HALF), offer)?;
     run.against_redis(case, Winners::HALF, PIPELINED)?;
     run.against_postgres(case)
 }

@@ -9,9 +9,13 @@ use huntcore_model::{OutcomeKind, TileIndex};
 use huntcore_wire::ClaimStreamForm;
 
 use super::in_process::Offer;
-use crate::load::{CpuShare, Crowd, Drawn, Latency, Pacer, Source, ThreadCpu, WonTiles, rate};
+use super::public_face::block_on;
+use crate::claims::Run;
+use crate::load::{
+    CpuShare, Crowd, Drawn, HUNT_TILES, Latency, Pacer, Source, ThreadCpu, WonTiles, rate,
+};
 use crate::report::{BenchError, Row};
-use crate::server::{OpenRound, Server};
+use crate::server::{NO_PLAYER_RATE, OpenRound, Server};
 
 /// Attempts written together.
 const BATCH: usize = 1_000;
@@ -21,6 +25,40 @@ const ATTEMPT_BYTES: usize = 80;
 const TURN: Duration = Duration::from_millis(1);
 /// For the answers still missing at the end.
 const DRAIN_MAX: Duration = Duration::from_secs(20);
+
+/// Batches that a connection may have out.
+pub(crate) const BATCHES_OUT: usize = 32;
+
+/// A server with all of a source's attempts on one connection, its accounts held against what
+/// came back.
+pub(crate) fn through_one_connection(
+    run: &mut Run<'_>,
+    case: &str,
+    form: ClaimStreamForm,
+    source: Source,
+    offer: Offer,
+) -> Result<Streamed, BenchError> {
+    let server = Server::start(&run.bench.program, 1, NO_PLAYER_RATE)?;
+    let hunts = source.hunts();
+    let streamed = block_on(async {
+        let rounds = server.open_hunts(hunts, HUNT_TILES).await?;
+        let before = server.counts().await?;
+        let load = StreamLoad {
+            server: &server,
+            rounds: &rounds,
+            form,
+            source,
+            offer,
+            duration: run.duration(),
+            batches_max: BATCHES_OUT,
+        };
+        let streamed = load.run().await?;
+        check_accounts(case, &server, &streamed, &before).await?;
+        Ok(streamed)
+    })?;
+    run.report.rows.push(streamed.row(case, &server));
+    Ok(streamed)
+}
 
 /// What was asked, and what came of it.
 #[derive(Debug)]
@@ -256,7 +294,7 @@ impl Asking<'_> {
 }
 
 /// Holds what the server counted since `before` against what was asked (I10).
-pub(crate) async fn check_accounts(
+async fn check_accounts(
     case: &str,
     server: &Server,
     streamed: &Streamed,

@@ -16,8 +16,7 @@ use huntcore_lane::{
 };
 use huntcore_map::CellList;
 use huntcore_model::{
-    Attempt, ControlRecord, Hash32, HuntNumber, Outcome, PlayerId, Record, ScoreEvent, ShardMap,
-    TimeMicros,
+    ControlRecord, Hash32, HuntNumber, Outcome, Record, ScoreEvent, ShardMap, TimeMicros,
 };
 use huntcore_wire::Stats;
 use tokio::sync::{Notify, watch};
@@ -54,16 +53,7 @@ fn serve(fake: &Weak<Fake>, port: &ShardPort) {
             let (attempts, outcomes) = block.parts_mut();
             let now = fake.now();
             let mut inner = fake.lock();
-            outcomes.extend(attempts.iter().map(|attempt| {
-                let player = PlayerId::new(attempt.player).expect("the edge checks");
-                let attempt = Attempt {
-                    hunt: attempt.hunt,
-                    round: attempt.round,
-                    tile: attempt.tile,
-                    player,
-                };
-                inner.claim(&attempt, now)
-            }));
+            outcomes.extend(attempts.iter().map(|attempt| inner.claim(&attempt, now)));
             fake.publish(inner);
             decided.push(block);
             fake.arrived.notify_waiters();

@@ -10,8 +10,7 @@ use huntcore_lane::{ATTEMPTS_MAX, LaneOptions};
 use huntcore_log::{FaultLog, MemoryOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{
-    Attempt, AttemptRef, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex,
-    TimeMicros,
+    AttemptRef, HuntId, HuntNumber, Outcome, PlayerId, RoundNumber, ShardMap, TileIndex, TimeMicros,
 };
 use huntcore_node::{Clock, Node, NodeConfig, StartError, SystemClock};
 use serde_json::json;
@@ -95,6 +94,14 @@ pub(crate) async fn open_round(node: &Node) -> RoundNumber {
         Some(hunt.newest_open_round(view.time)?.opened.round)
     })
     .await
+}
+
+/// An attempt that owns its player's id.
+pub(crate) struct Attempt {
+    hunt: HuntNumber,
+    round: RoundNumber,
+    tile: TileIndex,
+    player: PlayerId,
 }
 
 pub(crate) fn attempt(round: RoundNumber, tile: u32, player: &str) -> Attempt {

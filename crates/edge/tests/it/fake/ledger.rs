@@ -8,7 +8,7 @@ use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
 use huntcore_edge::{CommandError, Commanded, EventOutcome, View};
 use huntcore_map::{Area, MapConfig, RoundMap, Seed, ValueTable};
 use huntcore_model::{
-    Attempt, Batch, BatchBuilder, Catalog, ClaimRecord, ConfigVersion, ControlRecord, Epoch,
+    AttemptRef, Batch, BatchBuilder, Catalog, ClaimRecord, ConfigVersion, ControlRecord, Epoch,
     EventDigest, Hash32, HuntConfig, HuntCreated, HuntEntry, HuntNumber, Outcome, PlayerId,
     PlayerNumber, Record, RoundNumber, RoundOpened, RoundSchedule, Salt, ScoreEvent, ScoreRecord,
     Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros, ValueWeight,
@@ -204,7 +204,7 @@ impl Inner {
         self.control(now, ControlRecord::RoundOpened(opened));
     }
 
-    pub(super) fn claim(&mut self, attempt: &Attempt, now: TimeMicros) -> Outcome {
+    pub(super) fn claim(&mut self, attempt: &AttemptRef<'_>, now: TimeMicros) -> Outcome {
         if let Some(refusal) = self.refusal {
             return refusal;
         }
@@ -228,7 +228,7 @@ impl Inner {
         let key = (attempt.hunt, attempt.round, attempt.tile);
         if let Some((winner, sequence, points)) = self.claims.get(&key) {
             let (shard, sequence, points) = (SHARD, *sequence, *points);
-            return match *winner == attempt.player {
+            return match winner.as_str() == attempt.player {
                 true => Outcome::Won {
                     shard,
                     sequence,
@@ -254,8 +254,9 @@ impl Inner {
             .tile(attempt.tile)
             .expect("checked")
             .points;
+        let player = PlayerId::new(attempt.player).expect("the edge checks");
         let batch = self.commit(SHARD, now, |batch, inner| {
-            let player = inner.number(batch, &attempt.player);
+            let player = inner.number(batch, &player);
             batch.push(&Record::Claim(ClaimRecord {
                 hunt: attempt.hunt,
                 round: attempt.round,
@@ -265,8 +266,7 @@ impl Inner {
             }));
         });
         let sequence = Sequence::new(batch.header().next_sequence().get() - 1);
-        self.claims
-            .insert(key, (attempt.player.clone(), sequence, points));
+        self.claims.insert(key, (player, sequence, points));
         Outcome::Won {
             shard: SHARD,
             sequence,
