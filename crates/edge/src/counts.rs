@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use huntcore_capacity::WorkMeter;
 use huntcore_model::OutcomeKind;
 
 const KINDS: usize = OutcomeKind::ALL.len();
@@ -28,6 +29,8 @@ struct Inner {
     claim_streams: AtomicUsize,
     slow_clients: AtomicU64,
     responses: [AtomicU64; 5],
+    sockets_work: WorkMeter,
+    fan_out_work: WorkMeter,
 }
 
 /// Attempts and what became of them, at one moment.
@@ -89,6 +92,16 @@ impl Counts {
     #[must_use]
     pub fn sockets(&self) -> usize {
         self.0.sockets.load(Ordering::Relaxed)
+    }
+
+    /// What the live sockets' threads did other than the fan-out: claims, outcomes, pings.
+    pub(crate) fn sockets_work(&self) -> &WorkMeter {
+        &self.0.sockets_work
+    }
+
+    /// What they did to send every follower what its hunt's feed has.
+    pub(crate) fn fan_out_work(&self) -> &WorkMeter {
+        &self.0.fan_out_work
     }
 
     /// Takes note of `count` attempts; the guard answers for each of them.

@@ -7,12 +7,13 @@
 use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use crossbeam_channel::{Receiver, Sender};
 use huntcore_board::{BoardLimits, BoardName, Boards, BoardsVersion};
 use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
+use huntcore_capacity::{Work, WorkMeter};
 use huntcore_checkpoint::Checkpoint;
 use huntcore_edge::View;
 use huntcore_log::{BatchReader, ReadError};
@@ -41,6 +42,14 @@ pub(crate) struct Views {
     count: watch::Sender<u64>,
     asked: AtomicBool,
     lag_micros: AtomicU64,
+    pub(crate) work: ProjectionWork,
+}
+
+/// What the projections' thread has done since it runs, for each of them.
+#[derive(Debug, Default)]
+pub(crate) struct ProjectionWork {
+    pub(crate) boards: WorkMeter,
+    pub(crate) broadcast: WorkMeter,
 }
 
 impl Views {
@@ -50,6 +59,7 @@ impl Views {
             count: watch::Sender::new(0),
             asked: AtomicBool::new(false),
             lag_micros: AtomicU64::new(0),
+            work: ProjectionWork::default(),
         }
     }
 
@@ -100,6 +110,30 @@ pub(crate) struct Projector {
     folded_since_tick: bool,
     /// What every shard had reached by then.
     ticked_time: TimeMicros,
+    /// What was done and is not yet counted in.
+    done: Done,
+}
+
+/// Work of one turn, by projection.
+#[derive(Default)]
+struct Done {
+    boards: Work,
+    broadcast: Work,
+}
+
+/// Tells how long each step took, one after the other.
+struct Laps(Instant);
+
+impl Laps {
+    fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    fn nanos(&mut self) -> u64 {
+        let now = Instant::now();
+        let lap = now.duration_since(std::mem::replace(&mut self.0, now));
+        u64::try_from(lap.as_nanos()).unwrap_or(u64::MAX)
+    }
 }
 
 impl Projector {
@@ -132,6 +166,7 @@ impl Projector {
             ticked_at: TimeMicros::ZERO,
             folded_since_tick: false,
             ticked_time: TimeMicros::ZERO,
+            done: Done::default(),
         };
         (projector, snapshots)
     }
@@ -207,6 +242,8 @@ impl Projector {
         // After the stop on to the end, so that the last view shows all that was accepted.
         let mut stopping = false;
         let mut has_more = false;
+        // What the start folded was not this thread's work.
+        self.done = Done::default();
         let mut asked = false;
         while !stopping || has_more {
             let timeout = if has_more {
@@ -248,6 +285,9 @@ impl Projector {
                 self.published_at = now;
                 views.publish(self.view(), lag_micros);
             }
+            let done = std::mem::take(&mut self.done);
+            views.work.boards.add(done.boards);
+            views.work.broadcast.add(done.broadcast);
             // What was asked for may be in what is not folded yet.
             asked &= has_more;
         }
@@ -299,11 +339,13 @@ impl Projector {
                 header.first_sequence
             )
         };
+        let mut laps = Laps::start();
         match self.boards.apply(batch) {
             Ok(()) => {}
             Err(huntcore_board::ApplyError::Ahead { .. }) => return Ok(false),
             Err(error) => return Err(place("boards", &error)),
         }
+        self.done.boards.busy_nanos += laps.nanos();
         if header.shard.is_control() {
             for item in batch.records() {
                 let (_, record) = item.map_err(|error| place("catalog", &error))?;
@@ -314,9 +356,15 @@ impl Projector {
                 }
             }
         }
+        laps.nanos();
         self.broadcast
             .apply(batch)
             .map_err(|error| place("broadcast", &error))?;
+        self.done.broadcast.busy_nanos += laps.nanos();
+        for work in [&mut self.done.boards, &mut self.done.broadcast] {
+            work.messages += u64::from(header.count);
+            work.bytes += batch.bytes().len() as u64;
+        }
         self.position.advance(header.shard, header.next_sequence());
         if let Some((_, tail)) = self
             .tails
@@ -335,7 +383,9 @@ impl Projector {
         self.ticked_at = now;
         self.folded_since_tick = false;
         self.ticked_time = self.broadcast.time();
+        let mut laps = Laps::start();
         let boards = self.boards.publish();
+        self.done.boards.busy_nanos += laps.nanos();
         for hunt in self.catalog.hunts() {
             for name in [BoardName::Total, BoardName::Best, BoardName::Second] {
                 if self
@@ -348,6 +398,7 @@ impl Projector {
             }
         }
         self.broadcast.cut_tick(now);
+        self.done.broadcast.busy_nanos += laps.nanos();
     }
 
     /// Whether a round has opened since the last tick: players wait for it, so it is not
@@ -365,10 +416,16 @@ impl Projector {
     }
 
     fn view(&mut self) -> View {
+        let catalog = Arc::new(self.catalog.clone());
+        let mut laps = Laps::start();
+        let boards = self.boards.publish();
+        self.done.boards.busy_nanos += laps.nanos();
+        let feeds = self.broadcast.publish();
+        self.done.broadcast.busy_nanos += laps.nanos();
         View {
-            catalog: Arc::new(self.catalog.clone()),
-            boards: self.boards.publish(),
-            feeds: self.broadcast.publish(),
+            catalog,
+            boards,
+            feeds,
             position: self.position.clone(),
             time: self.time(),
         }

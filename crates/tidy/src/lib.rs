@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub const PURE: &[&str] = &[
     "board",
     "broadcast",
+    "capacity",
     "engine",
     "log",
     "map",

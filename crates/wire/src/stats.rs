@@ -38,6 +38,9 @@ pub struct Stats {
     pub connections: u64,
     /// How far each projection is behind the log.
     pub projections: Vec<ProjectionStats>,
+    /// What each component has cost and done, and what waits for it.
+    #[serde(default)]
+    pub components: Vec<ComponentStats>,
     /// The log.
     pub log: LogStats,
     /// Memory that the process holds.
@@ -54,6 +57,29 @@ pub struct ProjectionStats {
     pub lag_ms: f64,
     /// Records committed and not yet folded.
     pub lag_records: u64,
+}
+
+/// What a component of this process has cost and done, and what waits for it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ComponentStats {
+    /// Which one.
+    #[schema(examples("arbiter"))]
+    pub name: String,
+    /// How many of it this process has: shards for the arbiter and the log.
+    pub count: u32,
+    /// CPU seconds that its threads took, by their own clocks; 0 where the system tells none.
+    pub cpu_s: f64,
+    /// Seconds that it was at work, by the wall clock, where it shares a thread with others; its
+    /// part of that thread's CPU seconds follows from this.
+    pub busy_s: f64,
+    /// Messages that it has dealt with: requests, attempts and events, records, or frames.
+    pub messages_total: u64,
+    /// Their bytes.
+    pub bytes_total: u64,
+    /// Messages that wait for it.
+    pub lag_messages: u64,
+    /// How long those that it dealt with last had to wait.
+    pub lag_s: f64,
 }
 
 /// What the log holds and has done.

@@ -10,6 +10,7 @@ use std::net::Shutdown;
 
 use bytes::{Buf, Bytes};
 use huntcore_broadcast::Cursor;
+use huntcore_capacity::Work;
 use huntcore_model::{OutcomeKind, PlayerId, Position};
 use mio::net::TcpStream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -128,6 +129,10 @@ pub(super) struct Out {
     pub(super) bytes: Vec<u8>,
     /// Outcomes among them.
     pub(super) told: Vec<OutcomeKind>,
+    /// Frames of the hunts' feeds that sockets were given and that are not yet counted in.
+    pub(super) fanned_out: Work,
+    /// Writes of sockets' own frames, likewise.
+    pub(super) own: Work,
 }
 
 impl Out {
@@ -203,6 +208,10 @@ impl Connection {
         if total == 0 {
             return Ok(());
         }
+        out.fanned_out.messages += shared.len() as u64;
+        out.fanned_out.bytes += (total - out.bytes.len()) as u64;
+        out.own.messages += u64::from(!out.bytes.is_empty());
+        out.own.bytes += out.bytes.len() as u64;
         let taken = match &self.unsent {
             Some(_) => 0,
             None => {

@@ -159,7 +159,8 @@ impl Reactor {
             tracing::error!(%error, "live sockets end: cannot wait for events");
             return false;
         }
-        self.now = self.clock.tick(Instant::now());
+        let began = Instant::now();
+        self.now = self.clock.tick(began);
         match self.handle.phase() {
             Phase::Ended => return false,
             Phase::Stopping if self.phase == Phase::Serving => {
@@ -186,10 +187,24 @@ impl Reactor {
         }
         self.read_again();
         self.asks.submit(self.now);
+        let fans_out = Instant::now();
         self.look_at_followers();
+        let fanned_out = Instant::now();
         self.take_alarms();
         self.remove_broken();
+        self.count_work(began, fanned_out - fans_out);
         true
+    }
+
+    /// Counts in what this turn has done; the fan-out is a cost of its own.
+    fn count_work(&mut self, began: Instant, fan_out: Duration) {
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let mut fanned_out = std::mem::take(&mut self.out.fanned_out);
+        let mut own = std::mem::take(&mut self.out.own);
+        fanned_out.busy_nanos = nanos(fan_out);
+        own.busy_nanos = nanos(began.elapsed().saturating_sub(fan_out));
+        self.shared.counts.fan_out_work().add(fanned_out);
+        self.shared.counts.sockets_work().add(own);
     }
 
     /// How long epoll may wait; nothing that should end the wait is missed after this.
