@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use huntcore_capacity::WorkMeter;
 use huntcore_model::OutcomeKind;
@@ -31,6 +32,17 @@ struct Inner {
     responses: [AtomicU64; 5],
     sockets_work: WorkMeter,
     fan_out_work: WorkMeter,
+    sockets_delay_nanos: AtomicU64,
+    fan_out_delay_nanos: AtomicU64,
+}
+
+/// The longest delays at the live sockets for a while.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Delays {
+    /// From a change to the last follower that was sent it.
+    pub(crate) fan_out: Duration,
+    /// Until a thread came back to what it is sent.
+    pub(crate) sockets: Duration,
 }
 
 /// Attempts and what became of them, at one moment.
@@ -102,6 +114,28 @@ impl Counts {
     /// What they did to send every follower what its hunt's feed has.
     pub(crate) fn fan_out_work(&self) -> &WorkMeter {
         &self.0.fan_out_work
+    }
+
+    /// Takes note of how long a change took to reach its last follower of a thread, and how
+    /// long whatever else came in meanwhile may have waited.
+    pub(crate) fn delayed(&self, fan_out_nanos: u64, sockets_nanos: u64) {
+        let raise = |longest: &AtomicU64, nanos| {
+            // Most of the time it is not, and then nothing is written.
+            if longest.load(Ordering::Relaxed) < nanos {
+                longest.fetch_max(nanos, Ordering::Relaxed);
+            }
+        };
+        raise(&self.0.fan_out_delay_nanos, fan_out_nanos);
+        raise(&self.0.sockets_delay_nanos, sockets_nanos);
+    }
+
+    /// The longest of both delays since this was last asked.
+    pub(crate) fn take_delays(&self) -> Delays {
+        let take = |longest: &AtomicU64| Duration::from_nanos(longest.swap(0, Ordering::Relaxed));
+        Delays {
+            fan_out: take(&self.0.fan_out_delay_nanos),
+            sockets: take(&self.0.sockets_delay_nanos),
+        }
     }
 
     /// Takes note of `count` attempts; the guard answers for each of them.

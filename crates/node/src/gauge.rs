@@ -14,6 +14,10 @@ const SHOWN_FOR: Duration = Duration::from_secs(10);
 pub(crate) struct Gauge {
     pub(crate) started: Instant,
     pub(crate) events_accepted: AtomicU64,
+    /// Records handed to the log.
+    pub(crate) records_submitted: AtomicU64,
+    /// Those of them that are durable.
+    pub(crate) records_stored: AtomicU64,
     latency: Latencies,
     looks: Mutex<Looks>,
 }
@@ -52,6 +56,8 @@ impl Gauge {
         Self {
             started: Instant::now(),
             events_accepted: AtomicU64::new(0),
+            records_submitted: AtomicU64::new(0),
+            records_stored: AtomicU64::new(0),
             latency: Latencies {
                 counts: empty.iter().copied().map(AtomicU64::new).collect(),
                 sum_micros: AtomicU64::new(0),
@@ -66,6 +72,18 @@ impl Gauge {
 
     pub(crate) fn count_events(&self, accepted: u64) {
         self.events_accepted.fetch_add(accepted, Ordering::Relaxed);
+    }
+
+    /// Takes note of a batch that was handed to the log.
+    pub(crate) fn submitted(&self, records: u32) {
+        let records = u64::from(records);
+        self.records_submitted.fetch_add(records, Ordering::Relaxed);
+    }
+
+    /// Takes note of a batch that has become durable.
+    pub(crate) fn stored(&self, records: u32) {
+        let records = u64::from(records);
+        self.records_stored.fetch_add(records, Ordering::Relaxed);
     }
 
     /// Takes the latency of `count` attempts that were answered together.

@@ -259,6 +259,7 @@ impl Running {
         debug_assert_eq!(batch.tail(), tail, "batches complete in order");
         self.durable = tail.sequence;
         self.arbiter.committed(self.durable);
+        self.gauge.stored(batch.header().count);
         self.recent.push(batch);
         self.times.set(self.arbiter.shard(), tail.time);
         self.report_copies(tail.sequence);
@@ -315,6 +316,7 @@ impl Running {
         if let Err(refusal) = self.writer.submit(before, &batch) {
             return Err(format!("log takes no more batches: {refusal}"));
         }
+        self.gauge.submitted(batch.header().count);
         if self.copied > copied_before {
             self.copies_in_flight
                 .push_back((batch.tail().sequence, self.copied));
