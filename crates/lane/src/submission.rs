@@ -107,6 +107,18 @@ impl Submission {
         })
     }
 
+    /// Forgets what came of its items, so that the same attempts can be handed in again: what
+    /// was decided is answered as before (I3), what found no room may find some.
+    ///
+    /// # Panics
+    /// If it holds items that were answered without asking.
+    pub fn ask_again(&mut self) {
+        assert!(self.known.is_empty(), "an item was never asked");
+        for part in self.parts.iter_mut().flatten() {
+            part.outcomes.clear();
+        }
+    }
+
     pub(crate) fn part_mut(&mut self, shard: u16) -> &mut Box<Block> {
         self.parts[usize::from(shard)]
             .as_mut()

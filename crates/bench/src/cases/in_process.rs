@@ -41,9 +41,9 @@ pub(crate) enum Offer {
     Closed,
     /// So many a second, whatever comes back.
     Open(u64),
-    /// The same far beyond what can be decided. A generator that shares the machine may not
-    /// keep up with that, so latency counts from when attempts are handed in, and what was
-    /// really offered is told.
+    /// The same far beyond what can be decided: what is refused is offered again, as clients
+    /// do. A generator that shares the machine may not keep up with that, so latency counts
+    /// from when attempts are handed in, and what was really offered is told.
     Flood(u64),
 }
 
@@ -146,6 +146,7 @@ pub(crate) fn race_on(
         crowd: Crowd::new(),
         source: Some(source),
         sleeper: Sleeper::new(),
+        to_offer_again: Vec::new(),
         sent: 0,
         decided: 0,
         refused: 0,
@@ -172,6 +173,8 @@ struct Generator<'a> {
     /// `None` once it has ended.
     source: Option<Source>,
     sleeper: Sleeper,
+    /// Refused as a whole in a flood.
+    to_offer_again: Vec<Submission>,
     sent: u64,
     decided: u64,
     refused: u64,
@@ -226,13 +229,12 @@ impl Generator<'_> {
             let now = Instant::now();
             let may_send = since == Since::Due || now < started + duration;
             while may_send && self.source.is_some() && self.sent < pacer.due(now).min(all) {
-                let Some(mut submission) = self.lane.start() else {
+                let before = self.sent;
+                let due = usize::try_from(pacer.due(now).min(all) - before).unwrap_or(ATTEMPTS_MAX);
+                let Some(mut submission) = self.next(due.min(ATTEMPTS_MAX)) else {
                     break;
                 };
-                let due =
-                    usize::try_from(pacer.due(now).min(all) - self.sent).unwrap_or(ATTEMPTS_MAX);
-                submission.tag = self.sent;
-                self.fill(&mut submission, due.min(ATTEMPTS_MAX));
+                submission.tag = before;
                 handed_in.push_back(Instant::now());
                 self.lane.submit(submission);
             }
@@ -246,6 +248,10 @@ impl Generator<'_> {
                         let took = handed_in.elapsed();
                         let decided = self.count(&answered)?;
                         self.latency.record(took, decided);
+                        if decided == 0 {
+                            self.to_offer_again.push(answered);
+                            continue;
+                        }
                     }
                 }
                 self.lane.recycle(answered);
@@ -265,6 +271,18 @@ impl Generator<'_> {
             self.sleeper.sleep_until(next_turn);
         }
         Ok(self.done(started.elapsed(), cpu))
+    }
+
+    /// What to hand in next; `None` while as much is out as may be.
+    fn next(&mut self, due: usize) -> Option<Submission> {
+        if let Some(mut refused) = self.to_offer_again.pop() {
+            refused.ask_again();
+            self.sent += refused.len() as u64;
+            return Some(refused);
+        }
+        let mut submission = self.lane.start()?;
+        self.fill(&mut submission, due);
+        Some(submission)
     }
 
     /// Puts attempts in; how many, if the ground ends.

@@ -203,6 +203,34 @@ fn what_finds_no_room_is_overloaded_at_once_and_nothing_taken_is_lost() {
 }
 
 #[test]
+fn what_found_no_room_can_be_asked_again() {
+    let limits = EntranceLimits {
+        blocks_max: 1,
+        ..EntranceLimits::default()
+    };
+    for count in [1, 3] {
+        let (entrance, ports) = exchange(shards(count), limits);
+        let mut lane = entrance.lane(LaneOptions::default());
+        // Every shard has room for a block of either, and not for both.
+        for tiles in [0..10, 10..20] {
+            let sent = submission(&mut lane, tiles);
+            lane.submit(sent);
+        }
+        ports.iter().for_each(|port| drop(answer_all(port)));
+        let first = lane.try_answered().expect("answered");
+        lane.recycle(first);
+        let mut refused = lane.try_answered().expect("answered");
+        let overloaded = refused.outcomes().filter(|o| *o == Outcome::Overloaded);
+        assert!(overloaded.count() > 0, "some found no room");
+        refused.ask_again();
+        lane.submit(refused);
+        ports.iter().for_each(|port| drop(answer_all(port)));
+        let answered = lane.try_answered().expect("answered");
+        assert_eq!(told(&answered), (10..20).collect::<Vec<_>>());
+    }
+}
+
+#[test]
 fn a_shard_that_goes_answers_that_nobody_knows() {
     let (entrance, mut ports) = exchange(shards(1), EntranceLimits::default());
     let port = ports.remove(0);
