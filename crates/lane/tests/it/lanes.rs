@@ -216,7 +216,7 @@ fn what_found_no_room_can_be_asked_again() {
             let sent = submission(&mut lane, tiles);
             lane.submit(sent);
         }
-        ports.iter().for_each(|port| drop(answer_all(port)));
+        let _: usize = ports.iter().map(answer_all).sum();
         let first = lane.try_answered().expect("answered");
         lane.recycle(first);
         let mut refused = lane.try_answered().expect("answered");
@@ -224,7 +224,7 @@ fn what_found_no_room_can_be_asked_again() {
         assert!(overloaded.count() > 0, "some found no room");
         refused.ask_again();
         lane.submit(refused);
-        ports.iter().for_each(|port| drop(answer_all(port)));
+        let _: usize = ports.iter().map(answer_all).sum();
         let answered = lane.try_answered().expect("answered");
         assert_eq!(told(&answered), (10..20).collect::<Vec<_>>());
     }
