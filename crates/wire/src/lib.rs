@@ -18,7 +18,9 @@ mod close;
 mod events;
 mod guests;
 mod hunts;
+mod interest;
 mod live;
+mod live_form;
 mod live_json;
 mod live_state;
 mod live_text;
@@ -49,17 +51,18 @@ pub use hunts::{
     CellsQuery, CellsView, HuntChange, HuntList, HuntRequest, HuntStateName, HuntSummary,
     HuntVersion, HuntView, ValueRow,
 };
+pub use interest::{BoardSet, CellSet, INTEREST_CELLS_MAX, Interest, InterestError, UnknownCell};
 pub use live::{
     BEARER_PROTOCOL_PREFIX, BoardMessage, CLAIM_ID_BYTES_MAX, ClaimMessage, ClientMessage,
-    DeltaMessage, ErrorMessage, LIVE_PROTOCOL, LiveClaim, LiveSeed, OutcomeMessage, RoundMessage,
+    DeltaMessage, ErrorMessage, LiveClaim, LiveSeed, OutcomeMessage, RankMessage, RoundMessage,
     ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound, SubscribeMessage,
     SubscribedMessage,
 };
-pub use live_json::MessageError;
+pub use live_form::{LIVE_PROTOCOL, LiveForm, MessageError};
 pub use live_state::{LiveRound, LiveState, LiveTile};
 pub use live_text::{ClaimText, OutcomeText};
 pub use problem::{Problem, ProblemKind};
 pub use rounds::{MapView, RoundView, TileView};
-pub use stats::{LogStats, ProjectionStats, Stats};
-pub use text::{CellText, CellTextError, PositionText};
+pub use stats::{ComponentStats, LogStats, ProjectionStats, Stats};
+pub use text::{CellText, CellTextError, POSITION_TEXT_BYTES_MAX, PositionText};
 pub use time::{DurationError, DurationText, Timestamp, TimestampError};

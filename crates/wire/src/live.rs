@@ -1,4 +1,5 @@
-//! The socket's messages: text frames of JSON objects that a `type` tells apart.
+//! The socket's messages: text frames of JSON objects that a `type` tells apart, or binary
+//! frames of protobuf.
 //!
 //! Every message may arrive twice; applying one again changes nothing. What a receiver
 //! makes of them stands in [`crate::LiveState`].
@@ -10,12 +11,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    BoardEntry, BoardName, BoardWindow, HuntStateName, PositionText, Receipt, Timestamp, bounded,
-    claims, schema,
+    BoardEntry, BoardName, BoardWindow, HuntStateName, Interest, PositionText, Receipt, Timestamp,
+    bounded, claims, schema,
 };
 
-/// The WebSocket subprotocol that these messages are.
-pub const LIVE_PROTOCOL: &str = "huntcore.v1.json";
 /// A browser's token comes as one more subprotocol that begins like this.
 pub const BEARER_PROTOCOL_PREFIX: &str = "bearer.";
 /// A claim's id has at most this many bytes.
@@ -25,20 +24,29 @@ pub const CLAIM_ID_BYTES_MAX: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(tag = "type", rename_all = "lowercase")]
 pub enum ClientMessage {
-    /// Starts the stream of changes; once for each connection.
+    /// Starts the stream of changes, or changes what of them is sent.
     Subscribe(SubscribeMessage),
     /// An attempt on a tile.
     Claim(ClaimMessage),
 }
 
-/// Starts the stream of changes.
+/// Starts the stream of changes. Sent again on the same connection, it replaces `interest`
+/// and `own_rank`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SubscribeMessage {
-    /// The last `resume` received, of any process; left out to start with a snapshot.
+    /// The last `resume` received, of any process, with the same interest; left out to start
+    /// with a snapshot. Of a connection's first `subscribe` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Position>)]
     pub resume: Option<PositionText>,
+    /// What of the hunt to hear; left out for all of it.
+    #[serde(default, skip_serializing_if = "Interest::is_everything")]
+    #[schema(value_type = Option<schema::Interest>)]
+    pub interest: Interest,
+    /// The board on which to hear of one's own place; needs a player token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_rank: Option<BoardName>,
 }
 
 /// An attempt on a tile; answered by the `outcome` of the same id.
@@ -79,13 +87,16 @@ pub enum ServerMessage {
     Snapshot(SnapshotMessage),
     /// The top of a board.
     Board(BoardMessage),
+    /// The player's own place on a board.
+    Rank(RankMessage),
     /// What came of a claim.
     Outcome(OutcomeMessage),
     /// Something is wrong with what the client sent, or with the server.
     Error(ErrorMessage),
 }
 
-/// The answer to `subscribe`. A `snapshot` follows unless `resumed`.
+/// The answer to `subscribe`. A `snapshot` follows unless `resumed`: the changes since, or, where
+/// another interest concerns no claim, those from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubscribedMessage {
     /// The server's clock.
@@ -98,7 +109,7 @@ pub struct SubscribedMessage {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::PlayerId>)]
     pub player: Option<PlayerId>,
-    /// Whether the changes since `resume` follow; otherwise a snapshot does.
+    /// Whether what was known before goes on to hold; otherwise a snapshot replaces it.
     pub resumed: bool,
     /// The process's own count of ticks.
     pub tick: u64,
@@ -108,6 +119,13 @@ pub struct SubscribedMessage {
     /// From one tick to the next.
     #[schema(examples(100))]
     pub tick_ms: u64,
+    /// What of the hunt is sent: cells in order, none within another; left out for all of it.
+    #[serde(default, skip_serializing_if = "Interest::is_everything")]
+    #[schema(value_type = Option<schema::Interest>)]
+    pub interest: Interest,
+    /// The board on which the player's own place is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub own_rank: Option<BoardName>,
 }
 
 /// A round has opened; sent before any delta that speaks of it.
@@ -295,6 +313,33 @@ pub struct BoardMessage {
     pub players: u64,
     /// The top, best first.
     pub entries: Vec<BoardEntry>,
+}
+
+/// The player's own place on a board; sent to whoever asked for it with `own_rank`, when it has
+/// changed, and not too often.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RankMessage {
+    /// The server's clock.
+    #[schema(value_type = schema::Timestamp)]
+    pub server_time: Timestamp,
+    /// Which board.
+    pub board: BoardName,
+    /// Who.
+    #[schema(value_type = schema::PlayerId)]
+    pub player: PlayerId,
+    /// From 1; left out while the player is not on the board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(minimum = 1, examples(17))]
+    pub rank: Option<u64>,
+    /// How much; left out while the player is not on the board.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Score>)]
+    pub score: Option<i64>,
+    /// How many players are on the board.
+    pub players: u64,
+    /// How far the log is counted in.
+    #[schema(value_type = schema::Position)]
+    pub position: PositionText,
 }
 
 /// What came of a claim.

@@ -4,21 +4,7 @@ use std::borrow::Cow;
 
 use serde::Deserialize;
 
-use crate::{ClientMessage, ServerMessage, Timestamp};
-
-/// Why a text is no message.
-#[derive(Debug, thiserror::Error)]
-pub enum MessageError {
-    /// Not JSON, no object, or no `type`.
-    #[error("message cannot be read: {0}")]
-    Json(#[source] serde_json::Error),
-    /// A type that this version does not know; a reader skips it.
-    #[error("message has the unknown type {kind:?}")]
-    UnknownType {
-        /// The type.
-        kind: String,
-    },
-}
+use crate::{ClientMessage, MessageError, ServerMessage, Timestamp};
 
 impl ClientMessage {
     /// Reads a text frame.
@@ -67,6 +53,7 @@ impl ServerMessage {
             "delta" => read(text, Self::Delta),
             "snapshot" => read(text, Self::Snapshot),
             "board" => read(text, Self::Board),
+            "rank" => read(text, Self::Rank),
             "outcome" => read(text, Self::Outcome),
             "error" => read(text, Self::Error),
             _ => Err(MessageError::UnknownType {
@@ -91,6 +78,7 @@ impl ServerMessage {
             Self::Delta(message) => message.server_time,
             Self::Snapshot(message) => message.server_time,
             Self::Board(message) => message.server_time,
+            Self::Rank(message) => message.server_time,
             Self::Outcome(message) => message.server_time,
             Self::Error(message) => message.server_time,
         }
@@ -122,7 +110,7 @@ mod tests {
     fn a_client_message_is_taken_strictly() {
         assert_eq!(
             ClientMessage::from_json(r#"{"type":"subscribe"}"#).expect("valid"),
-            ClientMessage::Subscribe(SubscribeMessage { resume: None })
+            ClientMessage::Subscribe(SubscribeMessage::default())
         );
         let claim = ClientMessage::from_json(r#"{"type":"claim","id":"c1","round":3,"tile":0}"#)
             .expect("valid");

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 use huntcore_model::{Hash32, PlayerId, RoundNumber, TileIndex};
 
 use crate::{
-    BoardMessage, BoardName, DeltaMessage, HuntStateName, PositionText, RoundMessage,
-    ServerMessage, SnapshotMessage, Timestamp,
+    BoardMessage, BoardName, DeltaMessage, HuntStateName, Interest, PositionText, RankMessage,
+    RoundMessage, ServerMessage, SnapshotMessage, SubscribedMessage, Timestamp,
 };
 
 /// A hunt as its live messages show it.
@@ -24,6 +24,10 @@ pub struct LiveState {
     pub boards: BTreeMap<BoardName, BoardMessage>,
     /// Give it to `subscribe` to go on from here.
     pub resume: Option<PositionText>,
+    /// The player's own place on the board asked for.
+    pub rank: Option<RankMessage>,
+    /// What of the hunt this shows.
+    pub interest: Interest,
     /// The last tick seen, in the connected process's own count.
     pub tick: u64,
     oldest: RoundNumber,
@@ -70,6 +74,8 @@ impl Default for LiveState {
             rounds: BTreeMap::new(),
             boards: BTreeMap::new(),
             resume: None,
+            rank: None,
+            interest: Interest::Everything,
             tick: 0,
             oldest: RoundNumber::FIRST,
         }
@@ -86,11 +92,12 @@ impl LiveState {
     /// Takes in a message; outcomes and errors leave the state as it is.
     pub fn apply(&mut self, message: &ServerMessage) {
         match message {
-            ServerMessage::Subscribed(subscribed) => self.tick = subscribed.tick,
+            ServerMessage::Subscribed(subscribed) => self.apply_subscribed(subscribed),
             ServerMessage::Round(round) => self.apply_round(round),
             ServerMessage::Delta(delta) => self.apply_delta(delta),
             ServerMessage::Snapshot(snapshot) => self.apply_snapshot(snapshot),
             ServerMessage::Board(board) => self.apply_board(board),
+            ServerMessage::Rank(rank) => self.rank = Some(rank.clone()),
             ServerMessage::Outcome(_) | ServerMessage::Error(_) => {}
         }
     }
@@ -109,6 +116,27 @@ impl LiveState {
             .rev()
             .find(|(_, round)| !round.closed)
             .map(|(&number, round)| (number, round))
+    }
+
+    /// What to resume with for hearing of `interest`: nothing if the state shows another one,
+    /// since the changes since would not be all that is missing.
+    #[must_use]
+    pub fn resume_for(&self, interest: &Interest) -> Option<&PositionText> {
+        self.resume
+            .as_ref()
+            .filter(|_| self.interest.shows_same_claims(interest))
+    }
+
+    fn apply_subscribed(&mut self, subscribed: &SubscribedMessage) {
+        self.tick = subscribed.tick;
+        self.interest = subscribed.interest.clone();
+        self.boards
+            .retain(|&board, _| subscribed.interest.shows_board(board));
+        let is_asked_for = |rank: &RankMessage| {
+            Some(rank.board) == subscribed.own_rank
+                && Some(&rank.player) == subscribed.player.as_ref()
+        };
+        self.rank = self.rank.take().filter(is_asked_for);
     }
 
     fn apply_round(&mut self, message: &RoundMessage) {

@@ -9,6 +9,7 @@ use huntcore_model::{Outcome, OutcomeKind, PositionAfter, RoundNumber, TileIndex
 use serde::Deserialize;
 
 use crate::claims::{ANSWER_BYTES_MAX, retry_after_ms};
+use crate::proto::decode_claim_text;
 use crate::{CLAIM_ID_BYTES_MAX, ClaimMessage};
 
 /// A claim as it stands in its text.
@@ -64,6 +65,15 @@ impl<'a> ClaimText<'a> {
             round: fields.round,
             tile: fields.tile,
         })
+    }
+}
+
+impl<'a> ClaimText<'a> {
+    /// Reads a claim in protobuf. `None` says nothing against the message: it may be another one.
+    #[inline]
+    #[must_use]
+    pub fn read_proto(message: &'a [u8]) -> Option<Self> {
+        decode_claim_text(message)
     }
 }
 

@@ -120,6 +120,8 @@ problem_kinds! {
     UnknownMap = 404 "unknown-map" "no such map",
     /// No such board.
     UnknownBoard = 404 "unknown-board" "no such board",
+    /// No such cell, or one finer than the hunt's.
+    UnknownCell = 404 "unknown-cell" "no such cell",
     /// No such window of a board.
     UnknownWindow = 404 "unknown-window" "no such window",
     /// The player is not on that board.
@@ -158,6 +160,8 @@ problem_kinds! {
     ProjectionBehind = 503 "projection-behind" "the board has not reached that position yet",
     /// No more connections.
     TooManyConnections = 503 "too-many-connections" "no more connections are taken",
+    /// No more interests of their own for a hunt's sockets.
+    TooManyInterests = 503 "too-many-interests" "no more different interests are taken",
     /// Starting or stopping.
     Unavailable = 503 "unavailable" "the server is starting or stopping",
 }
@@ -206,6 +210,7 @@ impl ProblemKind {
                 Self::RequestTimeout
                     | Self::ProjectionBehind
                     | Self::TooManyConnections
+                    | Self::TooManyInterests
                     | Self::Unavailable
             ),
         }

@@ -8,9 +8,14 @@ use std::borrow::Cow;
 
 use huntcore_model::OutcomeKind;
 use serde_json::Value;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
+use utoipa::openapi::schema::{
+    AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat,
+    SchemaType, Type,
+};
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
+
+use crate::{BoardName, INTEREST_CELLS_MAX};
 
 macro_rules! schema_of {
     ($(#[$meta:meta])* $name:ident, $builder:expr) => {
@@ -144,6 +149,49 @@ schema_of! {
         ])))
         .required("type")
         .examples([square()])
+}
+
+/// What of a hunt a socket wants to hear.
+#[derive(Clone, Copy, Debug)]
+pub enum Interest {}
+
+impl PartialSchema for Interest {
+    fn schema() -> RefOr<Schema> {
+        let list = |name: &str, description: &str, items: RefOr<Schema>, items_max| {
+            let list = ArrayBuilder::new()
+                .items(items)
+                .description(Some(description))
+                .min_items(Some(1))
+                .max_items(Some(items_max));
+            ObjectBuilder::new()
+                .schema_type(Type::Object)
+                .property(name, list)
+                .required(name)
+                .additional_properties(Some(AdditionalProperties::FreeForm(false)))
+        };
+        OneOfBuilder::new()
+            .description(Some("What of the hunt to hear."))
+            .item(list(
+                "cells",
+                "Rounds, boards, and of the claims those in these H3 cells, of any resolution up \
+                 to the hunt's.",
+                Cell::schema(),
+                INTEREST_CELLS_MAX,
+            ))
+            .item(list(
+                "boards",
+                "These boards and what the hunt is doing; no rounds and no claims.",
+                BoardName::schema(),
+                BoardName::ALL.len(),
+            ))
+            .into()
+    }
+}
+
+impl ToSchema for Interest {
+    fn name() -> Cow<'static, str> {
+        Cow::Borrowed("Interest")
+    }
 }
 
 fn text(description: &str, length_min: usize, length_max: usize, example: &str) -> ObjectBuilder {

@@ -6,6 +6,9 @@ use std::str::FromStr;
 use huntcore_model::{Position, PositionError};
 use serde::{Deserialize, Serialize};
 
+/// No position's text is longer.
+pub const POSITION_TEXT_BYTES_MAX: usize = 16_416;
+
 /// A position as clients see it: a string to hand back, never to look into.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -22,6 +25,17 @@ pub struct CellText(u64);
 pub struct CellTextError {
     found: String,
 }
+
+// The bits of an H3 cell, from the top: 1 reserved, 4 mode, 3 reserved, 4 resolution, 7 base cell,
+// 15 digits of 3.
+const RESOLUTION_SHIFT: u32 = 52;
+const RESOLUTION_MAX: u8 = 15;
+const BASE_CELL_SHIFT: u32 = 45;
+const BASE_CELLS: u8 = 122;
+const PENTAGONS: [u8; 12] = [4, 14, 24, 38, 49, 58, 63, 72, 83, 97, 107, 117];
+const DIGIT_BITS: u32 = 3;
+/// Stands in the places of digits finer than the cell.
+const NO_DIGIT: u64 = 7;
 
 impl PositionText {
     /// Wraps a string that a server handed out.
@@ -65,6 +79,48 @@ impl CellText {
     #[must_use]
     pub const fn get(self) -> u64 {
         self.0
+    }
+
+    /// How fine it is, from 0 to 15.
+    #[must_use]
+    pub const fn resolution(self) -> u8 {
+        (self.0 >> RESOLUTION_SHIFT).to_le_bytes()[0] & 0xf
+    }
+
+    /// Whether there is such a cell on Earth.
+    #[must_use]
+    pub fn exists(self) -> bool {
+        let base_cell = (self.0 >> BASE_CELL_SHIFT).to_le_bytes()[0] & 0x7f;
+        let finest = self.resolution();
+        // The top bit, the mode (a cell's is 1) and three bits that only other modes use.
+        let is_cell = self.0 >> RESOLUTION_SHIFT >> 4 == 1 << 3 && base_cell < BASE_CELLS;
+        let mut digits = (1..=finest).map(|resolution| self.digit(resolution));
+        let mut beyond = (finest + 1..=RESOLUTION_MAX).map(|resolution| self.digit(resolution));
+        // Five neighbours, not six: the sixth's place is left out of a pentagon.
+        let is_left_out =
+            PENTAGONS.contains(&base_cell) && digits.clone().find(|&digit| digit != 0) == Some(1);
+        is_cell
+            && digits.all(|digit| digit < NO_DIGIT)
+            && beyond.all(|digit| digit == NO_DIGIT)
+            && !is_left_out
+    }
+
+    /// Whether `other` is this cell or within it, both being cells that exist.
+    #[must_use]
+    pub fn contains(self, other: Self) -> bool {
+        if self == other {
+            return true;
+        }
+        let resolution = self.resolution();
+        let is_finer = resolution < other.resolution() && self.exists() && other.exists();
+        // Its resolution apart, a parent has its child's bits as far as its own digits go.
+        let digits_shift = DIGIT_BITS * u32::from(RESOLUTION_MAX - resolution);
+        let place = |cell: Self| (cell.0 & !(0xf << RESOLUTION_SHIFT)) >> digits_shift;
+        is_finer && place(self) == place(other)
+    }
+
+    const fn digit(self, resolution: u8) -> u64 {
+        self.0 >> (DIGIT_BITS * (RESOLUTION_MAX - resolution) as u32) & NO_DIGIT
     }
 }
 

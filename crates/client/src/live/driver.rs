@@ -191,6 +191,7 @@ impl Driver {
     async fn greet(&mut self, socket: &mut Socket) -> Result<(), End> {
         let subscribe = ClientMessage::Subscribe(SubscribeMessage {
             resume: self.resume.clone(),
+            ..SubscribeMessage::default()
         });
         write(socket, Message::text(subscribe.to_json())).await?;
         self.waiting.retain(|_, waiting| !waiting.reply.is_closed());

@@ -7,7 +7,7 @@ use huntcore_model::{
     Hash32, OutcomeKind, PlayerId, RoundNumber, RoundOpened, RoundSchedule, TileIndex, TimeMicros,
 };
 use huntcore_wire::{
-    ClaimMessage, ClaimRequest, ClientMessage, DeltaMessage, HuntStateName, LiveClaim,
+    ClaimMessage, ClaimRequest, ClientMessage, DeltaMessage, HuntStateName, Interest, LiveClaim,
     OutcomeMessage, PositionText, RoundMessage, ServerMessage, SnapshotMessage, SubscribeMessage,
     SubscribedMessage, Timestamp,
 };
@@ -27,6 +27,8 @@ fn subscribed(resumed: bool, resume: &str) -> ServerMessage {
         tick: 1,
         resume: position(resume),
         tick_ms: 100,
+        interest: Interest::Everything,
+        own_rank: None,
     })
 }
 

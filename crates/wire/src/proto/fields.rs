@@ -3,6 +3,8 @@
 use bytes::BufMut;
 use huntcore_model::IdError;
 
+use crate::InterestError;
+
 /// Groups within groups deeper than this are refused, as every implementation does.
 const DEPTH_MAX: usize = 100;
 /// protobuf knows no longer message.
@@ -57,6 +59,41 @@ pub enum ProtoFault {
         /// The longest one allowed.
         bytes_max: usize,
     },
+    /// Bytes that have to be as many as they are not.
+    #[error("field {field} has {bytes} bytes, expected {expected}")]
+    Length {
+        /// Which field.
+        field: &'static str,
+        /// How long it is.
+        bytes: usize,
+        /// How long it has to be.
+        expected: usize,
+    },
+    /// A message without what it is about.
+    #[error("field {field} is missing")]
+    Missing {
+        /// Which field.
+        field: &'static str,
+    },
+    /// Two messages in the place of one.
+    #[error("field {field} comes more than once")]
+    Repeated {
+        /// Which field.
+        field: &'static str,
+    },
+    /// Columns that belong together and are not equally long.
+    #[error("field {field} has {found} values, expected {expected}")]
+    Column {
+        /// Which field.
+        field: &'static str,
+        /// How many values it has.
+        found: usize,
+        /// How many the first one of its columns has.
+        expected: usize,
+    },
+    /// An interest outside its limits.
+    #[error(transparent)]
+    Interest(#[from] InterestError),
     /// An id outside its limits.
     #[error(transparent)]
     Id(#[from] IdError),
@@ -201,6 +238,24 @@ impl<'a> Value<'a> {
             Self::Bytes(bytes) => Ok(bytes),
             other => Err(other.is_not(field, 2)),
         }
+    }
+
+    /// Appends the numbers of a column: packed ones, or one alone.
+    pub(super) fn append_to(
+        self,
+        column: &mut Vec<u64>,
+        field: &'static str,
+    ) -> Result<(), ProtoFault> {
+        match self {
+            Self::Number(number) => column.push(number),
+            packed => {
+                let mut packed = Fields::of(packed.bytes(field)?);
+                while !packed.rest.is_empty() {
+                    column.push(packed.number()?);
+                }
+            }
+        }
+        Ok(())
     }
 
     #[inline]

@@ -118,7 +118,7 @@ fn small(length: usize) -> u8 {
 }
 
 /// The number of a kind: never used again for another one.
-const fn number_of(kind: OutcomeKind) -> u8 {
+pub(super) const fn number_of(kind: OutcomeKind) -> u8 {
     match kind {
         OutcomeKind::Won => 1,
         OutcomeKind::Taken => 2,
@@ -135,7 +135,7 @@ const fn number_of(kind: OutcomeKind) -> u8 {
     }
 }
 
-fn kind_of(number: u64) -> Option<OutcomeKind> {
+pub(super) fn kind_of(number: u64) -> Option<OutcomeKind> {
     OutcomeKind::ALL
         .into_iter()
         .find(|&kind| u64::from(number_of(kind)) == number)

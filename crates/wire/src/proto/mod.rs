@@ -9,6 +9,8 @@
 mod attempt;
 mod fields;
 mod item;
+mod live;
+mod writer;
 
 pub(crate) use attempt::decode_likely;
 pub use attempt::{decode_claim_for, encode_claim_for};
@@ -16,6 +18,10 @@ pub use fields::ProtoFault;
 pub(crate) use fields::{LengthPrefix, length_prefix};
 pub use item::{ClaimItemRef, decode_claim_item};
 pub(crate) use item::{put_item, put_outcome};
+pub(crate) use live::{
+    decode_claim_text, decode_client_message, decode_server_message, encode_client_message,
+    encode_server_message,
+};
 
 /// The published definition of the messages.
 pub const DEFINITION: &str = include_str!("../../proto/huntcore/v1/huntcore.proto");

@@ -1,4 +1,6 @@
 //! Messages from outside: protobuf beside another implementation, and streams of anything.
 
+mod live_forms;
+mod messages;
 mod proto;
 mod streams;
