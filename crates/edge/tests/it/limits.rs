@@ -81,7 +81,7 @@ async fn a_client_that_never_reads_is_closed_and_hurts_nobody() {
     for socket in [&mut deaf, &mut good] {
         say(
             socket,
-            &ClientMessage::Subscribe(SubscribeMessage { resume: None }),
+            &ClientMessage::Subscribe(SubscribeMessage::default()),
         )
         .await;
     }
@@ -134,7 +134,7 @@ async fn a_slow_client_is_told_4000_if_it_wakes_up_in_time() {
     buffers.set_recv_buffer_size(4_096).expect("allowed");
     say(
         &mut slow,
-        &ClientMessage::Subscribe(SubscribeMessage { resume: None }),
+        &ClientMessage::Subscribe(SubscribeMessage::default()),
     )
     .await;
     make_changes(&world, 150).await;
@@ -154,7 +154,7 @@ async fn a_slow_client_that_catches_up_has_missed_nothing() {
     buffers.set_recv_buffer_size(4_096).expect("allowed");
     say(
         &mut slow,
-        &ClientMessage::Subscribe(SubscribeMessage { resume: None }),
+        &ClientMessage::Subscribe(SubscribeMessage::default()),
     )
     .await;
     for tile in 0..16 {

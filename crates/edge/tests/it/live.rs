@@ -44,7 +44,10 @@ async fn handshake(world: &World, change: &[(&str, Option<&str>)]) -> Answer {
 async fn subscribe(socket: &mut Socket, resume: Option<PositionText>) {
     say(
         socket,
-        &ClientMessage::Subscribe(SubscribeMessage { resume }),
+        &ClientMessage::Subscribe(SubscribeMessage {
+            resume,
+            ..SubscribeMessage::default()
+        }),
     )
     .await;
 }

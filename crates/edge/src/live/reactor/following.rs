@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use huntcore_wire::{ServerMessage, SubscribedMessage};
+use huntcore_wire::{Interest, ServerMessage, SubscribedMessage};
 
 use super::Reactor;
 use crate::live::connection::{Following, Stage};
@@ -117,6 +117,8 @@ impl Reactor {
             tick,
             resume,
             tick_ms: whole_millis(self.shared.tick),
+            interest: Interest::Everything,
+            own_rank: None,
         });
         let text = subscribed.to_json();
         self.out.push_text(&text);
