@@ -3,10 +3,12 @@
 //! Pure: figures come in, figures go out. It reads no clock, counts no CPU time and starts no
 //! process: whoever measures says what was measured and when.
 
+mod autoscale;
 mod component;
 mod cpu;
 mod work;
 
+pub use autoscale::{Autoscaler, LEAD_S, Policy, Reason, Recommendation, Sample, Trend};
 pub use component::{Component, Part, UnknownComponent};
 pub use cpu::{CpuAccount, SharedTime, ThreadTime};
 pub use work::{Work, WorkMeter};
