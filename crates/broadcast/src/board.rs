@@ -4,10 +4,12 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use huntcore_model::{Position, TimeMicros};
-use huntcore_wire::{BoardEntry, BoardMessage, BoardName, BoardWindow, ServerMessage, Timestamp};
+use huntcore_wire::{
+    BoardEntry, BoardMessage, BoardName, BoardWindow, LiveForm, ServerMessage, Timestamp,
+};
 
 use crate::BroadcastLimits;
-use crate::frame::text;
+use crate::forms::PerForm;
 use crate::text::{ENTRY_BYTES_MAX, MESSAGE_BYTES_MAX, json_bytes_max, position_bytes_max};
 
 /// The top of a board's version, as the boards' projection publishes it.
@@ -25,12 +27,12 @@ pub struct BoardUpdate {
     pub entries: Vec<BoardEntry>,
 }
 
-/// A board's message; its text is made for its first reader and shared by all.
+/// A board's message; its text in each form is made for the first reader and shared by all.
 #[derive(Debug)]
 pub(crate) struct BoardText {
     message: BoardMessage,
     bytes_max: usize,
-    text: OnceLock<Bytes>,
+    texts: PerForm<OnceLock<Bytes>>,
 }
 
 /// What clients know of one board, and what they should know next.
@@ -112,7 +114,7 @@ impl BoardText {
         Self {
             bytes_max: MESSAGE_BYTES_MAX + position_bytes_max(position) + entries.sum::<usize>(),
             message,
-            text: OnceLock::new(),
+            texts: PerForm::default(),
         }
     }
 
@@ -129,9 +131,9 @@ impl BoardText {
         self.bytes_max
     }
 
-    pub(crate) fn text(&self) -> &Bytes {
-        self.text
-            .get_or_init(|| text(&ServerMessage::Board(self.message.clone())))
+    pub(crate) fn text(&self, form: LiveForm) -> &Bytes {
+        let text = self.texts.get(form);
+        text.get_or_init(|| ServerMessage::Board(self.message.clone()).encode(form))
     }
 }
 
@@ -198,7 +200,7 @@ mod tests {
         assert!(board.cut(at(249), &after(9), &limits).is_none());
         board.push(update(3, 3), &limits);
         let board_text = board.cut(at(250), &after(9), &limits).expect("due");
-        let text = std::str::from_utf8(board_text.text()).expect("JSON is UTF-8");
+        let text = std::str::from_utf8(board_text.text(LiveForm::Json)).expect("JSON is UTF-8");
         assert!(text.contains(r#""players":3"#), "{text}");
         board.push(update(4, 3), &limits);
         let unchanged = board.cut(at(900), &after(9), &limits);

@@ -4,14 +4,19 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use huntcore_model::{HuntId, HuntNumber, Position, RoundNumber, TimeMicros};
-use huntcore_wire::{BoardName, HuntStateName, PositionText, ServerMessage, SnapshotMessage};
+use huntcore_model::{HuntId, HuntNumber, Position, RoundNumber, RoundOpened, TimeMicros};
+use huntcore_wire::{
+    BoardName, HuntStateName, Interest, LiveForm, PositionText, ServerMessage, SnapshotMessage,
+};
 
-use crate::Frame;
 use crate::board::BoardText;
-use crate::frame::{Ring, merged, text};
+use crate::class::{NoLayout, Sight};
+use crate::forms::PerForm;
+use crate::frame::Ring;
+use crate::messages::Together;
 use crate::names::Roster;
 use crate::round::RoundShown;
+use crate::{Class, Frame, Layouts};
 
 /// Every hunt's feed.
 pub type Feeds = HashMap<HuntNumber, Arc<FeedVersion>>;
@@ -26,11 +31,18 @@ pub struct FeedVersion {
     roster: Roster,
     ring: Ring,
     shown: Shown,
-    snapshot: OnceLock<Bytes>,
+    snapshots: PerForm<OnceLock<Bytes>>,
+}
+
+/// A feed as one class of clients reads it.
+#[derive(Clone, Copy, Debug)]
+pub struct ClassFeed<'a> {
+    feed: &'a FeedVersion,
+    sight: Sight<'a>,
 }
 
 /// How far a client has been sent a feed. Means nothing to another process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     next: u64,
 }
@@ -45,7 +57,7 @@ pub struct Start {
     pub resume: PositionText,
     /// To be sent right after `subscribed`.
     pub messages: Vec<Bytes>,
-    /// Where [`FeedVersion::next`] goes on.
+    /// Where [`ClassFeed::next`] goes on.
     pub cursor: Cursor,
 }
 
@@ -54,7 +66,7 @@ pub struct Start {
 pub enum Next {
     /// Nothing yet.
     Wait,
-    /// What it has missed.
+    /// What it has missed; no message if nothing of that is what it hears of.
     Messages {
         /// In order.
         messages: Vec<Bytes>,
@@ -68,6 +80,8 @@ pub enum Next {
         /// Where to go on.
         cursor: Cursor,
     },
+    /// A round's layout is missing, without which its claims cannot be told apart.
+    NoLayout,
 }
 
 /// What a snapshot shows.
@@ -98,7 +112,7 @@ impl FeedVersion {
             roster: cut.roster,
             ring,
             shown,
-            snapshot: OnceLock::new(),
+            snapshots: PerForm::default(),
         }
     }
 
@@ -130,65 +144,24 @@ impl FeedVersion {
         self.shown.state
     }
 
-    /// Where a client begins that has seen `resume`, on whichever process, or nothing.
-    ///
-    /// A process that is behind the one the client comes from should wait, for a bounded
-    /// time, until its log is folded up to `resume`: only then can no board go back (I6).
-    /// What the client has made of all messages in the end is right either way.
+    /// Rounds before this one are not shown.
     #[must_use]
-    pub fn start(&self, resume: Option<&Position>) -> Start {
-        let resumed = resume.and_then(|seen| Some((seen, self.ring.resume(seen)?)));
-        match resumed {
-            Some((seen, next)) => Start {
-                resumed: true,
-                resume: seen.into(),
-                // Another process may have sent others: send all again.
-                messages: self.board_messages(true).collect(),
-                cursor: Cursor { next },
-            },
-            None => Start {
-                resumed: false,
-                resume: (&*self.position).into(),
-                messages: self.snapshot_messages(),
-                cursor: self.end(),
-            },
-        }
+    pub const fn oldest(&self) -> RoundNumber {
+        self.shown.oldest
     }
 
-    /// What the client at `cursor` is to be sent: frame by frame if it has missed at most
-    /// `merge_over`, else merged into one delta, or a snapshot if that is no longer.
+    /// The rounds shown, oldest first.
+    pub fn rounds(&self) -> impl Iterator<Item = &RoundOpened> {
+        self.shown.rounds.iter().map(|(_, round)| round.opened())
+    }
+
+    /// The feed as clients of `class` read it. `layouts` are those of the hunt's rounds; only
+    /// a class that [needs](Class::needs_layouts) them looks at them.
     #[must_use]
-    pub fn next(&self, cursor: &Cursor, merge_over: usize) -> Next {
-        let Some(frames) = self.ring.from(cursor.next) else {
-            return Next::Snapshot {
-                messages: self.snapshot_messages(),
-                cursor: self.end(),
-            };
-        };
-        if frames.len() == 0 {
-            return Next::Wait;
-        }
-        let frames: Vec<&Arc<Frame>> = frames.collect();
-        let cursor = self.end();
-        if frames.len() <= merge_over.max(1) {
-            let payloads = frames.iter().flat_map(|frame| frame.payloads());
-            return Next::Messages {
-                messages: payloads.cloned().collect(),
-                cursor,
-            };
-        }
-        let missed: usize = frames.iter().map(|frame| frame.claims()).sum();
-        let rounds = self.shown.rounds.iter();
-        let all: usize = rounds.map(|(_, round)| round.claims()).sum();
-        if missed > all {
-            return Next::Snapshot {
-                messages: self.snapshot_messages(),
-                cursor,
-            };
-        }
-        Next::Messages {
-            messages: merged(&frames),
-            cursor,
+    pub const fn of<'a>(&'a self, class: &'a Class, layouts: &'a Layouts) -> ClassFeed<'a> {
+        ClassFeed {
+            feed: self,
+            sight: Sight { class, layouts },
         }
     }
 
@@ -206,39 +179,199 @@ impl FeedVersion {
         }
     }
 
-    /// The snapshot's text; written when it is first asked for, then shared.
+    /// The snapshot of those who hear everything; written when it is first asked for, then
+    /// shared.
     #[must_use]
-    pub fn snapshot(&self) -> &Bytes {
-        self.snapshot.get_or_init(|| {
-            let rounds = self.shown.rounds.iter();
-            let mut boards = self.shown.boards.iter();
-            let total = boards.find(|board| board.name() == BoardName::Total);
-            text(&ServerMessage::Snapshot(SnapshotMessage {
-                server_time: self.time.into(),
-                tick: self.tick,
-                resume: (&*self.position).into(),
-                hunt: self.hunt.clone(),
-                state: self.shown.state,
-                oldest: self.shown.oldest,
-                rounds: rounds
-                    .map(|(number, round)| round.message(*number, &self.roster))
-                    .collect(),
-                board: total.map(|board| board.message().clone()),
-            }))
+    pub fn snapshot(&self, form: LiveForm) -> &Bytes {
+        self.snapshots.get(form).get_or_init(|| {
+            let (class, layouts) = (Class::everything(form), Layouts::default());
+            let written = self.of(&class, &layouts).write_snapshot();
+            written.expect("everything needs no layout")
         })
     }
 
-    fn snapshot_messages(&self) -> Vec<Bytes> {
-        let mut messages = vec![self.snapshot().clone()];
+    fn claims_shown(&self) -> usize {
+        let rounds = self.shown.rounds.iter();
+        rounds.map(|(_, round)| round.claims()).sum()
+    }
+}
+
+impl ClassFeed<'_> {
+    /// Where a client begins that has seen `resume`, on whichever process and with the same
+    /// interest, or nothing; `None` if a round's layout is missing.
+    ///
+    /// A process that is behind the one the client comes from should wait, for a bounded
+    /// time, until its log is folded up to `resume`: only then can no board go back (I6).
+    /// What the client has made of all messages in the end is right either way.
+    #[must_use]
+    pub fn start(&self, resume: Option<&Position>) -> Option<Start> {
+        let resumed = resume.and_then(|seen| Some((seen, self.feed.ring.resume(seen)?)));
+        match resumed {
+            Some((seen, next)) => Some(Start {
+                resumed: true,
+                resume: seen.into(),
+                // Another process may have sent others: send all again.
+                messages: self.board_messages(true).collect(),
+                cursor: Cursor { next },
+            }),
+            None => Some(Start {
+                resumed: false,
+                resume: (&*self.feed.position).into(),
+                messages: self.snapshot_messages().ok()?,
+                cursor: self.feed.end(),
+            }),
+        }
+    }
+
+    /// How a client of another class goes on that has been sent this feed up to `cursor` and
+    /// [hears of the same claims](Interest::shows_same_claims): with the boards that it hears
+    /// of now. `None` if it has missed too much for that.
+    #[must_use]
+    pub fn go_on(&self, cursor: Cursor) -> Option<Start> {
+        let mut frames = self.feed.ring.from(cursor.next)?;
+        let resume = frames
+            .next()
+            .map_or(self.feed.position(), |frame| frame.base());
+        Some(Start {
+            resumed: true,
+            resume: resume.into(),
+            messages: self.board_messages(true).collect(),
+            cursor,
+        })
+    }
+
+    /// What the client at `cursor` is to be sent: frame by frame if it has missed at most
+    /// `merge_over`, else merged into one delta, or a snapshot if that is no longer.
+    #[must_use]
+    pub fn next(&self, cursor: &Cursor, merge_over: usize) -> Next {
+        self.try_next(cursor, merge_over)
+            .unwrap_or_else(|NoLayout| Next::NoLayout)
+    }
+
+    /// How many claims [`Self::start`] has to look at, where a text that is there already
+    /// counts as none: what it costs, without doing it.
+    #[must_use]
+    pub fn start_cost(&self, resume: Option<&Position>) -> usize {
+        let resumes = resume.is_some_and(|seen| self.feed.ring.resume(seen).is_some());
+        if resumes { 0 } else { self.snapshot_cost() }
+    }
+
+    /// How many claims [`Self::next`] has to look at.
+    #[must_use]
+    pub fn next_cost(&self, cursor: &Cursor, merge_over: usize) -> usize {
+        if !self.sight.interest().shows_rounds() {
+            return 0;
+        }
+        let Some(frames) = self.feed.ring.from(cursor.next) else {
+            return self.snapshot_cost();
+        };
+        let shares = frames.len() <= merge_over.max(1) && self.sight.interest().is_everything();
+        let costs = frames.filter(|frame| !shares || !frame.is_made(self.sight.form()));
+        let missed: usize = costs.map(|frame| frame.content().claims.len()).sum();
+        if shares {
+            missed
+        } else {
+            missed.min(self.feed.claims_shown())
+        }
+    }
+
+    fn try_next(&self, cursor: &Cursor, merge_over: usize) -> Result<Next, NoLayout> {
+        let feed = self.feed;
+        let cursor_at_end = feed.end();
+        let Some(frames) = feed.ring.from(cursor.next) else {
+            return Ok(Next::Snapshot {
+                messages: self.snapshot_messages()?,
+                cursor: cursor_at_end,
+            });
+        };
+        if frames.len() == 0 {
+            return Ok(Next::Wait);
+        }
+        let frames: Vec<&Frame> = frames.map(Arc::as_ref).collect();
+        let mut messages = Vec::new();
+        if frames.len() <= merge_over.max(1) {
+            for frame in &frames {
+                self.tell(frame, &mut messages)?;
+            }
+        } else {
+            let missed: usize = frames
+                .iter()
+                .map(|frame| frame.content().claims.len())
+                .sum();
+            if missed > feed.claims_shown() {
+                return Ok(Next::Snapshot {
+                    messages: self.snapshot_messages()?,
+                    cursor: cursor_at_end,
+                });
+            }
+            let together = Together::new(&frames).expect("some were missed");
+            messages = together.messages(self.sight)?;
+        }
+        Ok(Next::Messages {
+            messages,
+            cursor: cursor_at_end,
+        })
+    }
+
+    /// Tells one frame.
+    fn tell(&self, frame: &Frame, messages: &mut Vec<Bytes>) -> Result<(), NoLayout> {
+        if self.sight.interest().is_everything() {
+            messages.extend_from_slice(frame.payloads(self.sight.form()));
+        } else {
+            let alone = [frame];
+            let alone = Together::new(&alone).expect("there is one");
+            messages.append(&mut alone.messages(self.sight)?);
+        }
+        Ok(())
+    }
+
+    fn snapshot_cost(&self) -> usize {
+        let is_made = || self.feed.snapshots.get(self.sight.form()).get().is_some();
+        match self.sight.interest() {
+            Interest::Boards(_) => 0,
+            Interest::Everything if is_made() => 0,
+            Interest::Everything | Interest::Cells(_) => self.feed.claims_shown(),
+        }
+    }
+
+    fn snapshot_messages(&self) -> Result<Vec<Bytes>, NoLayout> {
+        let snapshot = match self.sight.interest() {
+            Interest::Everything => self.feed.snapshot(self.sight.form()).clone(),
+            Interest::Cells(_) | Interest::Boards(_) => self.write_snapshot()?,
+        };
+        let mut messages = vec![snapshot];
         messages.extend(self.board_messages(false));
-        messages
+        Ok(messages)
+    }
+
+    fn write_snapshot(&self) -> Result<Bytes, NoLayout> {
+        let feed = self.feed;
+        let interest = self.sight.interest();
+        let shown = feed.shown.rounds.iter();
+        let shown = shown.filter(|_| interest.shows_rounds());
+        let rounds = shown.map(|(number, round)| round.message(*number, &feed.roster, self.sight));
+        let mut boards = feed.shown.boards.iter();
+        let total = boards.find(|board| board.name() == BoardName::Total);
+        let total = total.filter(|board| interest.shows_board(board.name()));
+        let snapshot = SnapshotMessage {
+            server_time: feed.time.into(),
+            tick: feed.tick,
+            resume: (&*feed.position).into(),
+            hunt: feed.hunt.clone(),
+            state: feed.shown.state,
+            oldest: feed.shown.oldest,
+            rounds: rounds.collect::<Result<_, _>>()?,
+            board: total.map(|board| board.message().clone()),
+        };
+        Ok(ServerMessage::Snapshot(snapshot).encode(self.sight.form()))
     }
 
     fn board_messages(&self, with_total: bool) -> impl Iterator<Item = Bytes> {
-        self.shown
-            .boards
-            .iter()
-            .filter(move |board| with_total || board.name() != BoardName::Total)
-            .map(|board| board.text().clone())
+        let boards = self.feed.shown.boards.iter();
+        let told = boards.filter(move |board| {
+            let is_told = with_total || board.name() != BoardName::Total;
+            is_told && self.sight.interest().shows_board(board.name())
+        });
+        told.map(|board| board.text(self.sight.form()).clone())
     }
 }

@@ -333,6 +333,7 @@ impl Hunt {
                     state: told.then_some(state),
                     boards,
                     roster: cut.roster.clone(),
+                    leaves_behind: feed.oldest() != self.fold.oldest(),
                 };
                 content.forget_old_rounds();
                 let mut ring = feed.ring().clone();

@@ -1,17 +1,17 @@
-//! A frame: what one tick has changed, its texts made for its first reader; and the ring of
-//! the last ones.
+//! A frame: what one tick has changed, its messages made for their first reader; and the ring
+//! of the last ones.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use huntcore_model::{HuntId, Position, RoundNumber, RoundOpened, TimeMicros};
-use huntcore_wire::{
-    BoardName, DeltaMessage, HuntStateName, LiveClaim, LiveSeed, RoundMessage, ServerMessage,
-};
+use huntcore_wire::{HuntStateName, LiveForm, LiveSeed};
 
 use crate::BroadcastLimits;
 use crate::board::BoardText;
+use crate::forms::PerForm;
+use crate::messages::everything;
 use crate::names::Roster;
 use crate::round::Claim;
 use crate::text::{
@@ -21,9 +21,10 @@ use crate::text::{
 
 /// What one tick has changed in one hunt, shared by every client.
 ///
-/// Each payload is one text message: the rounds that opened, then the delta, then the boards
-/// that changed. A transport puts its own header before each. The texts are made when they
-/// are first asked for; a frame that nobody reads costs none.
+/// Each payload is one message: the rounds that opened, then the delta, then the boards that
+/// changed. A transport puts its own header before each. They are made, in each form, when
+/// they are first asked for; a frame that nobody reads costs none. What is kept here is for
+/// those who hear everything; a class with an interest has its own made of the same content.
 #[derive(Debug)]
 pub struct Frame {
     tick: u64,
@@ -31,7 +32,7 @@ pub struct Frame {
     position: Arc<Position>,
     content: FrameContent,
     bytes_max: usize,
-    texts: OnceLock<Texts>,
+    texts: PerForm<OnceLock<Texts>>,
 }
 
 /// What a frame tells.
@@ -47,6 +48,8 @@ pub(crate) struct FrameContent {
     pub(crate) state: Option<HuntStateName>,
     pub(crate) boards: Vec<Arc<BoardText>>,
     pub(crate) roster: Roster,
+    /// Rounds are left behind that were shown before.
+    pub(crate) leaves_behind: bool,
 }
 
 #[derive(Debug)]
@@ -62,7 +65,7 @@ pub(crate) struct Ring {
     next_number: u64,
     /// Whoever has seen this needs no frame.
     end: Arc<Position>,
-    /// What the texts of all frames take at most.
+    /// What the texts of all frames take at most, in JSON.
     bytes_max: usize,
 }
 
@@ -85,65 +88,42 @@ impl Frame {
         &self.position
     }
 
-    /// The texts to send, in order; shared, so a clone of one is a count.
+    /// The messages of those who hear everything, in order; shared, so a clone of one is a
+    /// count.
     #[must_use]
-    pub fn payloads(&self) -> &[Bytes] {
-        &self.texts().payloads
+    pub fn payloads(&self, form: LiveForm) -> &[Bytes] {
+        &self.texts(form).payloads
     }
 
     /// Length of all payloads.
     #[must_use]
-    pub fn bytes(&self) -> usize {
-        self.texts().bytes
+    pub fn bytes(&self, form: LiveForm) -> usize {
+        self.texts(form).bytes
     }
 
-    /// What [`Self::bytes`] is at most, known without making the texts.
+    /// What [`Self::bytes`] is at most in any form, known without making the messages.
     #[must_use]
     pub const fn bytes_max(&self) -> usize {
         self.bytes_max
     }
 
-    pub(crate) fn claims(&self) -> usize {
-        self.content.claims.len()
+    /// Whether [`Self::payloads`] only has to look them up.
+    pub(crate) fn is_made(&self, form: LiveForm) -> bool {
+        self.texts.get(form).get().is_some()
     }
 
-    fn texts(&self) -> &Texts {
-        self.texts.get_or_init(|| {
-            let mut payloads: Vec<Bytes> = self.round_texts(RoundNumber::new(0)).collect();
-            payloads.push(text(&ServerMessage::Delta(self.delta())));
-            payloads.extend(self.content.boards.iter().map(|board| board.text().clone()));
+    pub(crate) const fn content(&self) -> &FrameContent {
+        &self.content
+    }
+
+    fn texts(&self, form: LiveForm) -> &Texts {
+        self.texts.get(form).get_or_init(|| {
+            let payloads = everything(self, form);
             Texts {
                 bytes: payloads.iter().map(Bytes::len).sum(),
                 payloads,
             }
         })
-    }
-
-    fn round_texts(&self, oldest: RoundNumber) -> impl Iterator<Item = Bytes> {
-        let FrameContent { hunt, time, .. } = &self.content;
-        let rounds = self.content.rounds.iter();
-        rounds
-            .filter(move |opened| opened.round >= oldest)
-            .map(|opened| {
-                text(&ServerMessage::Round(RoundMessage::new(
-                    hunt, opened, *time,
-                )))
-            })
-    }
-
-    fn delta(&self) -> DeltaMessage {
-        let content = &self.content;
-        DeltaMessage {
-            server_time: content.time.into(),
-            tick: self.tick,
-            from_tick: None,
-            resume: (&*self.position).into(),
-            oldest: content.oldest,
-            claims: content.live_claims(content.oldest).collect(),
-            closed: content.closed.clone(),
-            seeds: content.seeds.clone(),
-            state: content.state,
-        }
     }
 }
 
@@ -154,19 +134,6 @@ impl FrameContent {
         self.claims.retain(|(round, _)| *round >= oldest);
         self.closed.retain(|round| *round >= oldest);
         self.seeds.retain(|seed| seed.round >= oldest);
-    }
-
-    fn live_claims(&self, oldest: RoundNumber) -> impl Iterator<Item = LiveClaim> {
-        let claims = self
-            .claims
-            .iter()
-            .filter(move |(round, _)| *round >= oldest);
-        claims.map(|&(round, claim)| LiveClaim {
-            round,
-            tile: claim.tile,
-            player: self.roster.player(&claim),
-            points: claim.points,
-        })
     }
 
     fn bytes_max(&self, position: &Position) -> usize {
@@ -230,7 +197,7 @@ impl Ring {
             position: Arc::clone(&position),
             bytes_max: content.bytes_max(&position),
             content,
-            texts: OnceLock::new(),
+            texts: PerForm::default(),
         };
         self.next_number += 1;
         self.end = position;
@@ -266,53 +233,12 @@ impl Ring {
     /// What the frames take on the heap, texts that were made included.
     pub(crate) fn heap_bytes(&self) -> usize {
         let frames = self.frames.iter().map(|frame| {
-            let texts = frame.texts.get().map_or(0, |texts| texts.bytes);
+            let texts = frame.texts.iter().filter_map(OnceLock::get);
+            let texts: usize = texts.map(|texts| texts.bytes).sum();
             size_of::<Frame>() + frame.content.heap_bytes() + texts
         });
         frames.sum()
     }
-}
-
-/// Frames missed by a slow client as the messages of one: each round, one delta, and the
-/// latest of each board.
-pub(crate) fn merged(frames: &[&Arc<Frame>]) -> Vec<Bytes> {
-    let (Some(first), Some(last)) = (frames.first(), frames.last()) else {
-        return Vec::new();
-    };
-    let contents = || frames.iter().map(|frame| &frame.content);
-    let oldest = last.content.oldest;
-    let delta = DeltaMessage {
-        server_time: last.content.time.into(),
-        tick: last.tick,
-        from_tick: (frames.len() > 1).then_some(first.tick),
-        resume: (&*last.position).into(),
-        oldest,
-        claims: contents()
-            .flat_map(|content| content.live_claims(oldest))
-            .collect(),
-        closed: contents()
-            .flat_map(|content| content.closed.iter().copied())
-            .collect(),
-        seeds: contents()
-            .flat_map(|content| content.seeds.iter().copied())
-            .collect(),
-        state: contents().rev().find_map(|content| content.state),
-    };
-    let mut messages: Vec<Bytes> = frames
-        .iter()
-        .flat_map(|frame| frame.round_texts(oldest))
-        .collect();
-    messages.push(text(&ServerMessage::Delta(delta.without_old_rounds())));
-    for name in BoardName::ALL {
-        let boards = contents().rev().flat_map(|content| &content.boards);
-        let latest = boards.into_iter().find(|board| board.name() == name);
-        messages.extend(latest.map(|board| board.text().clone()));
-    }
-    messages
-}
-
-pub(crate) fn text(message: &ServerMessage) -> Bytes {
-    Bytes::from(message.to_json())
 }
 
 #[cfg(test)]
@@ -375,12 +301,13 @@ mod tests {
             state: Some(HuntStateName::Scheduled),
             boards: vec![Arc::new(board)],
             roster: Roster::new(&[names]),
+            leaves_behind: true,
         };
         (content, Arc::new(position))
     }
 
     #[test]
-    fn no_text_is_longer_than_it_was_said_to_be() {
+    fn no_message_is_longer_than_it_was_said_to_be() {
         let ids = [
             "a",
             "player-000000000017",
@@ -395,13 +322,12 @@ mod tests {
                 let mut ring = Ring::new(0, Arc::clone(&position));
                 ring.push(u64::MAX, position, content, &BroadcastLimits::default());
                 let frame = &ring.frames[0];
-                assert!(
-                    frame.bytes() <= frame.bytes_max(),
-                    "{} over {}",
-                    frame.bytes(),
-                    frame.bytes_max()
-                );
-                assert!(frame.payloads().iter().map(Bytes::len).sum::<usize>() == frame.bytes());
+                for form in LiveForm::ALL {
+                    let (bytes, bytes_max) = (frame.bytes(form), frame.bytes_max());
+                    assert!(bytes <= bytes_max, "{bytes} over {bytes_max}");
+                    let payloads = frame.payloads(form).iter();
+                    assert_eq!(payloads.map(Bytes::len).sum::<usize>(), bytes);
+                }
             }
         }
     }

@@ -1,10 +1,12 @@
 //! Broadcast: folds committed batches and board versions into frames that every client of a
 //! hunt shares.
 //!
-//! A frame is what one tick has changed, as texts made for their first reader; a
+//! A frame is what one tick has changed, as messages made for their first reader; a
 //! [`FeedVersion`] is an immutable ring of the last frames with a snapshot beside it, and a
-//! client is a [`Cursor`] into it. A slow client's missed frames are merged, or a snapshot takes their place: a change is
-//! never skipped without the client's being told.
+//! client is a [`Cursor`] into it. Clients who speak the same form and want to hear the same
+//! are a [`Class`], for which messages are made once. A slow client's missed frames are
+//! merged, or a snapshot takes their place: a change is never skipped without the client's
+//! being told.
 //!
 //! Pure: no clock, no I/O, no threads; ticks come with the caller's time. It reads no state
 //! (I7): what it shows is folded from batches that are durable (I2) and from the board
@@ -21,11 +23,14 @@
 
 mod board;
 mod checkpoint;
+mod class;
 mod feed;
 mod fold;
+mod forms;
 mod frame;
 mod hunt;
 mod limits;
+mod messages;
 mod names;
 mod round;
 mod text;
@@ -33,7 +38,8 @@ mod unpack;
 
 pub use board::BoardUpdate;
 pub use checkpoint::RestoreError;
-pub use feed::{Cursor, FeedVersion, Feeds, Next, Start};
+pub use class::{Class, Layouts, RoundLayout};
+pub use feed::{ClassFeed, Cursor, FeedVersion, Feeds, Next, Start};
 pub use fold::{ApplyError, Broadcast};
 pub use frame::Frame;
 pub use limits::BroadcastLimits;

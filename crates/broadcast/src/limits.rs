@@ -8,7 +8,8 @@ pub struct BroadcastLimits {
     pub hunts: usize,
     /// Frames kept for each hunt; who has missed more gets a snapshot.
     pub frames: usize,
-    /// Bytes of text in a hunt's frames, all together.
+    /// Bytes of JSON in a hunt's frames, all together. Protobuf beside it, where somebody
+    /// reads it, takes less.
     pub frame_bytes: usize,
     /// Changes between two ticks; when there are more, everybody gets a snapshot.
     pub changes: usize,

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use huntcore_model::{Hash32, PlayerNumber, RoundNumber, RoundOpened, ShardId, TileIndex};
 use huntcore_wire::{SnapshotClaim, SnapshotRound};
 
+use crate::class::{NoLayout, Sight};
 use crate::names::Roster;
 
 /// A version copies what is in the last chunk, and a pointer to the list of all others.
@@ -93,19 +94,33 @@ impl RoundFold {
 }
 
 impl RoundShown {
+    pub(crate) fn opened(&self) -> &RoundOpened {
+        &self.opened
+    }
+
     pub(crate) fn claims(&self) -> usize {
         self.claims.full.len() * CHUNK_CLAIMS + self.claims.last.len()
     }
 
-    /// The round in a snapshot.
-    pub(crate) fn message(&self, number: RoundNumber, roster: &Roster) -> SnapshotRound {
+    /// The round in a snapshot, with the claims that are in sight.
+    pub(crate) fn message(
+        &self,
+        number: RoundNumber,
+        roster: &Roster,
+        sight: Sight<'_>,
+    ) -> Result<SnapshotRound, NoLayout> {
         let full = self.claims.full.iter().flat_map(|chunk| chunk.iter());
-        let claims = full.chain(&self.claims.last).map(|claim| SnapshotClaim {
-            tile: claim.tile,
-            player: roster.player(claim),
-            points: claim.points,
-        });
-        SnapshotRound {
+        let mut claims = Vec::new();
+        for claim in full.chain(&self.claims.last) {
+            if sight.sees(number, claim.tile)? {
+                claims.push(SnapshotClaim {
+                    tile: claim.tile,
+                    player: roster.player(claim),
+                    points: claim.points,
+                });
+            }
+        }
+        Ok(SnapshotRound {
             round: number,
             config_version: self.opened.config_version,
             map: self.opened.map,
@@ -116,8 +131,8 @@ impl RoundShown {
             closes_at: self.opened.schedule.closes_at.into(),
             closed: self.closed,
             seed: self.seed,
-            claims: claims.collect(),
-        }
+            claims,
+        })
     }
 }
 

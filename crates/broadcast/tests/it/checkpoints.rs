@@ -2,10 +2,10 @@
 
 use huntcore_broadcast::{Broadcast, BroadcastLimits, Next, RestoreError};
 use huntcore_model::{ShardId, ShardMap, SnapshotError, SnapshotReader, SnapshotWriter};
-use huntcore_wire::{LiveState, ServerMessage};
+use huntcore_wire::{LiveForm, LiveState, ServerMessage};
 use proptest::prelude::*;
 
-use crate::world::{Expected, HUNT, Wish, World};
+use crate::world::{Expected, HUNT, ReadAll as _, Wish, World};
 
 const MAGIC: [u8; 4] = *b"HCLC";
 const LIMITS: BroadcastLimits = BroadcastLimits {
@@ -221,7 +221,7 @@ proptest! {
             }
             restored.cut_tick(world.now());
             for feed in restored.publish().values() {
-                let text = std::str::from_utf8(feed.snapshot()).expect("JSON is UTF-8");
+                let text = std::str::from_utf8(feed.snapshot(LiveForm::Json)).expect("JSON is UTF-8");
                 prop_assert!(ServerMessage::from_json(text).is_ok());
             }
             prop_assert!(!written(&restored).is_empty());

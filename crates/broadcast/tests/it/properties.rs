@@ -1,12 +1,17 @@
-//! Whatever stalls, drops, resumes and restarts there are, in the end a client's state is
-//! the fold of the log (I5, I7).
+//! Whatever stalls, drops, resumes, restarts and changes of interest there are, in the end a
+//! client's state is the fold of the log, restricted to what it wants to hear (I5, I7).
 
-use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits, Cursor, Next, Start};
-use huntcore_model::{ControlRecord, ShardId, TimeMicros};
-use huntcore_wire::{BoardName, BoardWindow, LiveState, ServerMessage};
+use huntcore_broadcast::{
+    BoardUpdate, Broadcast, BroadcastLimits, Class, Cursor, Layouts, Next, Start,
+};
+use huntcore_model::{ControlRecord, HuntId, ShardId, TimeMicros};
+use huntcore_wire::{
+    BoardName, BoardWindow, Interest, LiveForm, LiveState, ServerMessage, SubscribedMessage,
+    Timestamp,
+};
 use proptest::prelude::*;
 
-use crate::world::{Expected, HUNT, Wish, World};
+use crate::world::{AREAS, Expected, HUNT, Wish, World, area, block, layout};
 
 const LIMITS: BroadcastLimits = BroadcastLimits {
     hunts: 4,
@@ -33,10 +38,12 @@ enum Op {
     Fold(usize, usize, usize),
     Cut(usize),
     PushBoard(usize),
+    DrawLayouts(usize),
     Rebuild(usize, bool),
     Checkpoint(usize),
     Restore(usize),
-    Connect(usize, usize, bool),
+    Connect(usize, usize, bool, Interest),
+    ChangeInterest(usize, Interest),
     Drop(usize),
     Read(usize, usize),
 }
@@ -46,12 +53,13 @@ struct Process {
     folded: Vec<usize>,
     /// The last checkpoint, and what was folded in then.
     checkpoint: Option<(Vec<u8>, Vec<usize>)>,
+    layouts: Layouts,
 }
 
-#[derive(Default)]
 struct Client {
     state: LiveState,
     link: Option<(usize, Cursor)>,
+    class: Class,
 }
 
 impl Process {
@@ -60,6 +68,17 @@ impl Process {
             broadcast: Broadcast::new(world.shards, LIMITS),
             folded: vec![0; usize::from(world.shards.count()) + 1],
             checkpoint: None,
+            layouts: Layouts::default(),
+        }
+    }
+
+    /// Draws the layouts of all rounds written so far, and forgets those not shown.
+    fn draw_layouts(&mut self, world: &World) {
+        for opened in world.opened() {
+            self.layouts.insert(opened.round, layout(&opened));
+        }
+        if let Some(feed) = self.broadcast.publish().get(&HUNT) {
+            self.layouts.forget_before(feed.oldest());
         }
     }
 
@@ -128,30 +147,74 @@ fn claims_in(batch: &huntcore_model::Batch) -> usize {
 }
 
 impl Client {
-    fn take(&mut self, messages: &[bytes::Bytes]) {
-        for message in messages {
-            let text = std::str::from_utf8(message).expect("JSON is UTF-8");
-            self.state
-                .apply(&ServerMessage::from_json(text).expect("a message"));
+    fn new(index: usize) -> Self {
+        Self {
+            state: LiveState::new(),
+            link: None,
+            class: Class::everything(LiveForm::ALL[index % 2]),
         }
     }
 
-    fn connect(&mut self, index: usize, process: &Process, resume: bool) {
+    fn take(&mut self, messages: &[bytes::Bytes]) {
+        for message in messages {
+            let message = ServerMessage::decode(self.class.form(), message);
+            self.state.apply(&message.expect("a message"));
+        }
+    }
+
+    /// `false` while it has to wait for a layout.
+    fn connect(&mut self, index: usize, process: &Process, resume: bool) -> bool {
+        self.link = None;
         let feeds = process.broadcast.publish();
         let Some(feed) = feeds.get(&HUNT) else {
+            return true;
+        };
+        let seen = self.state.resume_for(self.class.interest());
+        let seen = seen.filter(|_| resume);
+        let seen = seen.map(|text| text.parse().expect("a position"));
+        let feed = feed.of(&self.class, &process.layouts);
+        let Some(start) = feed.start(seen.as_ref()) else {
+            return false;
+        };
+        assert!(!start.resumed || seen.is_some());
+        self.begin(index, start);
+        true
+    }
+
+    fn begin(&mut self, index: usize, start: Start) {
+        self.state
+            .apply(&ServerMessage::Subscribed(SubscribedMessage {
+                server_time: Timestamp::default(),
+                hunt: HuntId::new("park").expect("a slug"),
+                player: None,
+                resumed: start.resumed,
+                tick: 0,
+                resume: start.resume,
+                tick_ms: 100,
+                interest: self.class.interest().clone(),
+                own_rank: None,
+            }));
+        self.take(&start.messages);
+        self.link = Some((index, start.cursor));
+    }
+
+    /// Wants to hear something else, on the same connection.
+    fn change(&mut self, interest: &Interest, processes: &[Process]) {
+        let new = Class::new(self.class.form(), interest.clone());
+        let old = std::mem::replace(&mut self.class, new);
+        let Some((index, cursor)) = self.link else {
             return;
         };
-        let seen = self.state.resume.as_ref().filter(|_| resume);
-        let seen = seen.map(|text| text.parse().expect("a position"));
-        let Start {
-            messages,
-            cursor,
-            resumed,
-            ..
-        } = feed.start(seen.as_ref());
-        assert!(!resumed || seen.is_some());
-        self.take(&messages);
-        self.link = Some((index, cursor));
+        let process = &processes[index];
+        let feeds = process.broadcast.publish();
+        let feed = feeds[&HUNT].of(&self.class, &process.layouts);
+        let goes_on = old.interest().shows_same_claims(interest);
+        match goes_on.then(|| feed.go_on(cursor)).flatten() {
+            Some(start) => self.begin(index, start),
+            None => {
+                self.connect(index, process, false);
+            }
+        }
     }
 
     /// Reads what is there; `false` if there was nothing.
@@ -159,9 +222,11 @@ impl Client {
         let Some((index, cursor)) = self.link else {
             return false;
         };
-        let feeds = processes[index].broadcast.publish();
-        match feeds[&HUNT].next(&cursor, merge_over) {
-            Next::Wait => false,
+        let process = &processes[index];
+        let feeds = process.broadcast.publish();
+        let feed = feeds[&HUNT].of(&self.class, &process.layouts);
+        match feed.next(&cursor, merge_over) {
+            Next::Wait | Next::NoLayout => false,
             Next::Messages { messages, cursor } | Next::Snapshot { messages, cursor } => {
                 self.take(&messages);
                 self.link = Some((index, cursor));
@@ -169,6 +234,19 @@ impl Client {
             }
         }
     }
+}
+
+fn any_interest() -> impl Strategy<Value = Interest> {
+    let cells = prop::collection::vec((0..AREAS * 6, any::<bool>()), 1..5).prop_map(|cells| {
+        let cells = cells.into_iter().map(|(number, is_area)| match is_area {
+            true => area(number % AREAS),
+            false => block(number),
+        });
+        Interest::cells(cells).expect("not too many")
+    });
+    let boards = prop::sample::subsequence(BoardName::ALL.to_vec(), 1..=3)
+        .prop_map(|boards| Interest::boards(boards).expect("not too many"));
+    prop_oneof![2 => Just(Interest::Everything), 4 => cells, 1 => boards]
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -190,10 +268,12 @@ fn any_op() -> impl Strategy<Value = Op> {
         12 => (0..2_usize, 0..4_usize, 1..6_usize).prop_map(|(process, stream, count)| Op::Fold(process, stream, count)),
         8 => (0..2_usize).prop_map(Op::Cut),
         3 => (0..2_usize).prop_map(Op::PushBoard),
+        6 => (0..2_usize).prop_map(Op::DrawLayouts),
         1 => (0..2_usize, any::<bool>()).prop_map(|(process, cut)| Op::Rebuild(process, cut)),
         2 => (0..2_usize).prop_map(Op::Checkpoint),
         2 => (0..2_usize).prop_map(Op::Restore),
-        4 => (0..4_usize, 0..2_usize, prop::bool::weighted(0.9)).prop_map(|(client, process, resume)| Op::Connect(client, process, resume)),
+        4 => (0..4_usize, 0..2_usize, prop::bool::weighted(0.9), any_interest()).prop_map(|(client, process, resume, interest)| Op::Connect(client, process, resume, interest)),
+        2 => (0..4_usize, any_interest()).prop_map(|(client, interest)| Op::ChangeInterest(client, interest)),
         1 => (0..4_usize).prop_map(Op::Drop),
         10 => (0..4_usize, 0..4_usize).prop_map(|(client, merge_over)| Op::Read(client, merge_over)),
     ]
@@ -202,7 +282,7 @@ fn any_op() -> impl Strategy<Value = Op> {
 fn run(shards: u16, ops: Vec<Op>) {
     let mut world = World::new(shards);
     let mut processes = [Process::new(&world), Process::new(&world)];
-    let mut clients: [Client; 4] = Default::default();
+    let mut clients: [Client; 4] = std::array::from_fn(Client::new);
     let streams = usize::from(shards) + 1;
     for op in ops {
         match op {
@@ -228,6 +308,7 @@ fn run(shards: u16, ops: Vec<Op>) {
             }
             Op::Cut(process) => processes[process].broadcast.cut_tick(world.now()),
             Op::PushBoard(process) => processes[process].push_board(&world),
+            Op::DrawLayouts(process) => processes[process].draw_layouts(&world),
             Op::Rebuild(index, cut) => {
                 let folded = processes[index].folded.clone();
                 let checkpoint = processes[index].checkpoint.take();
@@ -255,9 +336,12 @@ fn run(shards: u16, ops: Vec<Op>) {
                     }
                 }
             }
-            Op::Connect(client, process, resume) => {
-                clients[client].connect(process, &processes[process], resume);
+            Op::Connect(client, process, resume, interest) => {
+                let client = &mut clients[client];
+                client.class = Class::new(client.class.form(), interest);
+                client.connect(process, &processes[process], resume);
             }
+            Op::ChangeInterest(client, interest) => clients[client].change(&interest, &processes),
             Op::Drop(client) => clients[client].link = None,
             Op::Read(client, merge_over) => {
                 clients[client].read(&processes, merge_over);
@@ -271,19 +355,33 @@ fn run(shards: u16, ops: Vec<Op>) {
         }
         process.push_board(&world);
         process.broadcast.cut_tick(end);
+        process.draw_layouts(&world);
     }
     let [one, other] = &processes;
     assert_eq!(written(&one.broadcast), written(&other.broadcast));
     let expected = world.expected(&LIMITS);
+    let opened = world.opened();
     for (index, client) in clients.iter_mut().enumerate() {
         if client.link.is_none() {
-            client.connect(index % 2, &processes[index % 2], true);
+            assert!(client.connect(index % 2, &processes[index % 2], true));
         }
         while client.read(&processes, 1 + index) {}
-        assert_eq!(Expected::from(&client.state), expected, "client {index}");
+        let interest = client.class.interest();
+        let within = expected.within(interest, &opened);
+        assert_eq!(
+            Expected::from(&client.state),
+            within,
+            "client {index}: {interest}"
+        );
         let board = client.state.boards.get(&BoardName::Total);
-        let counted = board.map(|board| board.players);
-        assert_eq!(counted, Some(world.claims() as u64), "client {index}");
+        let counted = interest
+            .shows_board(BoardName::Total)
+            .then_some(world.claims() as u64);
+        assert_eq!(
+            board.map(|board| board.players),
+            counted,
+            "client {index}: {interest}"
+        );
     }
 }
 

@@ -4,6 +4,7 @@ use huntcore_broadcast::{Broadcast, BroadcastLimits};
 use huntcore_model::{
     BatchBuilder, ClaimRecord, PlayerNumber, Record, RoundNumber, Salt, ShardId, TileIndex,
 };
+use huntcore_wire::LiveForm;
 
 use crate::world::{HUNT, World};
 
@@ -54,7 +55,7 @@ fn a_claim_takes_sixteen_bytes_while_it_is_shown_and_none_later() {
         broadcast.cut_tick(batch.header().time);
     }
     let feed = broadcast.publish()[&HUNT].clone();
-    let start = feed.snapshot().len();
+    let start = feed.snapshot(LiveForm::Json).len();
     assert!(
         start > 2 * TILES as usize * 40,
         "two rounds are shown whole"

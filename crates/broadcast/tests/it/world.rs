@@ -2,13 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use huntcore_broadcast::BroadcastLimits;
+use huntcore_broadcast::{
+    BroadcastLimits, Class, Cursor, FeedVersion, Layouts, Next, RoundLayout, Start,
+};
 use huntcore_model::{
     Batch, BatchBuilder, ClaimRecord, ControlRecord, Epoch, Hash32, HuntConfig, HuntCreated,
-    HuntId, HuntNumber, PlayerId, PlayerNumber, Record, RoundNumber, RoundOpened, RoundSchedule,
-    Salt, Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
+    HuntId, HuntNumber, PlayerId, PlayerNumber, Position, Record, RoundNumber, RoundOpened,
+    RoundSchedule, Salt, Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
 };
-use huntcore_wire::{HuntStateName, LiveRound, LiveState, LiveTile};
+use huntcore_wire::{CellText, HuntStateName, Interest, LiveForm, LiveRound, LiveState, LiveTile};
 
 pub(crate) const HUNT: HuntNumber = HuntNumber::new(0);
 const START_MS: u64 = 1_000;
@@ -194,6 +196,15 @@ impl World {
         self.claims.len()
     }
 
+    /// All rounds that were ever written.
+    pub(crate) fn opened(&self) -> Vec<RoundOpened> {
+        let opened = self.control.iter().filter_map(|record| match record {
+            ControlRecord::RoundOpened(opened) => Some(opened.clone()),
+            _ => None,
+        });
+        opened.collect()
+    }
+
     /// The fold of the whole log, written down as plainly as possible.
     pub(crate) fn expected(&self, limits: &BroadcastLimits) -> Expected {
         let shard_times = self.shards.shards().map(|shard| {
@@ -297,19 +308,116 @@ impl World {
     }
 }
 
+/// The cells of the areas that rounds' tiles lie in.
+pub(crate) const AREAS: u32 = 4;
+const AREA_RESOLUTION: u32 = 5;
+
+/// A cell of each area.
+pub(crate) fn area(number: u32) -> CellText {
+    cell(AREA_RESOLUTION, &[number % AREA_SIDE])
+}
+
+/// A cell within an area, which holds some of the area's tiles.
+pub(crate) fn block(number: u32) -> CellText {
+    cell(
+        AREA_RESOLUTION + 1,
+        &[number % AREA_SIDE, number / AREAS % AREA_SIDE],
+    )
+}
+
+const AREA_SIDE: u32 = 6;
+
+/// Where a round's tiles are: in other places each round.
+pub(crate) fn layout(opened: &RoundOpened) -> RoundLayout {
+    let round = u32::try_from(opened.round.get()).expect("few rounds");
+    let place = |tile: u32| {
+        let digits = [
+            (tile + round) % AREAS,
+            tile % AREA_SIDE,
+            tile / AREA_SIDE % AREA_SIDE,
+        ];
+        cell(AREA_RESOLUTION + 2, &digits).get()
+    };
+    (0..opened.tiles).map(place).collect()
+}
+
+/// The H3 cell of that resolution in base cell 10 with these last digits.
+fn cell(resolution: u32, digits: &[u32]) -> CellText {
+    let shift = |at: u32| 3 * (15 - at);
+    let first = resolution + 1 - u32::try_from(digits.len()).expect("few");
+    let mut index = 1 << 59 | u64::from(resolution) << 52 | 10 << 45;
+    index |= (1 << shift(resolution)) - 1;
+    for (at, &digit) in (first..).zip(digits) {
+        index |= u64::from(digit) << shift(at);
+    }
+    let cell = CellText::new(index);
+    assert!(cell.exists(), "{index:x}");
+    cell
+}
+
+/// How those read a feed who hear everything, in JSON.
+pub(crate) trait ReadAll {
+    fn start(&self, resume: Option<&Position>) -> Start;
+    fn next(&self, cursor: &Cursor, merge_over: usize) -> Next;
+}
+
+impl ReadAll for FeedVersion {
+    fn start(&self, resume: Option<&Position>) -> Start {
+        let class = Class::everything(LiveForm::Json);
+        let start = self.of(&class, &Layouts::default()).start(resume);
+        start.expect("no layout is needed")
+    }
+
+    fn next(&self, cursor: &Cursor, merge_over: usize) -> Next {
+        let class = Class::everything(LiveForm::Json);
+        self.of(&class, &Layouts::default())
+            .next(cursor, merge_over)
+    }
+}
+
 /// What a client should know in the end.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Expected {
     pub(crate) state: Option<HuntStateName>,
     pub(crate) oldest: RoundNumber,
     pub(crate) rounds: BTreeMap<RoundNumber, LiveRound>,
 }
 
+impl Expected {
+    /// The same for whoever hears of this much only.
+    pub(crate) fn within(&self, interest: &Interest, layouts: &[RoundOpened]) -> Self {
+        let mut within = self.clone();
+        match interest {
+            Interest::Everything => {}
+            Interest::Boards(_) => {
+                within.rounds.clear();
+                within.oldest = RoundNumber::FIRST;
+            }
+            Interest::Cells(cells) => {
+                for opened in layouts {
+                    let Some(round) = within.rounds.get_mut(&opened.round) else {
+                        continue;
+                    };
+                    let layout = layout(opened);
+                    round.claims.retain(|tile, _| {
+                        cells.contains(CellText::new(layout[tile.get() as usize]))
+                    });
+                }
+            }
+        }
+        within
+    }
+}
+
 impl From<&LiveState> for Expected {
     fn from(state: &LiveState) -> Self {
         Self {
             state: state.state,
-            oldest: state.oldest(),
+            // Whoever sees no rounds does not hear which ones are left behind.
+            oldest: match state.interest.shows_rounds() {
+                true => state.oldest(),
+                false => RoundNumber::FIRST,
+            },
             rounds: state.rounds.clone(),
         }
     }

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use huntcore_broadcast::{Cursor, FeedVersion, Next};
+use huntcore_broadcast::{Class, Cursor, FeedVersion, Layouts, Next};
 use huntcore_model::{HuntId, HuntNumber};
-use huntcore_wire::PositionText;
+use huntcore_wire::{LiveForm, PositionText};
 
 use super::frames::{Kind, push_header};
 use crate::backend::View;
@@ -162,8 +162,10 @@ impl Hunt {
         if let Some((_, way)) = self.ways.iter().find(|(from, _)| from == cursor) {
             return Some(way.clone());
         }
-        let (messages, end) = match self.feed.as_ref()?.next(cursor, merge_over) {
-            Next::Wait => return None,
+        let (class, layouts) = (Class::everything(LiveForm::Json), Layouts::default());
+        let feed = self.feed.as_ref()?.of(&class, &layouts);
+        let (messages, end) = match feed.next(cursor, merge_over) {
+            Next::Wait | Next::NoLayout => return None,
             Next::Messages { messages, cursor } | Next::Snapshot { messages, cursor } => {
                 (messages, cursor)
             }
@@ -189,7 +191,9 @@ impl Hunt {
 
 /// How a socket begins that has seen `resume`.
 pub(super) fn begin(feed: &FeedVersion, resume: Option<&huntcore_model::Position>) -> Beginning {
-    let start = feed.start(resume);
+    let (class, layouts) = (Class::everything(LiveForm::Json), Layouts::default());
+    let start = feed.of(&class, &layouts).start(resume);
+    let start = start.expect("no layout is needed");
     Beginning {
         resumed: start.resumed,
         resume: start.resume,
