@@ -144,6 +144,10 @@ problem_kinds! {
     HuntState = 409 "hunt-state" "the hunt's state does not allow this",
     /// The same event id and player, but another event.
     EventConflict = 409 "event-conflict" "an event of this id and player exists and differs",
+    /// The log goes back less far than a follower asks for.
+    LogTrimmed = 410 "log-trimmed" "the log no longer goes back so far",
+    /// The log ends before where a follower stands.
+    LogAhead = 409 "log-ahead" "the log does not go so far",
     /// The body is longer than allowed.
     TooLarge = 413 "too-large" "the request is too large",
     /// The path or query is longer than allowed.
