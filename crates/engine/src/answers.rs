@@ -18,6 +18,7 @@ pub(crate) const ROUND_ANSWERS_MIN: usize = 16;
 pub(crate) struct ClosedRound {
     pub(crate) ordinal: ClosedOrdinal,
     pub(crate) key: RoundKey,
+    /// When nobody could win in it any more.
     pub(crate) closed_at: TimeMicros,
     pub(crate) tiles: u32,
     pub(crate) claims: SealedClaims,
@@ -47,7 +48,7 @@ impl Answers {
         self.keep(ClosedRound {
             ordinal,
             key: round.key,
-            closed_at: round.closes_at,
+            closed_at: round.over_at,
             tiles: round.tiles,
             claims: round.claims.sealed(),
         });
@@ -117,6 +118,7 @@ mod tests {
             key: (HuntNumber::new(0), RoundNumber::new(round)),
             opens_at: TimeMicros::ZERO,
             closes_at,
+            over_at: closes_at,
             tiles: 100,
             kept_expired: false,
             points: None,

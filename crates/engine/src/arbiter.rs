@@ -151,6 +151,10 @@ impl Arbiter {
         } else {
             self.heartbeat.note_hunt(hunt, self.tail.time);
         }
+        if hunt.closed_at.is_some() {
+            // What was won is kept like that of any closed round, and within the same limits.
+            self.open.end_all(hunt.number, self.now);
+        }
     }
 
     /// Takes note of the times of all hunts and rounds, of which it knows none yet.
@@ -312,7 +316,7 @@ impl Arbiter {
     /// is due: it is called for every batch.
     pub(crate) fn pass_time(&mut self) {
         let now = self.tail.time;
-        while let Some(round) = self.open.take_closed(now) {
+        while let Some(round) = self.open.take_over(now) {
             if round.claims.len() > 0 {
                 self.answers.close(self.closed_next, round);
                 self.closed_next = self.closed_next.next();

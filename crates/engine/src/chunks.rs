@@ -99,6 +99,15 @@ impl<T: Copy> Chunks<T> {
         }
     }
 
+    /// Adds as many items as there are, at once.
+    pub(crate) fn extend(&mut self, items: impl ExactSizeIterator<Item = T>) {
+        if items.len() == CHUNK_ITEMS && self.last.get().is_empty() {
+            self.full.push(items.collect());
+        } else {
+            items.for_each(|item| self.push(item));
+        }
+    }
+
     /// What is there now, for as long as somebody wants it.
     pub(crate) fn show(&mut self) -> ShownChunks<T> {
         ShownChunks {
@@ -124,8 +133,13 @@ impl<T: Copy> Chunks<T> {
 
 impl<T> ShownChunks<T> {
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
-        let full = self.full.iter().flat_map(|chunk| chunk.iter());
-        full.chain(self.last.iter())
+        self.chunks().flatten()
+    }
+
+    /// All items in order, in full chunks but for the last.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[T]> {
+        let full = self.full.iter().map(AsRef::as_ref);
+        full.chain([self.last.as_slice()])
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -156,6 +170,14 @@ mod tests {
             assert!(shown.iter().copied().eq(0..length));
         }
         assert!(chunks.iter().copied().eq(0..chunks.len()));
+        let mut again = Chunks::default();
+        again.push(0);
+        // In one go where a chunk begins, and item by item elsewhere.
+        for (from, to) in [(1, CHUNK_ITEMS), (CHUNK_ITEMS, 2 * CHUNK_ITEMS), (0, 0)] {
+            again.extend(from..to);
+        }
+        again.extend(2 * CHUNK_ITEMS..chunks.len());
+        assert!(again.iter().eq(chunks.iter()));
         let (length, sealed) = (chunks.len(), chunks.sealed());
         assert!(
             sealed

@@ -47,7 +47,7 @@ impl Claim {
     #[inline]
     pub(crate) fn held(&self, first: Sequence) -> Held {
         Held {
-            sequence: first.advanced(self.place >> TILE_BITS),
+            sequence: first.advanced(self.records()),
             tile: self.tile(),
             player: self.player,
             points: self.points,
@@ -58,7 +58,40 @@ impl Claim {
         let tile = self.place & u64::from(TILES_MAX - 1);
         TileIndex::new(u32::try_from(tile).expect("20 bits"))
     }
+
+    /// How many records after the round's first claim.
+    #[inline]
+    const fn records(&self) -> u64 {
+        self.place >> TILE_BITS
+    }
+
+    /// As it stands in snapshots, which is how it lies in memory: reading it back costs little
+    /// more than a copy.
+    #[inline]
+    pub(crate) fn row(&self) -> Row {
+        let row = u128::from(self.place)
+            | u128::from(self.player.get()) << 64
+            | u128::from(self.points) << 96;
+        row.to_le_bytes()
+    }
+
+    #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "takes the row's fields apart"
+    )]
+    pub(crate) const fn of_row(row: &Row) -> Self {
+        let row = u128::from_le_bytes(*row);
+        Self {
+            place: row as u64,
+            player: PlayerNumber::new((row >> 64) as u32),
+            points: (row >> 96) as u32,
+        }
+    }
 }
+
+/// A claim in a snapshot.
+pub(crate) type Row = [u8; size_of::<Claim>()];
 
 /// The claims of an open round.
 #[derive(Debug, Default)]
@@ -117,6 +150,49 @@ impl OpenClaims {
         true
     }
 
+    /// Claims of a round with `tiles` tiles, the first of which had this sequence, to be filled
+    /// with rows.
+    pub(crate) fn stored(first: Sequence, tiles: u32) -> Self {
+        Self {
+            first,
+            claims: Chunks::default(),
+            claim_by_tile: vec![0; tiles as usize].into_boxed_slice(),
+        }
+    }
+
+    /// Adds claims from a snapshot; `false` if not all of them are ones that the round can have
+    /// next, and then what it holds is worth nothing.
+    pub(crate) fn append(&mut self, rows: &[Row], known: &Known) -> bool {
+        let mut place = u32::try_from(self.claims.len()).unwrap_or(u32::MAX);
+        let mut records_min = match place.checked_sub(1) {
+            Some(last) => self
+                .claims
+                .get(last as usize)
+                .map_or(0, |last| last.records() + 1),
+            None => 0,
+        };
+        for row in rows {
+            let claim = Claim::of_row(row);
+            let Some(by_tile) = self.claim_by_tile.get_mut(claim.tile().get() as usize) else {
+                return false;
+            };
+            let is_first = place > 0 || claim.records() == 0;
+            let in_order = is_first && claim.records() >= records_min;
+            if !in_order || *by_tile != 0 || claim.player.get() >= known.players {
+                return false;
+            }
+            records_min = claim.records() + 1;
+            place += 1;
+            *by_tile = place;
+        }
+        let end = self.first.get().checked_add(records_min);
+        if end.is_none_or(|end| end > known.sequence_end.get()) {
+            return false;
+        }
+        self.claims.extend(rows.iter().map(Claim::of_row));
+        true
+    }
+
     pub(crate) fn show(&mut self) -> ShownClaims {
         ShownClaims {
             first: self.first,
@@ -139,6 +215,15 @@ impl OpenClaims {
             index,
         }
     }
+}
+
+/// What is known when a snapshot is read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Known {
+    /// How many numbers of players there are.
+    pub(crate) players: u32,
+    /// Where the stream ends.
+    pub(crate) sequence_end: Sequence,
 }
 
 /// A closed round's index by tile is kept if it has at most so many tiles for each claim,
@@ -186,10 +271,13 @@ impl SealedClaims {
         self.claims.iter().map(|chunk| chunk.len()).sum()
     }
 
+    pub(crate) fn first(&self) -> Sequence {
+        self.first
+    }
+
     /// All claims in the order of sequences.
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Held> {
-        let claims = self.claims.iter().flat_map(|chunk| chunk.iter());
-        claims.map(|claim| claim.held(self.first))
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[Claim]> {
+        self.claims.iter().map(AsRef::as_ref)
     }
 
     pub(crate) fn get(&self, tile: TileIndex) -> Option<Held> {
@@ -224,8 +312,13 @@ impl ShownClaims {
         self.claims.len()
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Held> {
-        self.claims.iter().map(|claim| claim.held(self.first))
+    pub(crate) fn first(&self) -> Sequence {
+        self.first
+    }
+
+    /// All claims in the order of sequences.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &[Claim]> {
+        self.claims.chunks()
     }
 }
 
@@ -276,6 +369,55 @@ mod tests {
             assert!(known.clone().all(|held| held.tile.get() % step == 0));
             assert_eq!(known.count(), sealed.len());
         }
+    }
+
+    #[test]
+    fn rows_make_the_same_claims_again_and_others_are_refused() {
+        let known = Known {
+            players: 7,
+            sequence_end: Sequence::new(1_000 + 9_000 * 3),
+        };
+        let mut claims = claimed(9_000, 1);
+        let rows: Vec<Row> = claims.claims.iter().map(Claim::row).collect();
+        for chunk_rows in [crate::chunks::CHUNK_ITEMS, 1_000] {
+            let mut again = OpenClaims::stored(Sequence::new(1_000), 9_000);
+            assert!(
+                rows.chunks(chunk_rows)
+                    .all(|rows| again.append(rows, &known))
+            );
+            assert!(
+                again
+                    .show()
+                    .chunks()
+                    .flatten()
+                    .eq(claims.show().chunks().flatten())
+            );
+            let places = |claims: &OpenClaims, tile| claims.place(TileIndex::new(tile));
+            assert!((0..9_000).all(|tile| places(&again, tile) == places(&claims, tile)));
+        }
+        let refused = |rows: &[Row], known: &Known, tiles: u32| {
+            let mut claims = OpenClaims::stored(Sequence::new(1_000), tiles);
+            !claims.append(rows, known)
+        };
+        let (few, late) = (&rows[..10], &rows[1..10]);
+        assert!(!refused(few, &known, 9_000) && refused(late, &known, 9_000));
+        assert!(refused(&[rows[0], rows[0]], &known, 9_000), "a tile twice");
+        assert!(
+            refused(&[rows[0], rows[2], rows[1]], &known, 9_000),
+            "out of order"
+        );
+        assert!(refused(few, &known, 8), "no such tile");
+        let fewer = Known {
+            players: 6,
+            ..known
+        };
+        assert!(refused(&rows, &fewer, 9_000), "no such player");
+        let sequence_end = Sequence::new(known.sequence_end.get() - 3);
+        let earlier = Known {
+            sequence_end,
+            ..known
+        };
+        assert!(refused(&rows, &earlier, 9_000), "not in the log yet");
     }
 
     #[test]

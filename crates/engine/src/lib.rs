@@ -30,6 +30,6 @@ pub use exchange::{ClosedOrdinal, Decided, EventRef, EventVerdict, Term};
 pub use fold::ApplyError;
 pub use huntcore_model::AttemptRef;
 pub use limits::EngineLimits;
-pub use restore::RestoreError;
+pub use restore::{Increment, IncrementScope, RestoreError, Restoring};
 pub use rounds::{RoundDue, RoundFacts, SeedDue};
 pub use snapshot::ArbiterSnapshot;

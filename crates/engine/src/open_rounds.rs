@@ -17,6 +17,8 @@ pub(crate) struct OpenRound {
     pub(crate) key: RoundKey,
     pub(crate) opens_at: TimeMicros,
     pub(crate) closes_at: TimeMicros,
+    /// From when on nobody can win in it any more: when its window or its hunt closes.
+    pub(crate) over_at: TimeMicros,
     pub(crate) tiles: u32,
     /// It passed before it was announced, and stays passed.
     pub(crate) kept_expired: bool,
@@ -43,6 +45,7 @@ impl OpenRound {
             key: (opened.hunt, opened.round),
             opens_at: opened.schedule.opens_at,
             closes_at: opened.schedule.closes_at,
+            over_at: opened.schedule.closes_at,
             tiles: opened.tiles.min(TILES_MAX),
             kept_expired,
             points: None,
@@ -79,7 +82,7 @@ pub(crate) struct RoundPlace(u32);
 pub(crate) struct OpenRounds {
     rounds: Vec<OpenRound>,
     places: HashMap<RoundKey, u32>,
-    by_closing: BTreeSet<(TimeMicros, RoundKey)>,
+    by_end: BTreeSet<(TimeMicros, RoundKey)>,
 }
 
 impl OpenRounds {
@@ -105,17 +108,27 @@ impl OpenRounds {
         }
         let place = u32::try_from(self.rounds.len()).expect("as many as have been announced");
         self.places.insert(round.key, place);
-        self.by_closing.insert((round.closes_at, round.key));
+        self.by_end.insert((round.over_at, round.key));
         self.rounds.push(round);
     }
 
-    /// Takes out the first round, by closing, hunt and number, whose window `now` has passed.
-    pub(crate) fn take_closed(&mut self, now: TimeMicros) -> Option<OpenRound> {
-        let &(closes_at, key) = self.by_closing.first()?;
-        if closes_at > now {
+    /// Ends all rounds of a hunt that has closed, at `now` if their windows have not passed.
+    pub(crate) fn end_all(&mut self, hunt: HuntNumber, now: TimeMicros) {
+        let of_hunt = |round: &&mut OpenRound| round.key.0 == hunt && round.over_at > now;
+        for round in self.rounds.iter_mut().filter(of_hunt) {
+            self.by_end.remove(&(round.over_at, round.key));
+            round.over_at = now;
+            self.by_end.insert((now, round.key));
+        }
+    }
+
+    /// Takes out the first round, by its end, hunt and number, that is over at `now`.
+    pub(crate) fn take_over(&mut self, now: TimeMicros) -> Option<OpenRound> {
+        let &(over_at, key) = self.by_end.first()?;
+        if over_at > now {
             return None;
         }
-        self.by_closing.pop_first();
+        self.by_end.pop_first();
         let place = self.places.remove(&key).expect("each round has its place");
         let closed = self.rounds.swap_remove(place as usize);
         if let Some(moved) = self.rounds.get(place as usize) {
@@ -194,9 +207,9 @@ mod tests {
         for (hunt, round, closes_ms) in [(1, 1, 30), (0, 1, 20), (0, 2, 10), (1, 2, 20)] {
             rounds.add(OpenRound::announced(&opened(hunt, round, closes_ms), false));
         }
-        assert!(rounds.take_closed(TimeMicros::from_millis(9)).is_none());
+        assert!(rounds.take_over(TimeMicros::from_millis(9)).is_none());
         let mut taken = Vec::new();
-        while let Some(round) = rounds.take_closed(TimeMicros::from_millis(20)) {
+        while let Some(round) = rounds.take_over(TimeMicros::from_millis(20)) {
             taken.push((round.key.0.get(), round.key.1.get()));
             for round in rounds.iter() {
                 let place = rounds.find(round.key).expect("it is there");
@@ -205,5 +218,14 @@ mod tests {
         }
         assert_eq!(taken, [(0, 2), (0, 1), (1, 2)]);
         assert_eq!(rounds.iter().count(), 1);
+        // Of the last round the hunt closes before the window does.
+        rounds.end_all(HuntNumber::new(0), TimeMicros::from_millis(21));
+        assert!(rounds.take_over(TimeMicros::from_millis(29)).is_none());
+        rounds.end_all(HuntNumber::new(1), TimeMicros::from_millis(25));
+        assert!(rounds.take_over(TimeMicros::from_millis(24)).is_none());
+        let last = rounds.take_over(TimeMicros::from_millis(25));
+        let last = last.expect("its hunt has closed");
+        assert_eq!(last.closes_at, TimeMicros::from_millis(30));
+        assert!(rounds.take_over(TimeMicros::MAX).is_none());
     }
 }

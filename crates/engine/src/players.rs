@@ -120,6 +120,37 @@ impl Players {
         PlayerNumber::new(number)
     }
 
+    /// Takes over the ids of the next numbers, at most a chunk of them, whose lengths and bytes
+    /// these are; `false` if they are no ids, and then nothing has changed. They are not found
+    /// yet: call [`Self::index`] after the last.
+    pub(crate) fn append_all(&mut self, lengths: &[u8], ids: Vec<u8>) -> bool {
+        let mut starts = Vec::with_capacity(CHUNK_ITEMS + 1);
+        starts.push(0);
+        let mut end = 0;
+        for &length in lengths {
+            end += u32::from(length);
+            starts.push(end);
+        }
+        let is_fresh = self.last.get().len() == 0 && lengths.len() <= CHUNK_ITEMS;
+        let text = std::str::from_utf8(&ids).unwrap_or_default();
+        let is_text = text.len() == end as usize && text.len() == ids.len();
+        let longest = lengths.iter().max().copied().unwrap_or(0);
+        let is_text = is_text && usize::from(longest) <= PlayerId::BYTES_MAX;
+        let whole = starts
+            .iter()
+            .all(|&start| text.is_char_boundary(start as usize));
+        if !is_fresh || !is_text || !whole {
+            return false;
+        }
+        let chunk = IdChunk { starts, ids };
+        if chunk.len() == CHUNK_ITEMS {
+            self.full.push(Arc::new(chunk));
+        } else {
+            self.last = Last::Own(chunk);
+        }
+        true
+    }
+
     /// Makes all ids be found: one table after another, so that each stays in the cache while
     /// it is filled.
     pub(crate) fn index(&mut self) {
@@ -180,6 +211,18 @@ impl IdChunk {
         self.starts.push(end);
     }
 
+    /// How long each id is; an erased player's has no bytes.
+    pub(crate) fn lengths(&self) -> impl Iterator<Item = u8> {
+        let ends = self.starts.iter().skip(1);
+        let lengths = std::iter::zip(&self.starts, ends).map(|(start, end)| end - start);
+        lengths.map(|length| u8::try_from(length).expect("ids are short"))
+    }
+
+    /// The ids end to end.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.ids
+    }
+
     #[inline]
     fn id(&self, index: usize) -> &[u8] {
         &self.ids[self.starts[index] as usize..self.starts[index + 1] as usize]
@@ -202,10 +245,10 @@ impl ShownPlayers {
         self.full.len() * CHUNK_ITEMS + self.last.len()
     }
 
-    /// Every id in the order of numbers; an erased player's is empty.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = &[u8]> {
+    /// All ids in the order of numbers, in full chunks but for the last.
+    pub(crate) fn chunks(&self) -> impl Iterator<Item = &IdChunk> {
         let chunks = self.full.iter().chain([&self.last]);
-        chunks.flat_map(|chunk| (0..chunk.len()).map(|index| chunk.id(index)))
+        chunks.map(AsRef::as_ref)
     }
 }
 
@@ -239,9 +282,9 @@ mod tests {
         }
         let shown = players.show();
         let mut again = Players::new(8);
-        for id in shown.ids() {
-            let id = std::str::from_utf8(id).expect("as it was given");
-            again.append((!id.is_empty()).then_some(id));
+        for chunk in shown.chunks() {
+            let lengths: Vec<u8> = chunk.lengths().collect();
+            assert!(again.append_all(&lengths, chunk.bytes().to_vec()));
         }
         again.index();
         players.insert(Some("later"));
@@ -257,9 +300,39 @@ mod tests {
         assert_eq!((players.find(""), again.find("")), (None, None));
         assert_eq!(again.insert(Some("later")), PlayerNumber::new(10_000));
         assert_eq!(players.text(PlayerNumber::new(10_001)), None);
-        let ids: Vec<_> = shown.ids().collect();
+        let ids = shown
+            .chunks()
+            .flat_map(|chunk| (0..chunk.len()).map(|index| chunk.id(index)));
+        let ids: Vec<_> = ids.collect();
         assert_eq!((ids.len(), shown.count()), (10_000, 10_000));
         assert_eq!(ids[9_999], b"player 9999");
         assert!(ids[erased as usize].is_empty());
+    }
+
+    #[test]
+    fn bytes_that_are_no_ids_are_not_taken_over() {
+        let mut players = Players::new(7);
+        let refused: [(&[u8], &[u8]); 4] = [
+            (&[3, 2], b"adabob"),
+            (&[3, 4], b"adabob"),
+            (&[2], &[0xff, 0xfe]),
+            // Cut within a character.
+            (&[1, 1], "é".as_bytes()),
+        ];
+        for (lengths, ids) in refused {
+            assert!(!players.append_all(lengths, ids.to_vec()), "{lengths:?}");
+            assert_eq!(players.count(), 0);
+        }
+        assert!(players.append_all(&[3, 0, 2], "adaé".as_bytes().to_vec()));
+        assert!(
+            !players.append_all(&[1], b"x".to_vec()),
+            "behind a chunk that is not full"
+        );
+        players.index();
+        assert_eq!(players.find("é"), Some(PlayerNumber::new(2)));
+        assert_eq!(
+            (players.count(), players.text(PlayerNumber::new(1))),
+            (3, None)
+        );
     }
 }

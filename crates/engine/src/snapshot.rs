@@ -12,11 +12,13 @@ use std::io::{self, Write};
 use std::ops::Range;
 use std::sync::Arc;
 
-use huntcore_model::{Catalog, HuntNumber, RoundNumber, ShardId, SnapshotWriter, Tail, TimeMicros};
+use huntcore_model::{
+    Catalog, HuntNumber, RoundNumber, Sequence, ShardId, SnapshotWriter, Tail, TimeMicros,
+};
 
 use crate::answers::ClosedRound;
 use crate::arbiter::Arbiter;
-use crate::claims::Held;
+use crate::claims::Claim;
 use crate::events::{EventFact, SealedBucket, ShownBucket};
 use crate::exchange::ClosedOrdinal;
 use crate::open_rounds::{OpenRound, ShownRound};
@@ -27,7 +29,9 @@ pub(crate) const ARBITER_MAGIC: [u8; 4] = *b"HCAR";
 /// What an increment of closed rounds and events starts with.
 pub(crate) const ANSWERS_MAGIC: [u8; 4] = *b"HCAN";
 /// The format of both.
-pub(crate) const ARBITER_VERSION: u16 = 1;
+pub(crate) const ARBITER_VERSION: u16 = 2;
+/// The first format: each id, and each claim's numbers, one after another. Still read.
+pub(crate) const ARBITER_VERSION_MIN: u16 = 1;
 
 /// An arbiter's state, for another thread to write.
 #[derive(Debug)]
@@ -142,10 +146,7 @@ impl ArbiterSnapshot {
             out.number(first.get())?;
             out.number(last.get())?;
         }
-        out.number(self.players.count() as u64)?;
-        for id in self.players.ids() {
-            out.bytes(id)?;
-        }
+        write_players(&self.players, &mut out)?;
         let mut open: Vec<_> = self.open.iter().collect();
         open.sort_unstable_by_key(|round| round.key);
         out.number(open.len() as u64)?;
@@ -156,7 +157,8 @@ impl ArbiterSnapshot {
             out.number(round.closes_at.get())?;
             out.number(u64::from(round.tiles))?;
             out.number(u64::from(round.kept_expired))?;
-            write_claims(round.claims.len(), round.claims.iter(), &mut out)?;
+            let claims = &round.claims;
+            write_claims(claims.first(), claims.len(), claims.chunks(), &mut out)?;
         }
         out.number(self.closed.end.get())?;
         for kept in [self.rounds_kept, self.buckets_kept] {
@@ -182,7 +184,8 @@ impl ArbiterSnapshot {
             out.number(closed.key.1.get())?;
             out.number(closed.closed_at.get())?;
             out.number(u64::from(closed.tiles))?;
-            write_claims(closed.claims.len(), closed.claims.iter(), &mut out)?;
+            let claims = &closed.claims;
+            write_claims(claims.first(), claims.len(), claims.chunks(), &mut out)?;
         }
         out.number(self.buckets.len() as u64)?;
         for sealed in &self.buckets {
@@ -201,20 +204,36 @@ pub(crate) fn write_tail<W: Write>(tail: &Tail, out: &mut SnapshotWriter<W>) -> 
     out.number(tail.time.get())
 }
 
-/// Writes claims in the order of sequences, each relative to the one before.
-fn write_claims<W: Write>(
+/// Writes ids in chunks: their lengths, then their bytes.
+fn write_players<W: Write>(players: &ShownPlayers, out: &mut SnapshotWriter<W>) -> io::Result<()> {
+    out.number(players.count() as u64)?;
+    let mut lengths = Vec::new();
+    for chunk in players.chunks() {
+        lengths.clear();
+        lengths.extend(chunk.lengths());
+        out.raw(&lengths)?;
+        out.raw(chunk.bytes())?;
+    }
+    Ok(())
+}
+
+/// Writes how many claims there are, the first one's sequence, and all of them as rows in the
+/// order of sequences.
+fn write_claims<'a, W: Write>(
+    first: Sequence,
     count: usize,
-    claims: impl Iterator<Item = Held>,
+    chunks: impl Iterator<Item = &'a [Claim]>,
     out: &mut SnapshotWriter<W>,
 ) -> io::Result<()> {
     out.number(count as u64)?;
-    let mut before = 0;
-    for claim in claims {
-        out.number(claim.sequence.get() - before)?;
-        out.number(u64::from(claim.tile.get()))?;
-        out.number(u64::from(claim.player.get()))?;
-        out.number(u64::from(claim.points))?;
-        before = claim.sequence.get();
+    out.number(first.get())?;
+    let mut rows: Vec<u8> = Vec::new();
+    for chunk in chunks {
+        rows.clear();
+        for claim in chunk {
+            rows.extend_from_slice(&claim.row());
+        }
+        out.raw(&rows)?;
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Reading what [`SnapshotWriter`](crate::SnapshotWriter) wrote, or what claims to be that.
 
 use std::io::{self, Read};
+use std::ops::RangeInclusive;
 
 use crate::SnapshotError;
 use crate::codec::read_number;
@@ -13,6 +14,7 @@ use crate::snapshot::{BLOCK_BYTES_MAX, CRC_BYTES, LENGTH_BYTES, block_crc};
 #[derive(Debug)]
 pub struct SnapshotReader<R> {
     input: R,
+    version: u16,
     seed: u32,
     blocks: u64,
     read_bytes: u64,
@@ -24,8 +26,18 @@ pub struct SnapshotReader<R> {
 impl<R: Read> SnapshotReader<R> {
     /// Reads the start of a snapshot that must be of this kind and version.
     pub fn new(input: R, magic: [u8; 4], version: u16) -> Result<Self, SnapshotError> {
+        Self::of_versions(input, magic, version..=version)
+    }
+
+    /// Reads the start of a snapshot that must be of this kind and one of these versions.
+    pub fn of_versions(
+        input: R,
+        magic: [u8; 4],
+        versions: RangeInclusive<u16>,
+    ) -> Result<Self, SnapshotError> {
         let mut reader = Self {
             input,
+            version: 0,
             seed: 0,
             blocks: 0,
             read_bytes: 0,
@@ -42,15 +54,21 @@ impl<R: Read> SnapshotReader<R> {
                 expected: magic,
             });
         }
-        let found_version = u16::from_le_bytes([low, high]);
-        if found_version != version {
+        reader.version = u16::from_le_bytes([low, high]);
+        if !versions.contains(&reader.version) {
             return Err(SnapshotError::Version {
-                found: found_version,
-                expected: version,
+                found: reader.version,
+                expected: *versions.end(),
             });
         }
         reader.seed = crc32c::crc32c(&found);
         Ok(reader)
+    }
+
+    /// The version that it was written in.
+    #[must_use]
+    pub const fn version(&self) -> u16 {
+        self.version
     }
 
     /// Reads an unsigned number.
@@ -68,7 +86,7 @@ impl<R: Read> SnapshotReader<R> {
     fn number_across(&mut self, field: &'static str) -> Result<u64, SnapshotError> {
         let mut bytes = [0; 10];
         for length in 1..=bytes.len() {
-            self.raw_into(&mut bytes[length - 1..length])?;
+            self.raw(&mut bytes[length - 1..length])?;
             if bytes[length - 1] & 0x80 == 0 {
                 return match read_number(&bytes[..length]) {
                     Some((number, _)) => Ok(number),
@@ -106,7 +124,7 @@ impl<R: Read> SnapshotReader<R> {
     /// Reads `N` bytes.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], SnapshotError> {
         let mut bytes = [0; N];
-        self.raw_into(&mut bytes)?;
+        self.raw(&mut bytes)?;
         Ok(bytes)
     }
 
@@ -168,7 +186,8 @@ impl<R: Read> SnapshotReader<R> {
         }
     }
 
-    fn raw_into(&mut self, mut out: &mut [u8]) -> Result<(), SnapshotError> {
+    /// Reads as many bytes as `out` has room for.
+    pub fn raw(&mut self, mut out: &mut [u8]) -> Result<(), SnapshotError> {
         while !out.is_empty() {
             if self.offset == self.block.len() {
                 self.next_block()?;

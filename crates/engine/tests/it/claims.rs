@@ -1,6 +1,6 @@
 //! What an attempt is answered, and for how long.
 
-use huntcore_engine::EngineLimits;
+use huntcore_engine::{ClosedOrdinal, EngineLimits};
 use huntcore_model::{
     AttemptList, AttemptRef, BATCH_BYTES_MAX, ControlRecord, Outcome, OutcomeKind, RoundNumber,
     TileIndex, TimeMicros,
@@ -242,6 +242,36 @@ fn answers_are_kept_for_their_time_and_are_expired_then() {
     desk.finish();
     for player in ["ada", "bo"] {
         assert_eq!(desk.attempt(63_200, 1, 0, player), Outcome::Expired);
+    }
+}
+
+#[test]
+fn what_was_won_in_a_hunt_that_closed_counts_as_answers_at_once() {
+    let limits = EngineLimits {
+        answers_max: 32,
+        ..EngineLimits::default()
+    };
+    let mut desk = Desk::new(limits);
+    for round in 1..=3 {
+        desk.open(-500, round);
+    }
+    let won = desk.attempt(2_010, 3, 0, "ada");
+    for round in 1..=2 {
+        desk.attempt(2_020, round, 0, "ada");
+    }
+    let open = desk.arbiter.snapshot(ClosedOrdinal::ZERO);
+    assert!(open.has_no_answers());
+    let (hunt, closed_at) = (HUNT, at(2_100));
+    desk.copy(2_100, &ControlRecord::HuntClosed { hunt, closed_at });
+    let closed = desk.arbiter.snapshot(ClosedOrdinal::ZERO);
+    assert!(!closed.has_no_answers());
+    // There is room for two rounds, which count as 16 each: the first has gone.
+    for restarts in 0..2 {
+        assert_eq!(desk.attempt(2_200, 3, 0, "ada"), won, "{restarts}");
+        assert_eq!(desk.attempt(2_200, 2, 0, "bo").kind(), OutcomeKind::Taken);
+        assert_eq!(desk.attempt(2_200, 1, 0, "ada"), Outcome::Expired);
+        assert_eq!(desk.attempt(2_200, 3, 1, "ada"), Outcome::Expired);
+        desk.restart();
     }
 }
 

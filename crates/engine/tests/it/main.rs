@@ -7,6 +7,7 @@ mod configs;
 mod control_sim;
 mod desk;
 mod events;
+mod first_format;
 mod naive;
 mod naive_hunts;
 mod replay;

@@ -101,6 +101,8 @@ pub(crate) struct Naive {
     events: BTreeMap<(HuntNumber, String, String), Seen>,
     values: BTreeSet<RoundKey>,
     kept_expired: BTreeSet<RoundKey>,
+    /// When this shard heard that a hunt has closed.
+    closed: BTreeMap<HuntNumber, Micros>,
     pub(crate) storage_full: bool,
     batch: Vec<Written>,
 }
@@ -121,6 +123,7 @@ impl Naive {
             events: BTreeMap::new(),
             values: BTreeSet::new(),
             kept_expired: BTreeSet::new(),
+            closed: BTreeMap::new(),
             storage_full: false,
             batch: Vec::new(),
         }
@@ -177,6 +180,9 @@ impl Naive {
                 self.kept_expired
                     .extend(run.map(|round| (hunt, RoundNumber::new(round))));
             }
+        }
+        if let ControlRecord::HuntClosed { hunt, .. } = record {
+            self.closed.insert(*hunt, self.now);
         }
         self.hunts.fold(at, record);
         self.batch.push(Written::Control(at, record.clone()));
@@ -345,7 +351,9 @@ impl Naive {
     }
 
     fn closes(&self, (hunt, round): RoundKey) -> Micros {
-        self.hunts.get(hunt).expect("claimed").announced[&round.get()].1
+        let closes = self.hunts.get(hunt).expect("claimed").announced[&round.get()].1;
+        let closed = self.closed.get(&hunt).copied();
+        closed.map_or(closes, |closed| closes.min(closed))
     }
 
     fn oldest_closed(&self) -> Option<(Micros, RoundKey)> {

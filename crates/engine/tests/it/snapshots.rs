@@ -12,7 +12,7 @@ use crate::stream::Stream;
 
 const SECRET: [u8; 32] = [9; 32];
 
-fn restore(base: &[u8], answers: &[&[u8]]) -> Result<Arbiter, RestoreError> {
+pub(crate) fn restore(base: &[u8], answers: &[&[u8]]) -> Result<Arbiter, RestoreError> {
     Arbiter::restore(
         EngineLimits::default(),
         SECRET,
@@ -22,7 +22,7 @@ fn restore(base: &[u8], answers: &[&[u8]]) -> Result<Arbiter, RestoreError> {
 }
 
 /// A desk with open and closed rounds, and with score events old and new.
-fn desk() -> Desk {
+pub(crate) fn desk() -> Desk {
     let limits = EngineLimits {
         event_horizon_ms: 24_000,
         ..EngineLimits::default()
@@ -171,7 +171,12 @@ fn every_flipped_bit_of_a_controller_s_snapshot_is_found() {
 
 /// Bytes with good checksums, so that it is the values that are looked at.
 fn checked(magic: [u8; 4], payload: &[u8]) -> Vec<u8> {
-    let mut writer = SnapshotWriter::new(Vec::new(), magic, 1).expect("memory");
+    checked_in(2, magic, payload)
+}
+
+/// The same in a version of the format.
+pub(crate) fn checked_in(version: u16, magic: [u8; 4], payload: &[u8]) -> Vec<u8> {
+    let mut writer = SnapshotWriter::new(Vec::new(), magic, version).expect("memory");
     writer.raw(payload).expect("memory");
     writer.finish().expect("memory")
 }
@@ -232,5 +237,7 @@ proptest! {
         let mut desk = desk();
         let (base, _) = state(&mut desk.arbiter);
         prop_assert!(restore(&base, &[&checked(*b"HCAN", &answers)]).is_err());
+        prop_assert!(restore(&base, &[&checked_in(1, *b"HCAN", &answers)]).is_err());
+        prop_assert!(restore(&checked_in(1, *b"HCAR", &garbage), &[]).is_err());
     }
 }
