@@ -1,5 +1,6 @@
 //! Messages from outside: protobuf beside another implementation, and streams of anything.
 
+mod definition;
 mod live_forms;
 mod messages;
 mod proto;

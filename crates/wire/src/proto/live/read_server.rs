@@ -302,7 +302,7 @@ fn read_board(message: &[u8]) -> Result<BoardMessage, ProtoFault> {
     Ok(BoardMessage {
         server_time,
         board: present(board, "board")?,
-        window: window.unwrap_or(BoardWindow::WHOLE_HUNT),
+        window: present(window, "window")?,
         position: seen,
         players,
         entries,
