@@ -1,0 +1,436 @@
+/**
+ * Messages as binary frames of protobuf: subprotocol `huntcore.v1.proto`.
+ *
+ * Written by hand for the few messages there are, straight into the types of messages.ts; the
+ * server publishes their definition at `/huntcore.v1.proto`, and a test holds the two together.
+ */
+import type {
+  Board,
+  BoardEntry,
+  BoardName,
+  BoardWindow,
+  ClientMessage,
+  HuntState,
+  Interest,
+  RevealedSeed,
+  RoundInfo,
+  ServerMessage,
+  SnapshotRound,
+  TileClaim,
+} from '../messages.ts';
+import { MalformedError } from '../reading.ts';
+import type { Form } from './form.ts';
+import { Reader, Writer } from './protobuf.ts';
+
+export const proto: Form = {
+  protocol: 'huntcore.v1.proto',
+  encode(message) {
+    const [field, body] = message.type === 'subscribe' ? [1, writeSubscribe(message)] : [2, writeClaim(message)];
+    return new Writer().message(field, body).finish();
+  },
+  decode(frame) {
+    if (typeof frame === 'string') throw new MalformedError('a text frame among binary frames');
+    const reader = new Reader(frame);
+    const field = reader.field();
+    if (field === 0) throw new MalformedError('an empty message');
+    const body = reader.message();
+    if (reader.field() !== 0) throw new MalformedError('two messages in one frame');
+    return READERS[field]?.(body) ?? null;
+  },
+};
+
+/** By the field of `ServerMessage`. */
+const READERS: Readonly<Record<number, (reader: Reader) => ServerMessage | null>> = {
+  1: readSubscribed,
+  2: readRound,
+  3: readDelta,
+  4: readSnapshot,
+  5: readBoardMessage,
+  6: readRank,
+  7: readOutcome,
+  8: readError,
+};
+
+// Index 0 stands for a field left out. A number is never used again for another name.
+const BOARDS: readonly (BoardName | undefined)[] = [undefined, 'total', 'best', 'second'];
+const STATES: readonly (HuntState | undefined)[] = [undefined, 'scheduled', 'running', 'paused', 'ended', 'closed'];
+const OUTCOMES: readonly (string | undefined)[] = [
+  undefined,
+  'won',
+  'taken',
+  'expired',
+  'not-yet-open',
+  'unknown-tile',
+  'unknown-hunt',
+  'hunt-paused',
+  'rate-limited',
+  'overloaded',
+  'storage-full',
+  'outcome-unknown',
+  'invalid',
+];
+
+// --- What clients send -----------------------------------------------------------------
+
+function writeSubscribe({ resume, interest, ownRank }: ClientMessage & { readonly type: 'subscribe' }): Writer {
+  const writer = new Writer();
+  if (resume !== undefined) writer.bytes(1, base64urlBytes(resume));
+  if (interest !== undefined && interest !== 'everything') writer.message(2, writeInterest(interest));
+  if (ownRank !== undefined) writer.unsigned(3, BOARDS.indexOf(ownRank));
+  return writer;
+}
+
+function writeInterest(interest: Exclude<Interest, 'everything'>): Writer {
+  return 'cells' in interest
+    ? new Writer().message(1, new Writer().hexNumbers(1, interest.cells))
+    : new Writer().message(2, new Writer().numbers(1, interest.boards.map((board) => BOARDS.indexOf(board))));
+}
+
+function writeClaim({ id, round, tile, answer }: ClientMessage & { readonly type: 'claim' }): Writer {
+  const writer = new Writer().text(1, id).unsigned(2, round).unsigned(3, tile);
+  return answer === undefined ? writer : writer.text(4, answer);
+}
+
+// --- What servers send -----------------------------------------------------------------
+
+function readSubscribed(reader: Reader): ServerMessage {
+  let [serverTimeMs, hunt, player, resumed] = [0, '', null as string | null, false];
+  let [tick, resume, tickMs] = [0, '', 0];
+  let interest: Interest = 'everything';
+  let ownRank: BoardName | null = null;
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: hunt = reader.text(); break;
+      case 3: player = reader.text(); break;
+      case 4: resumed = reader.flag(); break;
+      case 5: tick = reader.unsigned(); break;
+      case 6: resume = position(reader); break;
+      case 7: tickMs = reader.unsigned(); break;
+      case 8: interest = readInterest(reader.message()); break;
+      case 9: ownRank = BOARDS[reader.unsigned()] ?? null; break;
+      default: reader.skip();
+    }
+  }
+  return { type: 'subscribed', serverTimeMs, hunt, player, resumed, tick, resume, tickMs, interest, ownRank };
+}
+
+function readInterest(reader: Reader): Interest {
+  let interest: Interest | null = null;
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: interest = { cells: readList(reader.message(), (list) => list.hexNumbers()) }; break;
+      case 2: {
+        const boards = readList(reader.message(), (list) => list.numbers());
+        interest = { boards: boards.map((board) => BOARDS[board]).filter((board) => board !== undefined) };
+        break;
+      }
+      default: reader.skip();
+    }
+  }
+  // One that this version does not know is not to pass for everything.
+  return interest ?? missing('interest');
+}
+
+/** A message that is nothing but a list in its field 1. */
+function readList<Item>(reader: Reader, items: (reader: Reader) => Iterable<Item>): Item[] {
+  const list: Item[] = [];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) list.push(...items(reader));
+    else reader.skip();
+  }
+  return list;
+}
+
+function readRound(reader: Reader): ServerMessage {
+  let [serverTimeMs, hunt] = [0, ''];
+  const info = new RoundFields();
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) serverTimeMs = reader.unsigned();
+    else if (field === 2) hunt = reader.text();
+    else if (!info.read(field - 2, reader)) reader.skip();
+  }
+  return { type: 'round', serverTimeMs, hunt, ...info.finish() };
+}
+
+/** The fields that all messages about a round have, in the same order. */
+class RoundFields {
+  #round = 0;
+  #configVersion = 0;
+  #map: string | null = null;
+  #commitment: string | null = null;
+  #layout: string | null = null;
+  #tiles = 0;
+  #opensAtMs = 0;
+  #closesAtMs = 0;
+
+  /** False if it is none of them. */
+  read(index: number, reader: Reader): boolean {
+    switch (index) {
+      case 1: this.#round = reader.unsigned(); return true;
+      case 2: this.#configVersion = reader.unsigned(); return true;
+      case 3: this.#map = hash(reader); return true;
+      case 4: this.#commitment = hash(reader); return true;
+      case 5: this.#layout = hash(reader); return true;
+      case 6: this.#tiles = reader.unsigned(); return true;
+      case 7: this.#opensAtMs = reader.unsigned(); return true;
+      case 8: this.#closesAtMs = reader.unsigned(); return true;
+      default: return false;
+    }
+  }
+
+  finish(): RoundInfo {
+    return {
+      round: this.#round,
+      configVersion: this.#configVersion,
+      map: this.#map ?? missing('map'),
+      commitment: this.#commitment ?? missing('commitment'),
+      layout: this.#layout ?? missing('layout'),
+      tiles: this.#tiles,
+      opensAtMs: this.#opensAtMs,
+      closesAtMs: this.#closesAtMs,
+    };
+  }
+}
+
+/** Claims travel as columns. An erased player is the empty text. */
+class Columns {
+  readonly tiles: number[] = [];
+  readonly points: number[] = [];
+  readonly players: string[] = [];
+
+  claims(): TileClaim[] {
+    const { tiles, points, players } = this;
+    sameLength('points', points, tiles);
+    sameLength('players', players, tiles);
+    return tiles.map((tile, index) => ({ tile, player: players[index] || null, points: points[index] as number }));
+  }
+}
+
+function readDelta(reader: Reader): ServerMessage {
+  let [serverTimeMs, tick, fromTick, resume, oldest] = [0, 0, null as number | null, '', 0];
+  const [rounds, columns]: [number[], Columns] = [[], new Columns()];
+  const [closed, seeds]: [number[], RevealedSeed[]] = [[], []];
+  let state: HuntState | null = null;
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: tick = reader.unsigned(); break;
+      case 3: fromTick = reader.unsigned(); break;
+      case 4: resume = position(reader); break;
+      case 5: oldest = reader.unsigned(); break;
+      case 6: append(rounds, reader); break;
+      case 7: append(columns.tiles, reader); break;
+      case 8: append(columns.points, reader); break;
+      case 9: columns.players.push(reader.text()); break;
+      case 10: append(closed, reader); break;
+      case 11: seeds.push(readSeed(reader.message())); break;
+      case 12: state = STATES[reader.unsigned()] ?? null; break;
+      default: reader.skip();
+    }
+  }
+  sameLength('rounds', rounds, columns.tiles);
+  const claims = columns.claims().map((claim, index) => ({ round: oldest + (rounds[index] as number), ...claim }));
+  return { type: 'delta', serverTimeMs, tick, fromTick, resume, oldest, claims, closed, seeds, state };
+}
+
+function readSeed(reader: Reader): RevealedSeed {
+  let [round, seed] = [0, null as string | null];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) round = reader.unsigned();
+    else if (field === 2) seed = hash(reader);
+    else reader.skip();
+  }
+  return { round, seed: seed ?? missing('seed') };
+}
+
+function readSnapshot(reader: Reader): ServerMessage {
+  let [serverTimeMs, tick, resume, hunt, oldest] = [0, 0, '', '', 0];
+  let state: HuntState | null = null;
+  const rounds: SnapshotRound[] = [];
+  let board: Board | null = null;
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: tick = reader.unsigned(); break;
+      case 3: resume = position(reader); break;
+      case 4: hunt = reader.text(); break;
+      case 5: state = STATES[reader.unsigned()] ?? null; break;
+      case 6: oldest = reader.unsigned(); break;
+      case 7: rounds.push(readSnapshotRound(reader.message())); break;
+      case 8: board = readBoard(reader.message()).board; break;
+      default: reader.skip();
+    }
+  }
+  return { type: 'snapshot', serverTimeMs, tick, resume, hunt, state, oldest, rounds, board };
+}
+
+function readSnapshotRound(reader: Reader): SnapshotRound {
+  const info = new RoundFields();
+  const columns = new Columns();
+  let [closed, seed] = [false, null as string | null];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 9: closed = reader.flag(); break;
+      case 10: seed = hash(reader); break;
+      case 11: append(columns.tiles, reader); break;
+      case 12: append(columns.points, reader); break;
+      case 13: columns.players.push(reader.text()); break;
+      default: if (!info.read(field, reader)) reader.skip();
+    }
+  }
+  return { ...info.finish(), closed, seed, claims: columns.claims() };
+}
+
+function readBoardMessage(reader: Reader): ServerMessage | null {
+  const { serverTimeMs, board } = readBoard(reader);
+  return board === null ? null : { type: 'board', serverTimeMs, ...board };
+}
+
+/** `board` is `null` for one that this version does not know. */
+function readBoard(reader: Reader): { readonly serverTimeMs: number; readonly board: Board | null } {
+  let [serverTimeMs, name, seen, players] = [0, null as BoardName | null, '', 0];
+  let window: BoardWindow = { startMs: null, endMs: null, final: false };
+  const entries: BoardEntry[] = [];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: name = BOARDS[reader.unsigned()] ?? null; break;
+      case 3: window = readWindow(reader.message()); break;
+      case 4: seen = position(reader); break;
+      case 5: players = reader.unsigned(); break;
+      case 6: entries.push(readEntry(reader.message())); break;
+      default: reader.skip();
+    }
+  }
+  return { serverTimeMs, board: name === null ? null : { board: name, window, position: seen, players, entries } };
+}
+
+function readWindow(reader: Reader): BoardWindow {
+  let [startMs, endMs, final] = [null as number | null, null as number | null, false];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) startMs = reader.unsigned();
+    else if (field === 2) endMs = reader.unsigned();
+    else if (field === 3) final = reader.flag();
+    else reader.skip();
+  }
+  return { startMs, endMs, final };
+}
+
+function readEntry(reader: Reader): BoardEntry {
+  let [rank, player, score] = [0, '', 0];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) rank = reader.unsigned();
+    else if (field === 2) player = reader.text();
+    else if (field === 3) score = reader.signed();
+    else reader.skip();
+  }
+  return { rank, player, score };
+}
+
+function readRank(reader: Reader): ServerMessage | null {
+  let [serverTimeMs, board, player] = [0, null as BoardName | null, ''];
+  let [rank, score, players, seen] = [null as number | null, null as number | null, 0, ''];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: board = BOARDS[reader.unsigned()] ?? null; break;
+      case 3: player = reader.text(); break;
+      case 4: rank = reader.unsigned(); break;
+      case 5: score = reader.signed(); break;
+      case 6: players = reader.unsigned(); break;
+      case 7: seen = position(reader); break;
+      default: reader.skip();
+    }
+  }
+  return board === null ? null : { type: 'rank', serverTimeMs, board, player, rank, score, players, position: seen };
+}
+
+function readOutcome(reader: Reader): ServerMessage {
+  let [serverTimeMs, id, outcome, round, tile] = [0, '', '', 0, 0];
+  let [points, won, winnerPosition] = [null as number | null, null as string | null, null as string | null];
+  let [retryAfterMs, detail] = [null as number | null, null as string | null];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: id = reader.text(); break;
+      case 3: {
+        const number = reader.unsigned();
+        outcome = OUTCOMES[number] ?? `unrecognised-${number}`;
+        break;
+      }
+      case 4: round = reader.unsigned(); break;
+      case 5: tile = reader.unsigned(); break;
+      case 6: won = readReceipt(reader.message()); break;
+      case 7: points = reader.unsigned(); break;
+      case 8: winnerPosition = position(reader); break;
+      case 9: retryAfterMs = reader.unsigned(); break;
+      case 10: detail = reader.text(); break;
+      default: reader.skip();
+    }
+  }
+  return {
+    type: 'outcome', serverTimeMs, id, outcome, round, tile, points, position: won, winnerPosition, retryAfterMs, detail,
+  };
+}
+
+function readReceipt(reader: Reader): string {
+  let found = '';
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) found = position(reader);
+    else reader.skip();
+  }
+  return found;
+}
+
+function readError(reader: Reader): ServerMessage {
+  let [serverTimeMs, id, code, detail] = [0, null as string | null, '', ''];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: serverTimeMs = reader.unsigned(); break;
+      case 2: id = reader.text(); break;
+      case 3: code = reader.text(); break;
+      case 4: detail = reader.text(); break;
+      default: reader.skip();
+    }
+  }
+  return { type: 'error', serverTimeMs, id, code, detail };
+}
+
+// --- Values that have another form in JSON ----------------------------------------------
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+function hash(reader: Reader): string {
+  const bytes = reader.bytes();
+  if (bytes.length !== 32) throw new MalformedError(`a hash of ${bytes.length} bytes`);
+  let text = '';
+  for (const byte of bytes) text += HEX[byte];
+  return text;
+}
+
+function position(reader: Reader): string {
+  const bytes = reader.bytes();
+  let binary = '';
+  for (const byte of bytes) binary += String.fromCharCode(byte);
+  return btoa(binary).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+}
+
+function base64urlBytes(text: string): Uint8Array {
+  const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
+  return Uint8Array.from(binary, (character) => character.charCodeAt(0));
+}
+
+function append(column: number[], reader: Reader): void {
+  for (const value of reader.numbers()) column.push(value);
+}
+
+function sameLength(name: string, column: readonly unknown[], tiles: readonly unknown[]): void {
+  if (column.length !== tiles.length) {
+    throw new MalformedError(`a column of ${column.length} ${name} beside one of ${tiles.length} tiles`);
+  }
+}
+
+function missing(name: string): never {
+  throw new MalformedError(`no ${name}`);
+}
