@@ -6,9 +6,15 @@
 mod autoscale;
 mod component;
 mod cpu;
+mod plan;
 mod work;
 
 pub use autoscale::{Autoscaler, LEAD_S, Policy, Reason, Recommendation, Sample, Trend};
 pub use component::{Component, Part, UnknownComponent};
 pub use cpu::{CpuAccount, SharedTime, ThreadTime};
+pub use plan::{
+    ArbiterCosts, BoardsCosts, Bound, BroadcastCosts, CostsError, Door, EdgeCosts, Group,
+    GroupName, Item, Limit, LogCosts, Machine, Money, Plan, Prices, Sensitivity, SinkCosts,
+    UnitCosts, Workload, WorkloadError, sensitivities,
+};
 pub use work::{Work, WorkMeter};
