@@ -15,6 +15,7 @@ mod claim_reader;
 mod claim_writer;
 mod claims;
 mod close;
+mod cloud_event;
 mod events;
 mod guests;
 mod hunts;
@@ -45,6 +46,7 @@ pub use claims::{
     retry_after_ms,
 };
 pub use close::CloseCode;
+pub use cloud_event::{CloudEvent, CloudEventType, DataContentType, SpecVersion};
 pub use events::{EVENTS_MAX, EventFault, EventRequest, EventsAnswer, RefusedEvent};
 pub use guests::{GuestAnswer, GuestRequest};
 pub use hunts::{

@@ -2,9 +2,14 @@
 
 use std::borrow::Cow;
 
+use huntcore_model::RoundNumber;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
-use crate::{ClientMessage, MessageError, ServerMessage, Timestamp};
+use crate::{
+    ClientMessage, DeltaMessage, HuntStateName, LiveSeed, MessageError, PositionText,
+    ServerMessage, Timestamp,
+};
 
 impl ClientMessage {
     /// Reads a text frame.
@@ -62,6 +67,21 @@ impl ServerMessage {
         }
     }
 
+    pub(crate) fn from_json_without_claims(text: &str) -> Result<Self, MessageError> {
+        if text.starts_with(r#"{"type":"delta","#) {
+            let delta: DeltaWithoutClaims =
+                serde_json::from_str(text).map_err(MessageError::Json)?;
+            return Ok(Self::Delta(delta.into()));
+        }
+        Self::from_json(text).map(|message| match message {
+            Self::Delta(mut delta) => {
+                delta.claims = Vec::new();
+                Self::Delta(delta)
+            }
+            other => other,
+        })
+    }
+
     /// Writes a text frame.
     #[must_use]
     pub fn to_json(&self) -> String {
@@ -85,14 +105,47 @@ impl ServerMessage {
     }
 }
 
+/// A delta, read without its longest part.
+#[derive(Deserialize)]
+struct DeltaWithoutClaims {
+    server_time: Timestamp,
+    tick: u64,
+    from_tick: Option<u64>,
+    resume: PositionText,
+    oldest: RoundNumber,
+    #[serde(rename = "claims")]
+    _claims: IgnoredAny,
+    #[serde(default)]
+    closed: Vec<RoundNumber>,
+    #[serde(default)]
+    seeds: Vec<LiveSeed>,
+    state: Option<HuntStateName>,
+}
+
+impl From<DeltaWithoutClaims> for DeltaMessage {
+    fn from(delta: DeltaWithoutClaims) -> Self {
+        Self {
+            server_time: delta.server_time,
+            tick: delta.tick,
+            from_tick: delta.from_tick,
+            resume: delta.resume,
+            oldest: delta.oldest,
+            claims: Vec::new(),
+            closed: delta.closed,
+            seeds: delta.seeds,
+            state: delta.state,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use huntcore_model::{HuntId, Outcome, PlayerId, RoundNumber, TileIndex, TimeMicros};
+    use huntcore_model::{HuntId, Outcome, PlayerId, TileIndex, TimeMicros};
 
     use super::*;
     use crate::{
-        BoardMessage, BoardName, BoardWindow, ClaimMessage, DeltaMessage, HuntStateName, LiveClaim,
-        OutcomeMessage, PositionText, SnapshotMessage, SubscribeMessage,
+        BoardMessage, BoardName, BoardWindow, ClaimMessage, LiveClaim, OutcomeMessage,
+        SnapshotMessage, SubscribeMessage,
     };
 
     fn message() -> BoardMessage {

@@ -1,16 +1,15 @@
 //! The socket's two hot messages without an allocation: a claim read with its id borrowed, and
 //! an outcome written straight into a buffer.
 //!
-//! They are shortcuts and decide nothing: whatever [`ClaimText::read`] does not take goes to
-//! [`crate::ClientMessage::from_json`], and an outcome's bytes are those of
-//! [`crate::OutcomeMessage`].
+//! They are shortcuts and decide nothing: whatever [`ClaimText::read`] and
+//! [`ClaimText::read_proto`] do not take goes to [`crate::ClientMessage::decode`], and an
+//! outcome's bytes are those of [`crate::OutcomeMessage`].
 
 use huntcore_model::{Outcome, OutcomeKind, PositionAfter, RoundNumber, TileIndex, TimeMicros};
 use serde::Deserialize;
 
 use crate::claims::{ANSWER_BYTES_MAX, retry_after_ms};
-use crate::proto::decode_claim_text;
-use crate::{CLAIM_ID_BYTES_MAX, ClaimMessage};
+use crate::{CLAIM_ID_BYTES_MAX, ClaimMessage, Timestamp, proto};
 
 /// A claim as it stands in its text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,12 +25,12 @@ pub struct ClaimText<'a> {
 /// What came of a claim, about to be written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutcomeText<'a> {
-    claim: ClaimText<'a>,
-    kind: OutcomeKind,
-    receipt: Option<PositionAfter>,
-    points: Option<u32>,
-    winner: Option<PositionAfter>,
-    retry_after_ms: Option<u64>,
+    pub(crate) claim: ClaimText<'a>,
+    pub(crate) kind: OutcomeKind,
+    pub(crate) receipt: Option<PositionAfter>,
+    pub(crate) points: Option<u32>,
+    pub(crate) winner: Option<PositionAfter>,
+    pub(crate) retry_after_ms: Option<u64>,
 }
 
 impl<'a> ClaimText<'a> {
@@ -66,14 +65,12 @@ impl<'a> ClaimText<'a> {
             tile: fields.tile,
         })
     }
-}
 
-impl<'a> ClaimText<'a> {
     /// Reads a claim in protobuf. `None` says nothing against the message: it may be another one.
     #[inline]
     #[must_use]
     pub fn read_proto(message: &'a [u8]) -> Option<Self> {
-        decode_claim_text(message)
+        proto::decode_claim_text(message)
     }
 }
 
@@ -132,7 +129,12 @@ impl<'a> OutcomeText<'a> {
         self.kind
     }
 
-    /// Appends the message. `server_time` is the text of a [`crate::Timestamp`], which one
+    /// Appends the message in protobuf.
+    pub fn write_proto(&self, server_time: Timestamp, out: &mut Vec<u8>) {
+        proto::put_outcome_text(out, server_time, self);
+    }
+
+    /// Appends the message in JSON. `server_time` is the text of a [`Timestamp`], which one
     /// moment's outcomes share.
     pub fn write(&self, server_time: &str, out: &mut Vec<u8>) {
         out.extend_from_slice(br#"{"type":"outcome","server_time":""#);
@@ -173,7 +175,7 @@ mod tests {
     use huntcore_model::{Sequence, ShardId};
 
     use super::*;
-    use crate::{ClientMessage, OutcomeMessage, ServerMessage, Timestamp};
+    use crate::{ClientMessage, LiveForm, OutcomeMessage, ServerMessage};
 
     #[test]
     fn what_is_read_is_what_the_long_way_reads() {
@@ -218,10 +220,45 @@ mod tests {
         }
     }
 
+    fn assert_bytes(text: &OutcomeText<'_>, message: OutcomeMessage, now: TimeMicros) {
+        let message = ServerMessage::Outcome(message);
+        let mut written = Vec::new();
+        text.write(&Timestamp::from(now).to_string(), &mut written);
+        assert_eq!(String::from_utf8_lossy(&written), message.to_json());
+        written.clear();
+        text.write_proto(now.into(), &mut written);
+        assert_eq!(written, message.encode(LiveForm::Proto));
+    }
+
+    #[test]
+    fn a_claim_in_protobuf_is_read_as_the_long_way_reads_it() {
+        let claim = |id: &str, answer: Option<usize>| ClaimMessage {
+            id: id.to_owned(),
+            round: RoundNumber::new(u64::MAX),
+            tile: TileIndex::new(7),
+            answer: answer.map(|length| "x".repeat(length)),
+        };
+        for claim in [claim("c1", None), claim(&"ü".repeat(32), Some(256))] {
+            let bytes = ClientMessage::Claim(claim.clone()).encode(LiveForm::Proto);
+            assert_eq!(ClaimText::read_proto(&bytes), Some((&claim).into()));
+        }
+        for bad in [
+            claim("", None),
+            claim(&"x".repeat(65), None),
+            claim("c1", Some(257)),
+        ] {
+            let bytes = ClientMessage::Claim(bad).encode(LiveForm::Proto);
+            assert_eq!(ClaimText::read_proto(&bytes), None);
+            assert!(ClientMessage::decode(LiveForm::Proto, &bytes).is_err());
+        }
+        let subscribe = ClientMessage::Subscribe(crate::SubscribeMessage::default());
+        let bytes = subscribe.encode(LiveForm::Proto);
+        assert_eq!(ClaimText::read_proto(&bytes), None);
+    }
+
     #[test]
     fn an_outcome_has_the_bytes_of_its_message() {
         let now = TimeMicros::from_millis(1_700_000_000_123);
-        let time = Timestamp::from(now).to_string();
         let (shard, sequence) = (ShardId::new(300), Sequence::new(1 << 40));
         let outcomes = [
             Outcome::Won {
@@ -241,7 +278,13 @@ mod tests {
             Outcome::StorageFull,
             Outcome::OutcomeUnknown,
         ];
-        for id in ["c1", "ü \"\\\u{1}\n</script>", "🐙"] {
+        // The last one makes a message whose length has two bytes.
+        for id in [
+            "c1",
+            "ü \"\\\u{1}\n</script>",
+            "🐙",
+            &"x".repeat(CLAIM_ID_BYTES_MAX),
+        ] {
             let claim = ClaimMessage {
                 id: id.to_owned(),
                 round: RoundNumber::new(u64::MAX),
@@ -249,25 +292,17 @@ mod tests {
                 answer: None,
             };
             for outcome in &outcomes {
-                let mut written = Vec::new();
-                OutcomeText::of_outcome((&claim).into(), outcome, now).write(&time, &mut written);
+                let text = OutcomeText::of_outcome((&claim).into(), outcome, now);
                 let message = OutcomeMessage::of_outcome(claim.clone(), outcome, now);
-                assert_eq!(
-                    String::from_utf8_lossy(&written),
-                    ServerMessage::Outcome(message).to_json()
-                );
+                assert_bytes(&text, message, now);
             }
             let kind = OutcomeKind::RateLimited;
-            let mut written = Vec::new();
-            OutcomeText::refused((&claim).into(), kind, Some(20)).write(&time, &mut written);
+            let text = OutcomeText::refused((&claim).into(), kind, Some(20));
             let message = OutcomeMessage {
                 retry_after_ms: Some(20),
-                ..OutcomeMessage::refused(claim, kind, now)
+                ..OutcomeMessage::refused(claim.clone(), kind, now)
             };
-            assert_eq!(
-                String::from_utf8_lossy(&written),
-                ServerMessage::Outcome(message).to_json()
-            );
+            assert_bytes(&text, message, now);
         }
     }
 }

@@ -23,4 +23,16 @@ proptest! {
             prop_assert_eq!(&ServerMessage::decode(form, &bytes).expect("its own"), &message);
         }
     }
+
+    #[test]
+    fn a_message_without_claims_is_otherwise_the_same(message in server_message()) {
+        let mut expected = message.clone();
+        if let ServerMessage::Delta(delta) = &mut expected {
+            delta.claims.clear();
+        }
+        for form in LiveForm::ALL {
+            let read = ServerMessage::decode_without_claims(form, &message.encode(form));
+            prop_assert_eq!(&read.expect("its own"), &expected);
+        }
+    }
 }

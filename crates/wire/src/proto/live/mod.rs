@@ -7,7 +7,7 @@ mod write;
 
 pub(crate) use read_client::{decode_claim_text, decode_client_message};
 pub(crate) use read_server::decode_server_message;
-pub(crate) use write::{encode_client_message, encode_server_message};
+pub(crate) use write::{encode_client_message, encode_server_message, put_outcome_text};
 
 use super::ProtoFault;
 use super::fields::{Fields, Value};

@@ -1,7 +1,7 @@
 //! The socket's messages, written.
 
 use bytes::Bytes;
-use huntcore_model::{Hash32, PlayerId};
+use huntcore_model::{Hash32, PlayerId, PositionAfter};
 
 use super::super::fields::number_bytes;
 use super::super::item::number_of;
@@ -9,8 +9,8 @@ use super::super::writer::{Writer, zigzag};
 use super::names::{board_number, millis, position_bytes, state_number};
 use crate::{
     BoardEntry, BoardMessage, BoardName, BoardWindow, ClaimMessage, ClientMessage, DeltaMessage,
-    ErrorMessage, Interest, LiveSeed, OutcomeMessage, RankMessage, RoundMessage, ServerMessage,
-    SnapshotMessage, SnapshotRound, SubscribeMessage, SubscribedMessage,
+    ErrorMessage, Interest, LiveSeed, OutcomeMessage, OutcomeText, RankMessage, RoundMessage,
+    ServerMessage, SnapshotMessage, SnapshotRound, SubscribeMessage, SubscribedMessage, Timestamp,
 };
 
 /// Room for what stands before a message: its key and its length.
@@ -52,6 +52,25 @@ pub(crate) fn encode_server_message(message: &ServerMessage) -> Bytes {
         }
         ServerMessage::Error(message) => enclosed(8, 256, |writer| put_error(writer, message)),
     }
+}
+
+/// Appends an outcome's message.
+pub(crate) fn put_outcome_text(out: &mut Vec<u8>, server_time: Timestamp, text: &OutcomeText<'_>) {
+    let receipt = text.receipt.as_ref().map(PositionAfter::as_bytes);
+    let winner = text.winner.as_ref().map(PositionAfter::as_bytes);
+    Writer::new(out).message(7, |writer| {
+        writer.number(1, millis(server_time));
+        writer.bytes(2, text.claim.id.as_bytes());
+        writer.number(3, u64::from(number_of(text.kind)));
+        writer.number(4, text.claim.round.get());
+        writer.number(5, u64::from(text.claim.tile.get()));
+        if let Some(position) = receipt {
+            writer.message(6, |writer| writer.bytes(1, position));
+        }
+        writer.some_number(7, text.points.map(u64::from));
+        writer.some_bytes(8, winner);
+        writer.some_number(9, text.retry_after_ms);
+    });
 }
 
 /// The one field of a frame's message. Room for its head is left before it, so that long ones
