@@ -255,7 +255,7 @@ describe('protobuf to a server', () => {
 });
 
 function clientFields(written: Uint8Array): Fields {
-  return ClientFrame.toObject(ClientFrame.decode(written), { longs: String, enums: String });
+  return ClientFrame.toObject(ClientFrame.decode(written), { longs: String, enums: String, bytes: String });
 }
 
 function expected(message: ClientMessage): Fields {
