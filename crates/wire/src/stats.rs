@@ -59,12 +59,15 @@ pub struct ProjectionStats {
     pub lag_records: u64,
 }
 
-/// What a component of this process has cost and done, and what waits for it.
+/// What a part of a component of this process has cost and done, and what waits for it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ComponentStats {
-    /// Which one.
-    #[schema(examples("arbiter"))]
-    pub name: String,
+    /// Which component; empty for what belongs to none.
+    #[schema(examples("broadcast"))]
+    pub component: String,
+    /// Which part of it.
+    #[schema(examples("fan-out"))]
+    pub part: String,
     /// How many of it this process has: shards for the arbiter and the log.
     pub count: u32,
     /// CPU seconds that its threads took, by their own clocks; 0 where the system tells none.

@@ -12,6 +12,8 @@ use std::collections::VecDeque;
 
 pub use trend::Trend;
 
+use crate::{Part, UnitCosts};
+
 /// One look at a component.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Sample {
@@ -32,7 +34,7 @@ pub struct Sample {
 pub struct Policy {
     /// Messages a second that one can do. To begin with: what was found out since counts more.
     pub unit_rate: f64,
-    /// Whoever waits longer than this is waiting because there are too few.
+    /// Whoever waits longer than this is waiting because there are too few, if it goes on.
     pub lag_s_max: f64,
     /// The share of what one can do that is to be used.
     pub utilisation: f64,
@@ -51,6 +53,24 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// The usual, for a part of a process that has so many cores. Whatever has a thread of its
+    /// own in each shard, or one in each process, has one core.
+    #[must_use]
+    pub fn of(part: Part, costs: &UnitCosts, cores: u32) -> Self {
+        let one = costs.rate_of(part);
+        let all = one * f64::from(cores.max(1));
+        match part {
+            Part::Http | Part::Sockets => Self::new(all, 0.1),
+            // A change is sent to everybody before the next one.
+            Part::FanOut => Self::new(all, 0.1),
+            // A few syncs of a slow disk.
+            Part::Deciding | Part::Control | Part::Writing | Part::Keeping => Self::new(one, 0.1),
+            // Boards may be late, but not so late that a person sees it.
+            Part::Ranking | Part::Framing => Self::new(one, 0.25),
+            Part::Sinking | Part::Other => Self::new(one, 5.0),
+        }
+    }
+
     /// The usual, for a component of which one does `unit_rate` messages a second and whose
     /// messages should not wait longer than `lag_s_max`.
     #[must_use]
@@ -144,6 +164,8 @@ struct Seen {
     arriving: f64,
     trends: [Trend; 2],
     unit_rate: f64,
+    /// Messages have waited too long, and not only at this look.
+    is_behind: bool,
 }
 
 /// How fast a new measurement of what one can do replaces the old one.
@@ -152,6 +174,8 @@ const LEARNING: f64 = 0.5;
 const FORGETTING: f64 = 0.01;
 /// It is never taken to be less than this part of what is known beforehand.
 const UNIT_RATE_PART_MIN: f64 = 1.0 / 8.0;
+/// Those that do not keep up are at most this many times too few, as far as their lag can tell.
+const BEHIND_MAX: f64 = 2.0;
 /// More samples than this would be closer together than they tell anything.
 const SEEN_MAX: usize = 4_096;
 
@@ -204,6 +228,7 @@ impl Autoscaler {
             arriving,
             trends,
             unit_rate: self.unit_rate,
+            is_behind: was_behind && self.is_behind(lag_s),
         });
         let kept_since = at_s - self.policy.hold_s.max(self.policy.window_s);
         while self.seen.len() > SEEN_MAX
@@ -238,7 +263,7 @@ impl Autoscaler {
             .fold(needed, f64::max);
         let most = (f64::from(now.count.max(1)) * self.policy.step_max).max(1.0);
         let rate_expected = self.expected(now, lead_s);
-        let reason = if self.is_behind(now.lag_s) {
+        let reason = if now.is_behind {
             Reason::Behind
         } else if whole(wanted) > whole(needed) {
             Reason::Held
@@ -289,7 +314,14 @@ impl Autoscaler {
 
     fn needed(&self, seen: &Seen, lead_s: f64) -> f64 {
         let piled_up = seen.lag_messages as f64 / self.policy.drain_s;
-        (self.expected(seen, lead_s) + piled_up) / (seen.unit_rate * self.policy.utilisation)
+        let arriving = self.expected(seen, lead_s) + piled_up;
+        let needed = arriving / (seen.unit_rate * self.policy.utilisation);
+        // Not everything that takes time is a message that is counted.
+        let too_few = match seen.is_behind {
+            true => (seen.lag_s / self.policy.lag_s_max).min(BEHIND_MAX),
+            false => 0.0,
+        };
+        needed.max(too_few * f64::from(seen.count))
     }
 }
 

@@ -296,3 +296,27 @@ fn before_two_looks_as_many_are_recommended_as_there_are() {
     });
     assert_eq!(autoscaler.recommend(LEAD_S).reason.name(), "unknown");
 }
+
+#[test]
+fn what_is_behind_for_a_while_needs_more_whatever_is_counted() {
+    let mut autoscaler = Autoscaler::new(Policy::new(UNIT_RATE, LAG_S_MAX));
+    let mut look = |at_s: u64, lag_s| {
+        autoscaler.observe(Sample {
+            at_ms: at_s * 1_000,
+            count: 2,
+            done_total: at_s,
+            lag_messages: 0,
+            lag_s,
+        });
+        autoscaler.recommend(LEAD_S)
+    };
+    look(0, 0.01);
+    look(5, 0.01);
+    let hiccup = look(10, 0.3);
+    assert_eq!((hiccup.recommended, hiccup.reason.name()), (1, "steady"));
+    let behind = look(15, 0.3);
+    assert_eq!((behind.recommended, behind.reason.name()), (3, "behind"));
+    assert_eq!(look(20, 30.0).recommended, 4);
+    let after = look(25, 0.01);
+    assert_eq!((after.recommended, after.reason.name()), (4, "held"));
+}
