@@ -3,6 +3,8 @@
 use serde::de::Error;
 use serde::{Deserialize, Deserializer};
 
+use crate::{POSITION_TEXT_BYTES_MAX, PositionText};
+
 /// A text of `MIN` to `MAX` bytes.
 pub(crate) fn text<'de, D, const MIN: usize, const MAX: usize>(
     deserializer: D,
@@ -35,4 +37,13 @@ where
     );
     let text = Option::<Bounded<MIN, MAX>>::deserialize(deserializer)?;
     Ok(text.map(|text| text.0))
+}
+
+/// A position's text, or none.
+pub(crate) fn option_position<'de, D>(deserializer: D) -> Result<Option<PositionText>, D::Error>
+where
+    D: Deserializer<'de>,
+{
+    option_text::<_, 0, POSITION_TEXT_BYTES_MAX>(deserializer)
+        .map(|text| text.map(PositionText::new))
 }

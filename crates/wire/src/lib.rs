@@ -9,6 +9,7 @@
 //! default. Answers may grow: whoever reads one skips what it does not know.
 
 mod attempt;
+mod autoscale;
 mod boards;
 mod bounded;
 mod claim_reader;
@@ -35,6 +36,7 @@ mod text;
 mod time;
 
 pub use attempt::{ClaimFault, ClaimForRef, parse_claim_for};
+pub use autoscale::Autoscale;
 pub use boards::{
     BOARD_PAGE_MAX, BoardEntry, BoardName, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX,
     StandingQuery, StandingView, UnknownBoard,
@@ -60,7 +62,7 @@ pub use live::{
     ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound, SubscribeMessage,
     SubscribedMessage,
 };
-pub use live_form::{LIVE_PROTOCOL, LiveForm, MessageError};
+pub use live_form::{LIVE_PROTOCOL, LiveForm, MessageError, MessageSketch};
 pub use live_state::{LiveRound, LiveState, LiveTile};
 pub use live_text::{ClaimText, OutcomeText};
 pub use problem::{Problem, ProblemKind};

@@ -37,7 +37,11 @@ pub enum ClientMessage {
 pub struct SubscribeMessage {
     /// The last `resume` received, of any process, with the same interest; left out to start
     /// with a snapshot. Of a connection's first `subscribe` only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "bounded::option_position"
+    )]
     #[schema(value_type = Option<schema::Position>)]
     pub resume: Option<PositionText>,
     /// What of the hunt to hear; left out for all of it.

@@ -21,7 +21,7 @@ pub use item::{ClaimItemRef, decode_claim_item};
 pub(crate) use item::{put_item, put_outcome};
 pub(crate) use live::{
     decode_claim_text, decode_client_message, decode_server_message, encode_client_message,
-    encode_server_message, put_outcome_text,
+    encode_server_message, put_outcome_text, sketch_client_message,
 };
 
 /// The published definition of the messages.

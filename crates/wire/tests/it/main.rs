@@ -2,6 +2,7 @@
 
 mod definition;
 mod live_forms;
+mod live_limits;
 mod messages;
 mod proto;
 mod streams;

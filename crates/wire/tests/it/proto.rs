@@ -12,6 +12,7 @@ use huntcore_wire::proto::{
 use huntcore_wire::{ANSWER_BYTES_MAX, ClaimForRef, ClaimItem, ClaimStreamForm, put_outcome};
 use proptest::prelude::*;
 use prost::Message;
+use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_field};
 
 #[derive(Clone, PartialEq, Message)]
 struct ClaimFor {
@@ -59,7 +60,7 @@ fn expected(bytes: &[u8]) -> Option<ClaimForRef<'static>> {
         .is_none_or(|answer| answer.len() <= ANSWER_BYTES_MAX);
     HuntId::new(&claim.hunt).ok()?;
     PlayerId::new(&claim.player).ok()?;
-    limited.then_some(())?;
+    (limited && !has_wide_tile(bytes)).then_some(())?;
     Some(ClaimForRef {
         hunt: Cow::Owned(claim.hunt),
         round: RoundNumber::new(claim.round),
@@ -67,6 +68,21 @@ fn expected(bytes: &[u8]) -> Option<ClaimForRef<'static>> {
         player: Cow::Owned(claim.player),
         answer: claim.answer.map(Cow::Owned),
     })
+}
+
+/// Whether a tile beyond 32 bits stands anywhere in the message: of several, prost looks at the
+/// last one only.
+fn has_wide_tile(mut bytes: &[u8]) -> bool {
+    while let Ok((field, wire_type)) = decode_key(&mut bytes) {
+        if field == 3 && wire_type == WireType::Varint {
+            if decode_varint(&mut bytes).is_ok_and(|tile| tile > u64::from(u32::MAX)) {
+                return true;
+            }
+        } else if skip_field(wire_type, field, &mut bytes, DecodeContext::default()).is_err() {
+            return false;
+        }
+    }
+    false
 }
 
 fn claims() -> impl Strategy<Value = ClaimFor> {
@@ -154,6 +170,18 @@ proptest! {
     #[test]
     fn an_attempt_is_read_as_prost_reads_it(bytes in fields()) {
         prop_assert_eq!(decode_claim_for(&bytes).ok(), expected(&bytes));
+    }
+
+    #[test]
+    fn a_tile_beyond_32_bits_is_refused_wherever_it_stands(
+        claim in claims(),
+        later in 0..300_u64,
+    ) {
+        let wide = ClaimFor { tile: u64::from(u32::MAX) + 1, ..claim.clone() };
+        let narrow = ClaimFor { tile: later, ..claim };
+        let bytes = [wide.encode_to_vec(), narrow.encode_to_vec()].concat();
+        prop_assert!(decode_claim_for(&bytes).is_err());
+        prop_assert_eq!(expected(&bytes), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ mod read_client;
 mod read_server;
 mod write;
 
-pub(crate) use read_client::{decode_claim_text, decode_client_message};
+pub(crate) use read_client::{decode_claim_text, decode_client_message, sketch_client_message};
 pub(crate) use read_server::decode_server_message;
 pub(crate) use write::{encode_client_message, encode_server_message, put_outcome_text};
 

@@ -39,6 +39,20 @@ pub(crate) fn decode_claim_text(message: &[u8]) -> Option<ClaimText<'_>> {
     }
 }
 
+/// Whether a message was meant as a claim, and the claim's id, as far as either can be read.
+pub(crate) fn sketch_client_message(message: &[u8]) -> (bool, Option<&str>) {
+    let Ok(Some((2, Value::Bytes(claim)))) = Fields::of(message).next() else {
+        return (false, None);
+    };
+    let mut fields = Fields::of(claim);
+    while let Ok(Some((field, value))) = fields.next() {
+        if let (1, Ok(id)) = (field, value.text("id")) {
+            return (true, Some(id));
+        }
+    }
+    (true, None)
+}
+
 #[inline]
 fn read_claim(message: &[u8]) -> Result<(ClaimText<'_>, Option<&str>), ProtoFault> {
     let (mut id, mut round, mut tile, mut answer) = ("", 0, 0, None);
