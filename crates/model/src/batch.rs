@@ -125,6 +125,19 @@ pub enum BatchError {
     },
 }
 
+/// A record with the bytes it is stored as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRecord<'a> {
+    /// Its place in the stream.
+    pub sequence: Sequence,
+    /// What it says.
+    pub record: Record<'a>,
+    /// Its bytes in the batch's body, which the chain covers.
+    pub body: &'a [u8],
+    /// Its bytes in the personal part; empty for all but `player` records.
+    pub personal: &'a [u8],
+}
+
 /// A whole batch, checked, cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
@@ -299,14 +312,24 @@ impl Batch {
     ///
     /// After an error the rest cannot be read and the iterator ends.
     pub fn records(&self) -> impl Iterator<Item = Result<(Sequence, Record<'_>), BatchError>> {
-        let mut body = Reader::new(&self.bytes[self.header.body()]);
-        let mut personal = Reader::new(&self.bytes[self.header.personal()]);
+        let stored = self.stored_records();
+        stored.map(|stored| stored.map(|stored| (stored.sequence, stored.record)))
+    }
+
+    /// Like [`Self::records`], each with its bytes: the header, all bodies and then all personal
+    /// bytes are the batch again.
+    pub fn stored_records(&self) -> impl Iterator<Item = Result<StoredRecord<'_>, BatchError>> {
+        let all_body = &self.bytes[self.header.body()];
+        let all_personal = &self.bytes[self.header.personal()];
+        let mut body = Reader::new(all_body);
+        let mut personal = Reader::new(all_personal);
         let mut index = 0;
         let mut failed = false;
         std::iter::from_fn(move || {
             if failed || (index == self.header.count && body.is_at_end() && personal.is_at_end()) {
                 return None;
             }
+            let (body_from, personal_from) = (body.offset(), personal.offset());
             let record = if index == self.header.count {
                 Err(CodecError::OutOfRange {
                     offset: body.offset(),
@@ -317,7 +340,12 @@ impl Batch {
             };
             let sequence = self.header.first_sequence.advanced(u64::from(index));
             let item = match record {
-                Ok(record) => Ok((sequence, record)),
+                Ok(record) => Ok(StoredRecord {
+                    sequence,
+                    record,
+                    body: &all_body[body_from..body.offset()],
+                    personal: &all_personal[personal_from..personal.offset()],
+                }),
                 Err(source) => {
                     failed = true;
                     Err(BatchError::Record { index, source })
@@ -405,6 +433,27 @@ mod tests {
         assert!(matches!(&records[0].1, Record::Player(player) if player.id == Some("ada")));
         assert_eq!(records[1], (Sequence::new(42), Record::Claim(claim(9))));
         assert_eq!(records[2].1, Record::Time);
+    }
+
+    #[test]
+    fn a_batchs_header_and_records_put_together_are_its_bytes() {
+        let batch = sample();
+        let mut bytes = batch.bytes()[..HEADER_BYTES].to_vec();
+        let records: Vec<_> = batch
+            .stored_records()
+            .collect::<Result<_, _>>()
+            .expect("own records");
+        for stored in &records {
+            bytes.extend_from_slice(stored.body);
+            assert_eq!(
+                stored.personal.is_empty(),
+                !matches!(stored.record, Record::Player(_))
+            );
+        }
+        for stored in &records {
+            bytes.extend_from_slice(stored.personal);
+        }
+        assert_eq!(bytes, **batch.bytes());
     }
 
     #[test]

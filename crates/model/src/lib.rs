@@ -27,7 +27,9 @@ mod snapshot_reader;
 mod time;
 
 pub use attempts::{AttemptList, AttemptRef};
-pub use batch::{BATCH_BYTES_MAX, Batch, BatchError, BatchHeader, HEADER_BYTES, Tail};
+pub use batch::{
+    BATCH_BYTES_MAX, Batch, BatchError, BatchHeader, HEADER_BYTES, StoredRecord, Tail,
+};
 pub use batch_builder::BatchBuilder;
 pub use catalog::{Catalog, CatalogError, ROUNDS_KEPT, ROUNDS_KEPT_TOTAL};
 pub use codec::CodecError;

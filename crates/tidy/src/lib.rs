@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 /// Crates that decide or fold: no clock, randomness, I/O, threads or environment.
 pub const PURE: &[&str] = &[
+    "audit",
     "board",
     "broadcast",
     "capacity",

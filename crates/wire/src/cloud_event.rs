@@ -179,7 +179,10 @@ mod tests {
         ] {
             let mut bad = good.clone();
             bad[field] = value;
-            assert!(serde_json::from_value::<CloudEvent>(bad).is_err(), "{field}");
+            assert!(
+                serde_json::from_value::<CloudEvent>(bad).is_err(),
+                "{field}"
+            );
         }
     }
 }

@@ -1,0 +1,3 @@
+//! What a trail says, and what its proof finds.
+
+mod trail;
