@@ -13,8 +13,8 @@ pub use autoscale::{Autoscaler, LEAD_S, Policy, Reason, Recommendation, Sample, 
 pub use component::{Component, Part, UnknownComponent};
 pub use cpu::{CpuAccount, SharedTime, ThreadTime};
 pub use plan::{
-    ArbiterCosts, BoardsCosts, Bound, BroadcastCosts, CostsError, Door, EdgeCosts, Group,
-    GroupName, Item, Limit, LogCosts, Machine, Money, Plan, Prices, Sensitivity, SinkCosts,
-    UnitCosts, Workload, WorkloadError, sensitivities,
+    ArbiterCosts, BoardsCosts, Bound, BroadcastCosts, CostsError, Door, EdgeCosts, FromObserved,
+    Group, GroupName, Item, Limit, LogCosts, Machine, Money, Observed, PartWork, Plan, Prices,
+    Sensitivity, SinkCosts, UnitCosts, Workload, WorkloadError, sensitivities,
 };
 pub use work::{Work, WorkMeter};

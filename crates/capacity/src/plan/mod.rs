@@ -6,6 +6,7 @@
 
 mod costs;
 mod machines;
+mod measured;
 mod reckoning;
 mod sensitivity;
 mod workload;
@@ -15,6 +16,7 @@ pub use costs::{
     UnitCosts,
 };
 pub use machines::{Machine, Prices};
+pub use measured::{FromObserved, Observed, PartWork};
 pub use reckoning::{Bound, Group, GroupName, Item, Limit, Money, Plan};
 pub use sensitivity::{Sensitivity, sensitivities};
 pub use workload::{Door, Workload, WorkloadError};

@@ -1,7 +1,8 @@
 //! Plans: that they add up, and that they say what cannot be done.
 
 use huntcore_capacity::{
-    Bound, Door, GroupName, Machine, Part, Plan, Prices, UnitCosts, Workload, sensitivities,
+    Bound, Door, GroupName, Machine, Observed, Part, PartWork, Plan, Prices, UnitCosts, Workload,
+    sensitivities,
 };
 
 fn workload() -> Workload {
@@ -280,5 +281,46 @@ fn figures_that_nothing_can_be_reckoned_with_are_refused_by_name() {
     assert!(
         refused.starts_with("boards.record_cpu_us is -1"),
         "{refused}"
+    );
+}
+
+#[test]
+fn what_a_server_was_seen_to_do_replaces_the_costs_that_were_known_before() {
+    let work = |cpu_s, messages, bytes| PartWork {
+        cpu_s,
+        messages,
+        bytes,
+    };
+    let before = UnitCosts::default();
+    let observed = Observed {
+        parts: vec![
+            (Part::Sockets, work(2.0, 100_000.0, 0.0)),
+            (Part::Deciding, work(0.09, 100_000.0, 0.0)),
+            (Part::Control, work(0.01, 0.0, 0.0)),
+            (Part::FanOut, work(7.0, 1_000_000.0, 2_048_000_000.0)),
+            // Too few to say what one costs.
+            (Part::Ranking, work(5.0, 999.0, 0.0)),
+        ],
+        win_share: 0.25,
+    };
+    let after = observed.costs(&before);
+    is_about(after.costs.edge.socket_claim_cpu_us, 20.0);
+    let arbiter = &after.costs.arbiter;
+    is_about(arbiter.attempt_cpu_us + 0.25 * arbiter.won_cpu_us, 1.0);
+    is_about(
+        arbiter.won_cpu_us / arbiter.attempt_cpu_us,
+        before.arbiter.won_cpu_us / before.arbiter.attempt_cpu_us,
+    );
+    let broadcast = &after.costs.broadcast;
+    is_about(broadcast.write_cpu_us + 2.0 * broadcast.kib_cpu_us, 7.0);
+    assert_eq!(after.costs.boards, before.boards);
+    assert_eq!(
+        after.kept,
+        [
+            "edge.http_claim_cpu_us",
+            "log.record_cpu_us",
+            "boards.record_cpu_us",
+            "broadcast.record_cpu_us",
+        ]
     );
 }
