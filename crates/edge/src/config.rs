@@ -1,17 +1,23 @@
 //! What an edge is told before it starts: addresses, limits, and who may do what.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use crate::auth::AuthConfig;
+use crate::server::TlsError;
 
 /// All settings of an edge.
 #[derive(Clone, Debug)]
 pub struct EdgeConfig {
     /// Where to listen; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Lets other processes listen there too; the kernel deals connections out among them.
+    pub reuse_port: bool,
+    /// What TLS is spoken with; without it, the address speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Origins, besides the edge's own, whose pages may open live sockets:
     /// `https://example.org`, or `*` for any.
     pub socket_origins: Vec<String>,
@@ -33,6 +39,8 @@ impl EdgeConfig {
     pub fn new(auth: AuthConfig) -> Self {
         Self {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 7070)),
+            reuse_port: false,
+            tls: None,
             socket_origins: Vec::new(),
             cors_origins: Vec::new(),
             trusted_proxies: Vec::new(),
@@ -43,6 +51,17 @@ impl EdgeConfig {
     }
 }
 
+/// A certificate, its key, and how often to look whether they were replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM: the certificate and then those that lead to a known root.
+    pub certificate: PathBuf,
+    /// PEM: the certificate's private key.
+    pub key: PathBuf,
+    /// From one look to the next.
+    pub check_every: Duration,
+}
+
 /// Bounds on memory, time and rate. Every one is reached with a typed refusal.
 #[derive(Clone, Debug)]
 pub struct Limits {
@@ -50,6 +69,20 @@ pub struct Limits {
     pub connections_max: usize,
     /// Live sockets among them.
     pub sockets_max: usize,
+    /// Open connections of one address; an IPv6 network of 64 bits counts as one. Through a
+    /// trusted proxy, the live sockets of one address that it names.
+    pub connections_per_address_max: usize,
+    /// Live sockets of one player.
+    pub sockets_per_player_max: usize,
+    /// New connections of everybody together; `None` for no limit.
+    pub connect_rate: Option<Rate>,
+    /// New connections of one address; `None` for no limit.
+    pub address_connect_rate: Option<Rate>,
+    /// Whether limits on one address hold for this machine's own addresses too. Proxies and
+    /// load generators on this machine have only those.
+    pub limit_loopback: bool,
+    /// From the first byte to the end of a TLS handshake.
+    pub tls_handshake_timeout: Duration,
     /// Bytes of a request's start line and headers; at least 8 KiB.
     pub header_bytes_max: usize,
     /// Headers of one request.
@@ -101,7 +134,10 @@ pub struct Limits {
     pub rate_keys_max: usize,
     /// Bytes of ready bodies of immutable resources (cells, maps) that are kept.
     pub body_cache_bytes_max: usize,
-    /// For accepted requests to finish at shutdown.
+    /// Over how long live sockets are told goodbye at shutdown: a millisecond for each of them,
+    /// but no longer than this.
+    pub drain: Duration,
+    /// For accepted requests to finish at shutdown, and for live sockets whose goodbye has come.
     pub drain_timeout: Duration,
 }
 
@@ -110,6 +146,18 @@ impl Default for Limits {
         Self {
             connections_max: 16_384,
             sockets_max: 16_000,
+            connections_per_address_max: 8_192,
+            sockets_per_player_max: 16,
+            connect_rate: Some(Rate {
+                per_second: 5_000,
+                burst: 20_000,
+            }),
+            address_connect_rate: Some(Rate {
+                per_second: 500,
+                burst: 8_192,
+            }),
+            limit_loopback: false,
+            tls_handshake_timeout: Duration::from_secs(10),
             header_bytes_max: 32 << 10,
             header_count_max: 64,
             header_read_timeout: Duration::from_secs(15),
@@ -140,8 +188,18 @@ impl Default for Limits {
             }),
             rate_keys_max: 262_144,
             body_cache_bytes_max: 64 << 20,
+            drain: Duration::from_secs(10),
             drain_timeout: Duration::from_secs(10),
         }
+    }
+}
+
+impl Limits {
+    /// Over how long so many live sockets are told goodbye at shutdown: a server that stops
+    /// must not send all its clients to the others at the same moment.
+    pub(crate) fn leaving_spread(&self, sockets: usize) -> Duration {
+        let millis = u64::try_from(sockets).unwrap_or(u64::MAX);
+        Duration::from_millis(millis).min(self.drain)
     }
 }
 
@@ -171,6 +229,9 @@ pub enum BindError {
         /// Why.
         source: std::io::Error,
     },
+    /// There is nothing that TLS could be spoken with.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Live sockets get no thread or event queue.
     #[error("cannot set up live sockets: {source}")]
     Sockets {
@@ -232,6 +293,11 @@ impl EdgeConfig {
         )?;
         for (limit, found) in [
             ("connections_max", limits.connections_max),
+            (
+                "connections_per_address_max",
+                limits.connections_per_address_max,
+            ),
+            ("sockets_per_player_max", limits.sockets_per_player_max),
             ("header_count_max", limits.header_count_max),
             ("socket_attempts_max", limits.socket_attempts_max),
             ("stream_attempts_max", limits.stream_attempts_max),
@@ -245,10 +311,13 @@ impl EdgeConfig {
             256,
             "at least 256",
         )?;
-        for rate in [limits.player_rate, limits.guest_rate]
-            .into_iter()
-            .flatten()
-        {
+        let rates = [
+            limits.player_rate,
+            limits.guest_rate,
+            limits.connect_rate,
+            limits.address_connect_rate,
+        ];
+        for rate in rates.into_iter().flatten() {
             let least = rate.per_second.min(rate.burst);
             at_least(
                 "rate",

@@ -12,6 +12,8 @@ use std::time::Duration;
 use huntcore_capacity::WorkMeter;
 use huntcore_model::OutcomeKind;
 
+use crate::admission::Limit;
+
 const KINDS: usize = OutcomeKind::ALL.len();
 
 /// Counters of one edge; a cheap handle that outlives it.
@@ -25,7 +27,10 @@ struct Inner {
     lost: AtomicU64,
     connections: AtomicUsize,
     connections_total: AtomicU64,
-    refused_connections: AtomicU64,
+    refused: [AtomicU64; Limit::ALL.len()],
+    accept_pauses: AtomicU64,
+    tls_handshakes: [AtomicU64; TlsEnd::ALL.len()],
+    tls_loads: [AtomicU64; 2],
     sockets: AtomicUsize,
     claim_streams: AtomicUsize,
     slow_clients: AtomicU64,
@@ -147,21 +152,46 @@ impl Counts {
         }
     }
 
-    pub(crate) fn connection(&self) -> Gauge {
-        self.0.connections.fetch_add(1, Ordering::Relaxed);
-        self.0.connections_total.fetch_add(1, Ordering::Relaxed);
-        Gauge {
-            counts: self.clone(),
-            of: |inner| &inner.connections,
-        }
+    /// Counts one more open connection, unless there are `max`.
+    pub(crate) fn begin_connection(&self, max: usize) -> bool {
+        begin(&self.0.connections, max)
     }
 
-    pub(crate) fn socket(&self) -> Gauge {
-        self.0.sockets.fetch_add(1, Ordering::Relaxed);
-        Gauge {
-            counts: self.clone(),
-            of: |inner| &inner.sockets,
-        }
+    pub(crate) fn end_connection(&self) {
+        self.0.connections.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection has been let in.
+    pub(crate) fn connected(&self) {
+        self.0.connections_total.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Counts one more live socket, unless there are `max`.
+    pub(crate) fn begin_socket(&self, max: usize) -> bool {
+        begin(&self.0.sockets, max)
+    }
+
+    pub(crate) fn end_socket(&self) {
+        self.0.sockets.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A connection or a live socket was refused.
+    pub(crate) fn refused(&self, limit: Limit) {
+        self.0.refused[limit as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Accepting stopped for want of files or memory.
+    pub(crate) fn accept_paused(&self) {
+        self.0.accept_pauses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn tls_handshake(&self, end: TlsEnd) {
+        self.0.tls_handshakes[end as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// New certificate files were found, and were good or not.
+    pub(crate) fn tls_load(&self, is_good: bool) {
+        self.0.tls_loads[usize::from(is_good)].fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn claim_stream(&self) -> Gauge {
@@ -170,10 +200,6 @@ impl Counts {
             counts: self.clone(),
             of: |inner| &inner.claim_streams,
         }
-    }
-
-    pub(crate) fn connection_refused(&self) {
-        self.0.refused_connections.fetch_add(1, Ordering::Relaxed);
     }
 
     pub(crate) fn slow_client(&self) {
@@ -264,13 +290,55 @@ impl Counts {
             "Connections accepted.",
             load(&self.0.connections_total),
         );
+        let refused = [
+            (
+                "huntcore_connections_refused_total",
+                "Connections refused, by the limit that was reached.",
+                false,
+            ),
+            (
+                "huntcore_sockets_refused_total",
+                "Live sockets refused, by the limit that was reached.",
+                true,
+            ),
+        ];
+        for (name, help, of_sockets) in refused {
+            family(out, name, "counter", help);
+            for limit in Limit::ALL {
+                if limit.is_of_sockets() == of_sockets {
+                    let count = load(&self.0.refused[limit as usize]);
+                    let _ = writeln!(out, "{name}{{limit=\"{}\"}} {count}", limit.name());
+                }
+            }
+        }
         single(
             out,
-            "huntcore_connections_refused_total",
+            "huntcore_accept_pauses_total",
             "counter",
-            "Connections refused at the limit.",
-            load(&self.0.refused_connections),
+            "Times that accepting stopped for want of files or memory.",
+            load(&self.0.accept_pauses),
         );
+        let handshakes = "huntcore_tls_handshakes_total";
+        family(
+            out,
+            handshakes,
+            "counter",
+            "TLS handshakes, by how they ended.",
+        );
+        for end in TlsEnd::ALL {
+            let count = load(&self.0.tls_handshakes[end as usize]);
+            let _ = writeln!(out, "{handshakes}{{end=\"{}\"}} {count}", end.name());
+        }
+        let loads = "huntcore_tls_reloads_total";
+        family(
+            out,
+            loads,
+            "counter",
+            "New certificate files found, by whether they are used.",
+        );
+        for (result, counter) in ["refused", "used"].iter().zip(&self.0.tls_loads) {
+            let _ = writeln!(out, "{loads}{{result=\"{result}\"}} {}", load(counter));
+        }
         single(
             out,
             "huntcore_slow_clients_total",
@@ -290,6 +358,35 @@ impl Counts {
             let _ = writeln!(out, "{responses}{{class=\"{class}xx\"}} {}", load(counter));
         }
     }
+}
+
+/// How a TLS handshake ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TlsEnd {
+    /// Well.
+    Done,
+    /// The peer spoke no TLS, or none that both sides can.
+    Failed,
+    /// It took too long.
+    TimedOut,
+}
+
+impl TlsEnd {
+    const ALL: [Self; 3] = [Self::Done, Self::Failed, Self::TimedOut];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::TimedOut => "timed-out",
+        }
+    }
+}
+
+fn begin(counter: &AtomicUsize, max: usize) -> bool {
+    let more = |count| (count < max).then_some(count + 1);
+    let begun = counter.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more);
+    begun.is_ok()
 }
 
 /// Counts one thing for as long as it lives.
@@ -388,6 +485,12 @@ mod tests {
 
     #[test]
     fn kinds_are_counted_under_their_own_index() {
+        for (index, limit) in Limit::ALL.into_iter().enumerate() {
+            assert_eq!(limit as usize, index);
+        }
+        for (index, end) in TlsEnd::ALL.into_iter().enumerate() {
+            assert_eq!(end as usize, index);
+        }
         for (index, kind) in OutcomeKind::ALL.into_iter().enumerate() {
             assert_eq!(kind as usize, index);
         }

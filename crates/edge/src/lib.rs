@@ -11,6 +11,7 @@
 //!                        └─ upgrade ─► LiveDoor ──► socket (a cursor over the hunt's feed)
 //! ```
 
+mod admission;
 mod auth;
 mod backend;
 mod batch;
@@ -18,6 +19,7 @@ mod bodies;
 mod config;
 mod counts;
 mod extract;
+mod jitter;
 mod live;
 mod openapi;
 mod origin;
@@ -32,6 +34,6 @@ pub use auth::{AuthConfig, AuthSettings, Ed25519PublicKey, KeyError, PlayerKey, 
 pub use backend::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
 };
-pub use config::{BindError, EdgeConfig, Limits, Rate};
+pub use config::{BindError, EdgeConfig, Limits, Rate, TlsFiles};
 pub use counts::{AttemptCounts, Counts};
-pub use server::{Drained, Edge};
+pub use server::{Drained, Edge, TlsError};

@@ -124,6 +124,27 @@ impl Peer {
     }
 }
 
+/// An address as limits count it: a single IPv6 subscriber has 2^64 of them, which are one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct AddressKey(u64);
+
+impl AddressKey {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        // No IPv6 network that is in use has a number as small as an IPv4 address.
+        Self(match address.to_canonical() {
+            IpAddr::V4(address) => address.to_bits().into(),
+            IpAddr::V6(address) => {
+                u64::try_from(address.to_bits() >> 64).expect("64 bits are left")
+            }
+        })
+    }
+
+    /// It as a number, which no other key has.
+    pub(crate) const fn number(self) -> u64 {
+        self.0
+    }
+}
+
 /// Whether a `Host` names this machine to itself, whatever a name server may say.
 pub(crate) fn is_loopback_host(host: &str) -> bool {
     let name = match host.strip_prefix('[') {
@@ -213,6 +234,15 @@ mod tests {
             "1.2.3.4".parse::<IpAddr>().expect("an address")
         );
         assert_eq!(proxied.host.as_deref(), Some("outer"));
+    }
+
+    #[test]
+    fn an_ipv6_network_counts_as_one_address() {
+        let key = |text: &str| AddressKey::of(text.parse().expect("an address"));
+        assert_eq!(key("2001:db8:1:2::1"), key("2001:db8:1:2:ffff::9"));
+        assert_ne!(key("2001:db8:1:2::1"), key("2001:db8:1:3::1"));
+        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
     }
 
     #[test]

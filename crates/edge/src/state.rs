@@ -1,6 +1,5 @@
 //! What every request and every socket shares.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use huntcore_model::{HuntEntry, HuntId, PlayerId};
@@ -8,13 +7,14 @@ use huntcore_wire::ProblemKind;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::admission::Admission;
 use crate::auth::Access;
 use crate::backend::{Backend, View};
 use crate::bodies::Bodies;
 use crate::config::{BindError, EdgeConfig, Limits};
 use crate::counts::Counts;
 use crate::live::{LiveDoor, ReactorDoor};
-use crate::origin::OriginList;
+use crate::origin::{AddressKey, OriginList};
 use crate::problem::Refusal;
 use crate::rate::Rates;
 
@@ -25,7 +25,8 @@ pub(crate) struct App {
     pub(crate) access: Access,
     pub(crate) counts: Counts,
     pub(crate) players: Arc<Rates<PlayerId>>,
-    pub(crate) guests: Rates<IpAddr>,
+    pub(crate) guests: Rates<AddressKey>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) socket_origins: OriginList,
     pub(crate) bodies: Bodies,
     pub(crate) door: Box<dyn LiveDoor>,
@@ -47,11 +48,12 @@ impl App {
     pub(crate) fn new(
         config: EdgeConfig,
         backend: Arc<dyn Backend>,
+        counts: Counts,
         lifetime: Lifetime,
     ) -> Result<Self, BindError> {
-        let counts = Counts::default();
         let limits = &config.limits;
         let players = Arc::new(Rates::new(limits.player_rate, limits.rate_keys_max));
+        let admission = Arc::new(Admission::new(&config, &counts));
         let door = ReactorDoor::new(&backend, &config, &counts, &players, &lifetime)
             .map_err(|source| BindError::Sockets { source })?;
         Ok(Self {
@@ -60,6 +62,7 @@ impl App {
             socket_origins: OriginList::new(&config.socket_origins),
             bodies: Bodies::new(limits.body_cache_bytes_max),
             door: Box::new(door),
+            admission,
             players,
             counts,
             backend,

@@ -22,7 +22,6 @@ use super::hunts::HuntIndex;
 use super::wheel::Tick;
 use crate::config::Limits;
 use crate::counts::Unanswered;
-use crate::server::ConnectionHandle;
 
 /// Messages read while the peer takes nothing: each may cost a pong or an error in answer.
 const READ_WHILE_STALLED_MAX: u32 = 64;
@@ -62,7 +61,6 @@ pub(super) struct Connection {
     /// It cannot be written to, and is about to be removed.
     pub(super) is_broken: bool,
     pub(super) _place: Place,
-    pub(super) _connection: ConnectionHandle,
     pub(super) _running: TaskTrackerToken,
 }
 
@@ -110,7 +108,7 @@ pub(super) struct Unsent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     Serving,
-    /// The server stops: nothing is read any more, and goodbye is said at this time.
+    /// The server stops: at this time nothing is read any more, and goodbye is said.
     Leaving(Tick),
     /// That time has come, but not all outcomes have been told.
     Finishing,
@@ -167,7 +165,7 @@ impl Connection {
     /// waits in the peer's own buffers.
     pub(super) fn may_read(&self, limits: &Limits) -> bool {
         let stalled = |unsent: &Unsent| unsent.messages_read >= READ_WHILE_STALLED_MAX;
-        self.stage == Stage::Serving
+        matches!(self.stage, Stage::Serving | Stage::Leaving(_))
             && !self.is_broken
             && self.unanswered.open() < limits.socket_attempts_max as u64
             && !self.unsent.as_deref().is_some_and(stalled)
@@ -286,14 +284,17 @@ impl Connection {
         let slow = self.slow_at(limits);
         match self.stage {
             Stage::Closing { until, .. } => until,
-            Stage::Leaving(at) => slow.min(at),
             Stage::Finishing => slow,
-            Stage::Serving => {
+            Stage::Serving | Stage::Leaving(_) => {
+                let leave = match self.stage {
+                    Stage::Leaving(at) => at,
+                    _ => Tick::NEVER,
+                };
                 let resume = match &self.following {
                     Following::AtTheDoor(Some(resume)) => resume.wait_until,
                     _ => Tick::NEVER,
                 };
-                let rest = [slow, resume, self.expires_at, self.speak_by];
+                let rest = [slow, leave, resume, self.expires_at, self.speak_by];
                 rest.into_iter().fold(self.ping_at(limits), Tick::min)
             }
         }
@@ -311,8 +312,8 @@ impl Connection {
         }
         match self.stage {
             Stage::Leaving(at) if now >= at => return Due::Leave,
-            Stage::Leaving(_) | Stage::Finishing => return Due::Nothing,
-            Stage::Serving | Stage::Closing { .. } => {}
+            Stage::Finishing => return Due::Nothing,
+            Stage::Serving | Stage::Leaving(_) | Stage::Closing { .. } => {}
         }
         if now >= self.expires_at {
             return Due::Close(Farewell::EXPIRED);

@@ -1,30 +1,29 @@
 //! The door between HTTP and the sockets.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
-use crossbeam_channel::Sender;
+use crossbeam_channel::{SendError, Sender};
 use huntcore_lane::LaneOptions;
 use huntcore_model::{HuntId, HuntNumber, PlayerId};
-use huntcore_wire::{Problem, ProblemKind};
-use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use huntcore_wire::LiveForm;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::asks::SUBMISSIONS_MAX;
+use super::farewell::Farewell;
+use super::frames::push_close;
 use super::reactor::Reactor;
 use super::wakeup::{Handle, Phase};
+use crate::admission::{ConnectionPlace, SocketPlace};
 use crate::auth::Player;
 use crate::backend::Backend;
 use crate::config::{EdgeConfig, Limits};
-use crate::counts::{Counts, Gauge};
-use crate::problem::Refusal;
+use crate::counts::Counts;
 use crate::rate::Rates;
-use crate::server::ConnectionHandle;
 use crate::state::Lifetime;
 
 /// Takes sockets over from HTTP.
@@ -34,38 +33,43 @@ use crate::state::Lifetime;
 /// memory; a close code that says why it ends; and at shutdown the outcomes of what it has
 /// sent before the close.
 pub(crate) trait LiveDoor: Send + Sync {
-    /// Keeps a place for one more socket, before its handshake is answered.
-    fn admit(&self) -> Result<Place, Refusal>;
-
     /// Takes over a socket whose handshake has been answered. Never waits.
     fn enter(&self, arrival: Arrival);
 }
 
 /// A socket just after its handshake.
 pub(crate) struct Arrival {
-    pub(crate) tcp: TcpStream,
+    /// Its bytes, with nothing between: TCP, or one end of a tunnel.
+    pub(crate) stream: std::net::TcpStream,
     /// What the peer sent along with its request.
     pub(crate) read_before: Bytes,
+    /// What it speaks.
+    pub(crate) form: LiveForm,
     pub(crate) hunt: HuntNumber,
     pub(crate) hunt_id: HuntId,
     /// Nobody, for those who only watch.
     pub(crate) player: Option<Player>,
     pub(crate) place: Place,
-    /// Holds the place among the connections.
-    pub(crate) connection: ConnectionHandle,
 }
 
-/// One place among the sockets; free again when dropped.
-#[derive(Debug)]
+/// A socket's place; free again when dropped.
 pub(crate) struct Place {
-    _permit: OwnedSemaphorePermit,
-    _gauge: Gauge,
+    _socket: SocketPlace,
+    _connection: Option<ConnectionPlace>,
+}
+
+impl Place {
+    /// `connection` is none where somebody else holds it: a tunnel.
+    pub(crate) const fn new(socket: SocketPlace, connection: Option<ConnectionPlace>) -> Self {
+        Self {
+            _socket: socket,
+            _connection: connection,
+        }
+    }
 }
 
 /// A reactor for each core, on a thread of its own.
 pub(crate) struct ReactorDoor {
-    places: Arc<Semaphore>,
-    counts: Counts,
     lifetime: Lifetime,
     reactors: Vec<Entry>,
     /// Ends the reactors when nobody can come in any more.
@@ -83,11 +87,11 @@ struct Entry {
 pub(super) struct HandedOver {
     pub(super) stream: std::net::TcpStream,
     pub(super) read_before: Vec<u8>,
+    pub(super) form: LiveForm,
     pub(super) hunt: HuntNumber,
     pub(super) hunt_id: HuntId,
     pub(super) player: Option<Player>,
     pub(super) place: Place,
-    pub(super) connection: ConnectionHandle,
     /// The edge has not ended before this is dropped.
     pub(super) running: TaskTrackerToken,
 }
@@ -145,10 +149,6 @@ impl ReactorDoor {
             started,
         ));
         Ok(Self {
-            places: Arc::new(Semaphore::new(
-                config.limits.sockets_max.min(Semaphore::MAX_PERMITS),
-            )),
-            counts: counts.clone(),
             lifetime: lifetime.clone(),
             reactors,
             _open: open.drop_guard(),
@@ -157,55 +157,41 @@ impl ReactorDoor {
 }
 
 impl LiveDoor for ReactorDoor {
-    fn admit(&self) -> Result<Place, Refusal> {
-        let stopping = self.lifetime.stop.is_cancelled();
-        let permit = Arc::clone(&self.places).try_acquire_owned().ok();
-        let refuse = |kind, detail: &str| Problem::new(kind, detail).retry_after_ms(1_000).into();
-        match permit {
-            _ if stopping => Err(refuse(ProblemKind::Unavailable, "the server is stopping")),
-            None => {
-                let detail = "every live socket that this server has is taken";
-                Err(refuse(ProblemKind::TooManyConnections, detail))
-            }
-            Some(permit) => Ok(Place {
-                _permit: permit,
-                _gauge: self.counts.socket(),
-            }),
-        }
-    }
-
     fn enter(&self, arrival: Arrival) {
-        let stream = match arrival.tcp.into_std() {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::debug!(%error, "socket was gone before it was handed over");
-                return;
-            }
-        };
         let handed_over = HandedOver {
-            stream,
+            stream: arrival.stream,
             // Copied, so that hyper's buffer of many kilobytes is freed.
             read_before: arrival.read_before.to_vec(),
+            form: arrival.form,
             hunt: arrival.hunt,
             hunt_id: arrival.hunt_id,
             player: arrival.player,
             place: arrival.place,
-            connection: arrival.connection,
             running: self.lifetime.tasks.token(),
         };
         let alive = self
             .reactors
             .iter()
             .filter(|entry| entry.handle.phase() != Phase::Ended);
-        // Without any the edge is being killed, and the socket with it.
-        if let Some(entry) = alive.min_by_key(|entry| entry.handle.sockets.load(Ordering::Relaxed))
-        {
-            entry.handle.sockets.fetch_add(1, Ordering::Relaxed);
-            if entry.arrivals.send(handed_over).is_ok() {
-                entry.handle.wake();
-            }
+        let fewest = alive.min_by_key(|entry| entry.handle.sockets.load(Ordering::Relaxed));
+        let Some(entry) = fewest else {
+            return turn_away(&handed_over.stream);
+        };
+        entry.handle.sockets.fetch_add(1, Ordering::Relaxed);
+        match entry.arrivals.send(handed_over) {
+            Ok(()) => entry.handle.wake(),
+            Err(SendError(returned)) => turn_away(&returned.stream),
         }
     }
+}
+
+/// Says goodbye to a socket that there is nobody for.
+fn turn_away(mut stream: &std::net::TcpStream) {
+    let farewell = Farewell::busy();
+    let mut goodbye = Vec::new();
+    push_close(&mut goodbye, farewell.code, farewell.reason);
+    // It has been sent nothing yet but its handshake: there is room. If not, it is gone.
+    let _ = stream.write(&goodbye);
 }
 
 /// Reactors that run; told to end when this is dropped, be it with the runtime.
@@ -250,5 +236,35 @@ async fn watch(
                 reactors.0.iter().for_each(|handle| handle.wake());
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::net::{TcpListener, TcpStream};
+
+    use super::*;
+
+    #[test]
+    fn whom_there_is_nobody_for_is_told_1013_and_when_to_come_again() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it listens");
+        let mut peer = TcpStream::connect(address).expect("a backlog");
+        let (stream, _) = listener.accept().expect("one waits");
+        turn_away(&stream);
+        drop(stream);
+        let mut heard = Vec::new();
+        peer.read_to_end(&mut heard).expect("it closes");
+        assert_eq!(
+            heard[..4],
+            [0x88, u8::try_from(heard.len() - 2).expect("short"), 3, 0xf5]
+        );
+        let reason = std::str::from_utf8(&heard[4..]).expect("text");
+        let (_, wait) = reason.split_once("retry_after_ms=").expect("a hint");
+        assert!(
+            wait.parse::<u32>().is_ok_and(|wait| wait >= 1_000),
+            "{reason}"
+        );
     }
 }

@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use huntcore_wire::{BEARER_PROTOCOL_PREFIX, LIVE_PROTOCOL, ProblemKind};
+use huntcore_wire::{BEARER_PROTOCOL_PREFIX, LiveForm, ProblemKind};
 
 use crate::problem::Refusal;
 
@@ -17,7 +17,8 @@ const ACCEPT_GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A handshake that is well-formed; who may come in is decided elsewhere.
 pub(crate) struct Handshake {
     accept: HeaderValue,
-    has_protocol: bool,
+    /// The subprotocol to be named in the answer, if one was asked for.
+    chosen: Option<LiveForm>,
     /// Stood in a token's place among the subprotocols; never echoed, never logged.
     pub(crate) token: Option<String>,
 }
@@ -41,9 +42,13 @@ impl Handshake {
         let key = key.filter(|key| STANDARD.decode(key).is_ok_and(|key| key.len() == KEY_BYTES));
         let key = key.ok_or_else(|| malformed("Sec-WebSocket-Key is not 16 bytes in base64"))?;
         let offered: Vec<&str> = items(headers, &header::SEC_WEBSOCKET_PROTOCOL).collect();
-        let has_protocol = offered.contains(&LIVE_PROTOCOL);
-        if !offered.is_empty() && !has_protocol {
-            let detail = format!("no known subprotocol is offered; offer {LIVE_PROTOCOL}");
+        let mut known = offered
+            .iter()
+            .filter_map(|item| LiveForm::from_protocol(item));
+        let chosen = known.next();
+        if !offered.is_empty() && chosen.is_none() {
+            let (json, proto) = (LiveForm::Json.protocol(), LiveForm::Proto.protocol());
+            let detail = format!("no known subprotocol is offered; offer {json} or {proto}");
             return Err(malformed(&detail));
         }
         let token = offered
@@ -51,9 +56,15 @@ impl Handshake {
             .find_map(|item| item.strip_prefix(BEARER_PROTOCOL_PREFIX));
         Ok(Self {
             accept: accept(key),
-            has_protocol,
+            chosen,
             token: token.map(str::to_owned),
         })
+    }
+
+    /// What the socket speaks: the first of the client's subprotocols that is known, or JSON
+    /// with one that names none.
+    pub(crate) fn form(&self) -> LiveForm {
+        self.chosen.unwrap_or(LiveForm::Json)
     }
 
     /// The answer that switches protocols.
@@ -63,8 +74,8 @@ impl Handshake {
         headers.insert(header::CONNECTION, HeaderValue::from_static("upgrade"));
         headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         headers.insert(header::SEC_WEBSOCKET_ACCEPT, self.accept);
-        if self.has_protocol {
-            let protocol = HeaderValue::from_static(LIVE_PROTOCOL);
+        if let Some(form) = self.chosen {
+            let protocol = HeaderValue::from_static(form.protocol());
             headers.insert(header::SEC_WEBSOCKET_PROTOCOL, protocol);
         }
         response
@@ -103,5 +114,36 @@ mod tests {
             accept(b"dGhlIHNhbXBsZSBub25jZQ=="),
             "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
         );
+    }
+
+    #[test]
+    fn the_clients_first_known_subprotocol_is_spoken() {
+        for (offered, form) in [
+            (None, LiveForm::Json),
+            (Some("huntcore.v1.json"), LiveForm::Json),
+            (Some("huntcore.v9, huntcore.v1.proto"), LiveForm::Proto),
+            (
+                Some("bearer.x, huntcore.v1.proto, huntcore.v1.json"),
+                LiveForm::Proto,
+            ),
+        ] {
+            let mut headers = HeaderMap::new();
+            let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+            set(header::CONNECTION, "keep-alive, Upgrade");
+            set(header::UPGRADE, "WebSocket");
+            set(header::SEC_WEBSOCKET_VERSION, "13");
+            set(header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ==");
+            if let Some(offered) = offered {
+                set(header::SEC_WEBSOCKET_PROTOCOL, offered);
+            }
+            let Ok(handshake) = Handshake::check(&Method::GET, &headers) else {
+                panic!("{offered:?} is refused");
+            };
+            assert_eq!(handshake.form(), form);
+            let answer = handshake.switch();
+            let named = answer.headers().get(header::SEC_WEBSOCKET_PROTOCOL);
+            let named = named.map(|name| name.to_str().expect("ASCII"));
+            assert_eq!(named, offered.map(|_| form.protocol()), "{offered:?}");
+        }
     }
 }

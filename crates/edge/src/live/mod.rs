@@ -25,5 +25,5 @@ mod slots;
 mod wakeup;
 mod wheel;
 
-pub(crate) use door::{Arrival, LiveDoor, ReactorDoor};
+pub(crate) use door::{Arrival, LiveDoor, Place, ReactorDoor};
 pub(crate) use handshake::Handshake;

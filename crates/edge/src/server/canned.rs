@@ -32,10 +32,15 @@ pub(super) fn head_timeout() -> Bytes {
     response(&Problem::new(ProblemKind::RequestTimeout, detail))
 }
 
-/// For a peer that connects while every connection is taken.
-pub(super) fn too_many_connections() -> Bytes {
-    let detail = "every connection that this server has is taken";
-    response(&Problem::new(ProblemKind::TooManyConnections, detail).retry_after_ms(1_000))
+/// For a peer that is refused as soon as it has connected.
+pub(super) fn refused(problem: &Problem) -> Bytes {
+    response(problem)
+}
+
+/// For a peer that speaks plain HTTP where TLS is spoken.
+pub(super) fn not_tls() -> Bytes {
+    let detail = "this address speaks TLS only: use https:// and wss://";
+    response(&Problem::new(ProblemKind::Malformed, detail))
 }
 
 fn response(problem: &Problem) -> Bytes {

@@ -14,14 +14,15 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tower::Service as _;
 
 use super::canned;
 use super::reads::{ReadMode, WideReads};
 use super::stream::EdgeStream;
+use super::tls::Tls;
+use super::transport::Transport;
+use crate::admission::ConnectionPlace;
 use crate::batch::Asker;
-use crate::counts::Gauge;
 use crate::routes::quick;
 use crate::state::App;
 
@@ -32,32 +33,40 @@ const LAST_WORD_TIMEOUT: Duration = Duration::from_secs(1);
 /// also how much of an answer may wait for its reader before more of it is made.
 const BUFFER_BYTES_MAX: usize = 256 << 10;
 
-/// What a request knows of its connection. The place among the connections is free again
-/// once the last handle is dropped, so an upgraded socket keeps one.
-#[derive(Clone, Debug)]
+/// What a request knows of its connection. The place among the connections is free again once
+/// the last handle is dropped, unless a live socket has taken it along.
+#[derive(Clone)]
 pub(crate) struct ConnectionHandle {
     pub(crate) peer: SocketAddr,
+    pub(crate) is_tls: bool,
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
 struct Shared {
-    _place: (OwnedSemaphorePermit, Gauge),
     reads: Arc<ReadMode>,
+    kept: Mutex<Kept>,
+}
+
+/// What a connection holds for its next request.
+struct Kept {
+    place: Option<ConnectionPlace>,
     /// In a box of its own, since most connections never ask.
-    asker: Mutex<Option<Box<Asker>>>,
+    asker: Option<Box<Asker>>,
 }
 
 impl ConnectionHandle {
-    pub(super) fn new(peer: SocketAddr, slot: OwnedSemaphorePermit, gauge: Gauge) -> Self {
-        let shared = Shared {
-            _place: (slot, gauge),
-            reads: Arc::default(),
-            asker: Mutex::new(None),
+    pub(super) fn new(peer: SocketAddr, is_tls: bool, place: ConnectionPlace) -> Self {
+        let kept = Kept {
+            place: Some(place),
+            asker: None,
         };
         Self {
             peer,
-            shared: Arc::new(shared),
+            is_tls,
+            shared: Arc::new(Shared {
+                reads: Arc::default(),
+                kept: Mutex::new(kept),
+            }),
         }
     }
 
@@ -68,17 +77,22 @@ impl ConnectionHandle {
 
     /// What was kept of the connection's last attempt.
     pub(crate) fn take_asker(&self) -> Option<Box<Asker>> {
-        self.kept_asker().take()
+        self.kept().asker.take()
     }
 
     /// Keeps an idle asker for the next attempt.
     pub(crate) fn keep_asker(&self, asker: Box<Asker>) {
-        *self.kept_asker() = Some(asker);
+        self.kept().asker = Some(asker);
     }
 
-    fn kept_asker(&self) -> MutexGuard<'_, Option<Box<Asker>>> {
+    /// The connection's place, for what it has become.
+    pub(crate) fn take_place(&self) -> Option<ConnectionPlace> {
+        self.kept().place.take()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
         // HTTP/1.1 has one request at a time, so nobody waits here.
-        let kept = self.shared.asker.lock();
+        let kept = self.shared.kept.lock();
         kept.unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -86,18 +100,37 @@ impl ConnectionHandle {
 pub(super) struct Connection {
     pub(super) app: Arc<App>,
     pub(super) router: Router,
+    pub(super) tls: Option<Arc<Tls>>,
     pub(super) handle: ConnectionHandle,
 }
 
 impl Connection {
-    pub(super) async fn run(self, tcp: TcpStream) {
+    /// Serves `tcp`, which does not block.
+    pub(super) async fn run(self, tcp: std::net::TcpStream) {
         // Without it an answer may wait 40 ms for the peer's acknowledgement.
-        if let Err(error) = tcp.set_nodelay(true) {
-            tracing::debug!(%error, "connection was gone before it was served");
-            return;
-        }
+        let tcp = tcp
+            .set_nodelay(true)
+            .and_then(|()| TcpStream::from_std(tcp));
+        let tcp = match tcp {
+            Ok(tcp) => tcp,
+            Err(error) => {
+                tracing::debug!(%error, "connection was gone before it was served");
+                return;
+            }
+        };
         let limits = self.app.limits();
         let lifetime = &self.app.lifetime;
+        let transport = match &self.tls {
+            None => Transport::Plain(tcp),
+            Some(tls) => {
+                let timeout = limits.tls_handshake_timeout;
+                let shaken = tls.accept(tcp, timeout, &lifetime.stop).await;
+                let Some(stream) = shaken else {
+                    return;
+                };
+                Transport::Tls(stream)
+            }
+        };
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())
@@ -106,7 +139,7 @@ impl Connection {
             .max_header_size(limits.header_bytes_max)
             .max_buf_size(limits.header_bytes_max.max(BUFFER_BYTES_MAX));
         let reads = Arc::clone(&self.handle.shared.reads);
-        let stream = EdgeStream::new(tcp, reads, limits.response_write_timeout);
+        let stream = EdgeStream::new(transport, reads, limits.response_write_timeout);
         let served = Arc::new(AtomicBool::new(false));
         let service = {
             let (handle, router, served) = (self.handle, self.router, Arc::clone(&served));
@@ -154,10 +187,10 @@ impl Connection {
             .into_parts()
             .filter(|parts| !parts.read_buf.is_empty())
         {
-            let mut tcp = parts.io.into_inner().into_tcp();
+            let mut transport = parts.io.into_inner().into_transport();
             let said = async {
-                tcp.write_all(&canned::head_timeout()).await?;
-                tcp.shutdown().await
+                transport.write_all(&canned::head_timeout()).await?;
+                transport.shutdown().await
             };
             // The peer is being given up; whether it hears why is its own affair.
             let _ = tokio::time::timeout(LAST_WORD_TIMEOUT, said).await;

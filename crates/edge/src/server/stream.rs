@@ -1,4 +1,4 @@
-//! A TCP connection as hyper sees it: slow readers are cut off, and what hyper says on its
+//! A connection as hyper sees it: slow readers are cut off, and what hyper says on its
 //! own to an unreadable request becomes a problem document like every other error.
 
 use std::io::{self, IoSlice};
@@ -9,11 +9,11 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 use super::canned;
 use super::reads::ReadMode;
+use super::transport::Transport;
 
 /// hyper's own answers are head only and shorter than this.
 const OWN_ANSWER_BYTES_MAX: usize = 512;
@@ -21,19 +21,30 @@ const OWN_ANSWER_BYTES_MAX: usize = 512;
 /// Bytes read at once where reads are not wide. hyper's buffer grows to about twice what it
 /// is given, and there is one for each connection.
 const NARROW_READ_BYTES: u64 = 16 << 10;
+/// A peer that is slow has to take as much as this in the time in which it may take nothing:
+/// one that takes a byte every now and then is as good as one that takes none.
+const PROGRESS_BYTES_MIN: usize = 16 << 10;
 /// How long what a peer still sends is read and forgotten before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
 
 /// See the module.
 pub(crate) struct EdgeStream {
-    tcp: TcpStream,
+    transport: Transport,
     reads: Arc<ReadMode>,
     /// Runs from the end of an answer whose request was not read to its end.
     lingering: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
-    /// Runs while the kernel takes nothing; boxed, so that an idle connection holds no timer.
-    stalled: Option<Pin<Box<Sleep>>>,
+    /// There while the peer is slow; boxed, so that an idle connection holds no timer.
+    stalled: Option<Box<Stall>>,
     replacing: Option<Replacing>,
+}
+
+/// A peer that does not take all that it is given.
+struct Stall {
+    /// Runs since it last took enough.
+    patience: Pin<Box<Sleep>>,
+    /// Bytes that it took since.
+    taken: usize,
 }
 
 /// An answer of hyper's that is being replaced.
@@ -45,9 +56,13 @@ struct Replacing {
 }
 
 impl EdgeStream {
-    pub(super) const fn new(tcp: TcpStream, reads: Arc<ReadMode>, write_timeout: Duration) -> Self {
+    pub(super) const fn new(
+        transport: Transport,
+        reads: Arc<ReadMode>,
+        write_timeout: Duration,
+    ) -> Self {
         Self {
-            tcp,
+            transport,
             reads,
             lingering: None,
             write_timeout,
@@ -56,25 +71,33 @@ impl EdgeStream {
         }
     }
 
-    pub(crate) fn into_tcp(self) -> TcpStream {
-        self.tcp
+    pub(crate) fn into_transport(self) -> Transport {
+        self.transport
     }
 
-    /// Gives the kernel's verdict, unless it is "wait" and has been so for too long.
-    fn watch<T>(
+    /// Gives the kernel's verdict, unless it is "wait" and the peer has taken too little for
+    /// too long.
+    fn watch(
         &mut self,
         context: &mut Context<'_>,
-        verdict: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if verdict.is_ready() {
-            self.stalled = None;
-            return verdict;
+        verdict: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if let Poll::Ready(written) = verdict {
+            if let (Some(stall), Ok(written)) = (&mut self.stalled, &written) {
+                stall.taken += written;
+                self.stalled
+                    .take_if(|stall| stall.taken >= PROGRESS_BYTES_MIN);
+            }
+            return Poll::Ready(written);
         }
         let timeout = self.write_timeout;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + timeout)));
-        ready!(stalled.as_mut().poll(context));
+        let stalled = self.stalled.get_or_insert_with(|| {
+            Box::new(Stall {
+                patience: Box::pin(tokio::time::sleep_until(Instant::now() + timeout)),
+                taken: 0,
+            })
+        });
+        ready!(stalled.patience.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -85,7 +108,7 @@ impl EdgeStream {
                 self.replacing = None;
                 return Poll::Ready(Ok(length));
             }
-            let verdict = Pin::new(&mut self.tcp).poll_write(context, &replacing.rest);
+            let verdict = Pin::new(&mut self.transport).poll_write(context, &replacing.rest);
             let written = ready!(self.watch(context, verdict))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
@@ -108,7 +131,7 @@ impl EdgeStream {
         let mut sink = [0; 16 << 10];
         loop {
             let mut sink = ReadBuf::new(&mut sink);
-            match ready!(Pin::new(&mut self.tcp).poll_read(context, &mut sink)) {
+            match ready!(Pin::new(&mut self.transport).poll_read(context, &mut sink)) {
                 Ok(()) if !sink.filled().is_empty() => {}
                 // The end, or a connection that is no more.
                 Ok(()) | Err(_) => return Poll::Ready(()),
@@ -151,7 +174,7 @@ impl AsyncRead for EdgeStream {
         let this = &mut *self;
         if this.reads.is_wide() {
             let before = buffer.filled().len();
-            let read = Pin::new(&mut this.tcp).poll_read(context, buffer);
+            let read = Pin::new(&mut this.transport).poll_read(context, buffer);
             if matches!(read, Poll::Ready(Err(_))) {
                 this.reads.broke();
             }
@@ -163,7 +186,7 @@ impl AsyncRead for EdgeStream {
                 false => read,
             };
         }
-        let mut narrow = (&mut this.tcp).take(NARROW_READ_BYTES);
+        let mut narrow = (&mut this.transport).take(NARROW_READ_BYTES);
         Pin::new(&mut narrow).poll_read(context, buffer)
     }
 }
@@ -177,7 +200,7 @@ impl AsyncWrite for EdgeStream {
         if self.replace(bytes) {
             return self.poll_replacing(context);
         }
-        let verdict = Pin::new(&mut self.tcp).poll_write(context, bytes);
+        let verdict = Pin::new(&mut self.transport).poll_write(context, bytes);
         self.watch(context, verdict)
     }
 
@@ -190,20 +213,23 @@ impl AsyncWrite for EdgeStream {
         if first.is_some_and(|first| self.replace(first)) {
             return self.poll_replacing(context);
         }
-        let verdict = Pin::new(&mut self.tcp).poll_write_vectored(context, slices);
+        let verdict = Pin::new(&mut self.transport).poll_write_vectored(context, slices);
         self.watch(context, verdict)
     }
 
     fn is_write_vectored(&self) -> bool {
-        self.tcp.is_write_vectored()
+        self.transport.is_write_vectored()
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.tcp).poll_flush(context)
+        // hyper has nothing left to be taken: the peer was quick enough after all.
+        ready!(Pin::new(&mut self.transport).poll_flush(context))?;
+        self.stalled = None;
+        Poll::Ready(Ok(()))
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        ready!(Pin::new(&mut self.tcp).poll_shutdown(context))?;
+        ready!(Pin::new(&mut self.transport).poll_shutdown(context))?;
         if !self.reads.has_unread() {
             return Poll::Ready(Ok(()));
         }

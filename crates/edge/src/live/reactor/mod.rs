@@ -293,7 +293,6 @@ impl Reactor {
             is_deferred: false,
             is_broken: false,
             _place: arrival.place,
-            _connection: arrival.connection,
             _running: arrival.running,
         });
         let connection = self.connections.get_mut(key).expect("just made");

@@ -71,14 +71,14 @@ impl Reactor {
             return;
         };
         match connection.stage {
-            Stage::Serving => {
+            Stage::Serving | Stage::Leaving(_) => {
                 if connection.is_paused && connection.may_read(&self.shared.limits) {
                     connection.is_paused = false;
                     self.again.push(key);
                 }
             }
             Stage::Finishing => self.leave(key),
-            Stage::Leaving(_) | Stage::Closing { .. } => {}
+            Stage::Closing { .. } => {}
         }
     }
 }
