@@ -290,4 +290,71 @@ mod tests {
         assert_eq!(state.rounds.len(), 2);
         assert_eq!(state.newest_open().map(|(number, _)| number.get()), Some(3));
     }
+
+    fn subscribed(interest: Interest, own_rank: Option<BoardName>) -> ServerMessage {
+        ServerMessage::Subscribed(SubscribedMessage {
+            server_time: Timestamp::default(),
+            hunt: huntcore_model::HuntId::new("park").expect("a slug"),
+            player: PlayerId::new("ada").ok(),
+            resumed: true,
+            tick: 1,
+            resume: PositionText::default(),
+            tick_ms: 100,
+            interest,
+            own_rank,
+        })
+    }
+
+    fn board(board: BoardName) -> ServerMessage {
+        ServerMessage::Board(BoardMessage {
+            server_time: Timestamp::default(),
+            board,
+            window: crate::BoardWindow::WHOLE_HUNT,
+            position: PositionText::default(),
+            players: 0,
+            entries: Vec::new(),
+        })
+    }
+
+    #[test]
+    fn a_board_that_is_no_longer_of_interest_is_forgotten() {
+        let only = |board| Interest::boards([board]).expect("one");
+        let mut state = LiveState::new();
+        state.apply(&subscribed(Interest::Everything, None));
+        state.apply(&board(BoardName::Total));
+        state.apply(&board(BoardName::Best));
+        state.apply(&subscribed(only(BoardName::Best), None));
+        assert_eq!(state.boards.keys().collect::<Vec<_>>(), [&BoardName::Best]);
+        assert_eq!(state.interest, only(BoardName::Best));
+    }
+
+    #[test]
+    fn only_the_rank_asked_for_is_kept() {
+        let rank = RankMessage {
+            server_time: Timestamp::default(),
+            board: BoardName::Total,
+            player: PlayerId::new("ada").expect("valid"),
+            rank: Some(3),
+            score: Some(12),
+            players: 40,
+            position: PositionText::default(),
+        };
+        let mut state = LiveState::new();
+        state.apply(&subscribed(Interest::Everything, Some(BoardName::Total)));
+        state.apply(&ServerMessage::Rank(rank.clone()));
+        state.apply(&subscribed(Interest::Everything, Some(BoardName::Total)));
+        assert_eq!(state.rank, Some(rank));
+        state.apply(&subscribed(Interest::Everything, Some(BoardName::Best)));
+        assert_eq!(state.rank, None);
+    }
+
+    #[test]
+    fn a_state_is_resumed_with_the_claims_that_it_shows() {
+        let boards = |board| Interest::boards([board]).expect("one");
+        let mut state = LiveState::new();
+        state.apply(&subscribed(boards(BoardName::Total), None));
+        state.apply(&delta(1, &[], &[]));
+        assert!(state.resume_for(&boards(BoardName::Best)).is_some());
+        assert_eq!(state.resume_for(&Interest::Everything), None);
+    }
 }

@@ -13,7 +13,7 @@ use prost::Message as _;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 use serde_json::{Map, Value, json};
 
-use crate::messages::{client_message, server_message};
+use crate::messages::{client_message, damage, damaged, server_message};
 
 static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
     let include = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
@@ -213,29 +213,6 @@ fn check_same(name: &str, bytes: &[u8], again: &[u8]) -> Result<(), TestCaseErro
         prop_assert_eq!(theirs, ours);
     }
     Ok(())
-}
-
-type Damage = Vec<(prop::sample::Index, u8, u8)>;
-
-fn damage() -> impl Strategy<Value = Damage> {
-    proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 1..4)
-}
-
-fn damaged(bytes: &[u8], damage: &Damage) -> Vec<u8> {
-    let mut bytes = bytes.to_vec();
-    for &(index, byte, kind) in damage {
-        if bytes.is_empty() {
-            break;
-        }
-        let at = index.index(bytes.len());
-        match kind {
-            0 => bytes[at] = byte,
-            1 => bytes.insert(at, byte),
-            2 => bytes.truncate(at),
-            _ => drop(bytes.remove(at)),
-        }
-    }
-    bytes
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! The socket's messages in both forms.
 
-use huntcore_wire::{ClientMessage, LiveForm, ServerMessage};
+use huntcore_model::{RoundNumber, TileIndex};
+use huntcore_wire::{ClientMessage, LiveForm, LiveState, ServerMessage};
+use proptest::collection::vec;
 use proptest::prelude::*;
 
 use crate::messages::{client_message, server_message};
@@ -35,4 +37,52 @@ proptest! {
             prop_assert_eq!(&read.expect("its own"), &expected);
         }
     }
+
+    #[test]
+    fn both_forms_give_the_same_state(messages in vec(connected_message(), 0..24)) {
+        let states = LiveForm::ALL.map(|form| {
+            let mut state = LiveState::new();
+            for message in &messages {
+                let bytes = message.encode(form);
+                state.apply(&ServerMessage::decode(form, &bytes).expect("its own"));
+            }
+            state
+        });
+        let mut expected = LiveState::new();
+        messages.iter().for_each(|message| expected.apply(message));
+        prop_assert_eq!(&states[0], &expected);
+        prop_assert_eq!(&states[1], &expected);
+    }
+}
+
+/// Messages that speak of the same few rounds, so that they change each other's state.
+fn connected_message() -> impl Strategy<Value = ServerMessage> {
+    let few = |round: RoundNumber| RoundNumber::new(round.get() % 8);
+    server_message().prop_map(move |mut message| {
+        match &mut message {
+            ServerMessage::Round(opened) => opened.round = few(opened.round),
+            ServerMessage::Delta(delta) => {
+                delta.oldest = RoundNumber::new(delta.oldest.get() % 4);
+                for claim in &mut delta.claims {
+                    claim.round = RoundNumber::new(4 + claim.round.get() % 4);
+                    claim.tile = TileIndex::new(claim.tile.get() % 4);
+                }
+                delta
+                    .closed
+                    .iter_mut()
+                    .for_each(|round| *round = few(*round));
+                delta
+                    .seeds
+                    .iter_mut()
+                    .for_each(|seed| seed.round = few(seed.round));
+            }
+            ServerMessage::Snapshot(snapshot) => {
+                snapshot.oldest = RoundNumber::new(snapshot.oldest.get() % 4);
+                let rounds = snapshot.rounds.iter_mut();
+                rounds.for_each(|shown| shown.round = few(shown.round));
+            }
+            _ => {}
+        }
+        message
+    })
 }

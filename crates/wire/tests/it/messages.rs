@@ -331,3 +331,27 @@ pub(crate) fn error() -> impl Strategy<Value = ErrorMessage> {
         },
     )
 }
+
+/// What happens to bytes: where, with which byte, and how.
+pub(crate) type Damage = Vec<(prop::sample::Index, u8, u8)>;
+
+pub(crate) fn damage() -> impl Strategy<Value = Damage> {
+    vec((any::<prop::sample::Index>(), any::<u8>(), 0..4_u8), 1..4)
+}
+
+pub(crate) fn damaged(bytes: &[u8], damage: &Damage) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    for &(index, byte, kind) in damage {
+        if bytes.is_empty() {
+            break;
+        }
+        let at = index.index(bytes.len());
+        match kind {
+            0 => bytes[at] = byte,
+            1 => bytes.insert(at, byte),
+            2 => bytes.truncate(at),
+            _ => drop(bytes.remove(at)),
+        }
+    }
+    bytes
+}
