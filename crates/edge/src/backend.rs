@@ -3,17 +3,17 @@
 //! The edge reads immutable versions and hands over attempts, events and commands. It never
 //! waits for a lock of the backend, and it never decides who wins.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use huntcore_board::BoardsVersion;
-use huntcore_broadcast::FeedVersion;
+use futures_util::stream::BoxStream;
 use huntcore_lane::{Lane, LaneOptions};
-use huntcore_map::{CellList, RoundMap};
+use huntcore_map::{Cell, CellList, RoundMap};
 use huntcore_model::{
-    Catalog, Hash32, HuntId, HuntNumber, Position, ScoreEvent, Sequence, ShardId, TimeMicros,
+    Hash32, HuntId, HuntNumber, Position, RoundNumber, ScoreEvent, Sequence, ShardId, TimeMicros,
 };
+pub use huntcore_projection::View;
 use huntcore_wire::{HuntChange, HuntRequest, Stats};
 use tokio::sync::watch;
 
@@ -51,7 +51,13 @@ pub trait Backend: Send + Sync + 'static {
     fn cells(&self, hunt: HuntNumber, version: u32) -> BoxFuture<'static, Option<Arc<CellList>>>;
 
     /// The map of that name; `None` if no announced round has it, or it is no longer kept.
-    fn map(&self, map: Hash32) -> BoxFuture<'static, Option<Arc<PublishedMap>>>;
+    fn map(
+        &self,
+        map: Hash32,
+    ) -> BoxFuture<'static, Result<Option<Arc<PublishedMap>>, Unavailable>>;
+
+    /// The log, if other processes may follow it here.
+    fn log(&self) -> Option<Arc<dyn LogSource>>;
 
     /// Whether this process can serve.
     fn readiness(&self) -> Readiness;
@@ -64,28 +70,91 @@ pub trait Backend: Send + Sync + 'static {
     fn render_metrics(&self, out: &mut String);
 }
 
-/// All that can be read, as of one moment; never changes.
-#[derive(Clone, Debug)]
-pub struct View {
-    /// Which hunts there are.
-    pub catalog: Arc<Catalog>,
-    /// Their boards.
-    pub boards: Arc<BoardsVersion>,
-    /// What is sent to each hunt's live sockets.
-    pub feeds: HashMap<HuntNumber, Arc<FeedVersion>>,
-    /// How far the log is counted in.
-    pub position: Position,
-    /// Every shard has passed this time.
-    pub time: TimeMicros,
+/// A round's map, as much of it as may be shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublishedMap {
+    /// The hunt that it belongs to.
+    pub hunt: HuntId,
+    /// The round that it is for.
+    pub round: RoundNumber,
+    /// Its name: the hash of the whole map, hidden values included.
+    pub name: Hash32,
+    /// The hash of the configuration that it was made by.
+    pub config_hash: Hash32,
+    /// Its tiles' cells, in the order of their index.
+    pub cells: Vec<Cell>,
+    /// What each tile is worth, if that may be shown now; once it may, it always may.
+    pub values: Option<Vec<u32>>,
 }
 
-/// A round's map, and how much of it may be shown.
-#[derive(Clone, Debug)]
-pub struct PublishedMap {
-    /// The map.
-    pub map: RoundMap,
-    /// Whether its values may be shown now; once true, always true.
-    pub values_visible: bool,
+impl PublishedMap {
+    /// What may be shown of a map that is known whole.
+    #[must_use]
+    pub fn of(map: &RoundMap, values_visible: bool) -> Self {
+        let tiles = map.tiles().iter();
+        Self {
+            hunt: map.hunt().clone(),
+            round: map.round(),
+            name: map.name(),
+            config_hash: map.config_hash(),
+            cells: tiles.clone().map(|tile| tile.cell).collect(),
+            values: values_visible.then(|| tiles.map(|tile| tile.points).collect()),
+        }
+    }
+}
+
+/// It cannot be told now: whoever knows is not reached.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unavailable {
+    /// Who is not reached, and why.
+    pub reason: String,
+}
+
+/// The log, for edge processes that follow this one.
+///
+/// What it gives is bytes that `huntcore_projection` writes and reads.
+pub trait LogSource: Send + Sync {
+    /// Up to where each stream is durable.
+    fn ends(&self) -> Position;
+
+    /// The batches after `from`, and from then on each as it is committed, without end. It
+    /// ends early with an error when this process can give no more; whoever reads asks again
+    /// from where it stands.
+    fn batches(&self, from: Position) -> BoxFuture<'static, Result<LogBytes, LogFault>>;
+
+    /// The projections' state as of now, for whoever does not follow yet.
+    fn checkpoint(&self) -> BoxFuture<'static, Result<LogBytes, LogFault>>;
+}
+
+/// Pieces of what a log source gives.
+pub type LogBytes = BoxStream<'static, std::io::Result<Bytes>>;
+
+/// Why a log source gives nothing.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LogFault {
+    /// The log no longer goes back so far: begin with a checkpoint.
+    #[error("the log no longer goes back so far: {reason}")]
+    Trimmed {
+        /// Which stream, and where it begins.
+        reason: String,
+    },
+    /// The log does not go so far: whoever asks follows another one, or this one has lost its
+    /// end.
+    #[error("the log does not go so far: {reason}")]
+    Ahead {
+        /// Which stream, and where it ends.
+        reason: String,
+    },
+    /// As many follow as may.
+    #[error("as many follow this process as may")]
+    Busy,
+    /// The log cannot be read, or the process is stopping.
+    #[error("{reason}")]
+    Unavailable {
+        /// What happened.
+        reason: String,
+    },
 }
 
 /// What came of a score event.
@@ -198,6 +267,12 @@ pub enum CommandError {
     /// The log did not say whether it stored the change: look, and ask again.
     #[error("it is not known whether the change was stored")]
     OutcomeUnknown,
+    /// Who could do it is not reached; nothing was done.
+    #[error("{reason}")]
+    Unavailable {
+        /// Who is not reached, and why.
+        reason: String,
+    },
     /// The backend is stopping.
     #[error("the server is stopping")]
     Stopping,

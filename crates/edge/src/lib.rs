@@ -32,7 +32,8 @@ mod telling;
 
 pub use auth::{AuthConfig, AuthSettings, Ed25519PublicKey, KeyError, PlayerKey, Secret};
 pub use backend::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
+    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogBytes, LogFault, LogSource,
+    PublishedMap, Readiness, Unavailable, View,
 };
 pub use config::{BindError, EdgeConfig, Limits, Rate, TlsFiles};
 pub use counts::{AttemptCounts, Counts};

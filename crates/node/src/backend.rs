@@ -1,12 +1,14 @@
 //! The node as the edge sees it.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
+    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
+    Readiness, Unavailable, View,
 };
 use huntcore_engine::{CommandError as Refused, EventVerdict};
 use huntcore_lane::{Lane, LaneOptions};
@@ -110,7 +112,14 @@ impl Backend for Node {
         })
     }
 
-    fn map(&self, map: Hash32) -> BoxFuture<'static, Option<Arc<PublishedMap>>> {
+    fn log(&self) -> Option<Arc<dyn LogSource>> {
+        Some(self.followers.clone())
+    }
+
+    fn map(
+        &self,
+        map: Hash32,
+    ) -> BoxFuture<'static, Result<Option<Arc<PublishedMap>>, Unavailable>> {
         let now = self.clock.now();
         let view = self.view();
         let maps = self.maps.clone();
@@ -127,11 +136,10 @@ impl Backend for Node {
                 .map(hunt, round.opened.round)
                 .inspect_err(|error| tracing::error!("no map for a logged round: {error}"))
                 .ok()?;
-            Some(Arc::new(PublishedMap {
-                map: map.as_ref().clone(),
-                values_visible,
-            }))
+            Some(Arc::new(PublishedMap::of(&map, values_visible)))
         })
+        .map(Ok)
+        .boxed()
     }
 
     fn readiness(&self) -> Readiness {
@@ -150,6 +158,14 @@ impl Backend for Node {
 
     fn render_metrics(&self, out: &mut String) {
         metrics::render(self, out);
+        let name = "huntcore_log_followers";
+        let count = self.followers.count();
+        // Nothing goes wrong when writing into a String.
+        let _ = writeln!(
+            out,
+            "# HELP {name} Edge processes that follow the log here.\n# TYPE {name} gauge\n\
+             {name} {count}"
+        );
     }
 }
 

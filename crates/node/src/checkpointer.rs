@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::control::ControlEvent;
 use crate::door::ShardDoor;
 use crate::parts::{self, AnswersPart};
-use crate::projector_snapshot::{ProjectorSnapshot, Snapshots};
+use crate::projector_snapshot::{ProjectorSnapshot, Snapshots, stand_of};
 use crate::recent::RecentBatches;
 use crate::retention::Retention;
 use crate::shard::ShardEvent;
@@ -254,15 +254,17 @@ fn write(
         gathered.control.write(&mut out)
     })?;
     let projections = &gathered.projections;
-    put(draft, own(parts::CATALOG, projections.stand()), &|out| {
+    put(draft, own(parts::CATALOG, stand_of(projections)), &|out| {
         projections.write_catalog(out)
     })?;
-    put(draft, own(parts::BOARDS, projections.stand()), &|out| {
+    put(draft, own(parts::BOARDS, stand_of(projections)), &|out| {
         projections.write_boards(out)
     })?;
-    put(draft, own(parts::BROADCAST, projections.stand()), &|out| {
-        projections.write_broadcast(out)
-    })?;
+    put(
+        draft,
+        own(parts::BROADCAST, stand_of(projections)),
+        &|out| projections.write_broadcast(out),
+    )?;
     Ok(bytes)
 }
 

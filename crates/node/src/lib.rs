@@ -5,11 +5,11 @@
 
 mod backend;
 mod checkpointer;
-mod clock;
 mod config;
 mod control;
 mod door;
 mod failure;
+mod followers;
 mod gauge;
 mod maps;
 mod metrics;
@@ -25,8 +25,9 @@ mod shard;
 mod snapshots;
 mod text;
 
-pub use clock::{Clock, SystemClock};
 pub use config::{CheckpointHome, NodeConfig};
+use huntcore_projection as clock;
+pub use huntcore_projection::{Clock, SystemClock};
 pub use maps::MapError;
 pub use node::Node;
 pub use recovery::StartError;

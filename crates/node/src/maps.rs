@@ -1,21 +1,14 @@
 //! Cells, seeds and maps: computed when first asked for, kept while they are likely to be
 //! asked for again.
 
-use std::collections::{HashMap, VecDeque};
-use std::hash::Hash;
 use std::sync::Arc;
 
 use huntcore_engine::{HUNTS_MAX, RoundFacts};
-use huntcore_map::{
-    Area, AreaError, CellList, FairnessKey, MapConfig, MapConfigError, RoundMap, Seed, SeedChain,
-    SeedPlace, ValueTable, ValueTableError,
-};
+use huntcore_map::{CellList, FairnessKey, MapConfig, RoundMap, Seed, SeedChain, SeedPlace};
 use huntcore_model::{ConfigVersion, Hash32, HuntEntry, HuntId, HuntNumber, RoundNumber};
+use huntcore_projection::{Cells, CellsError, Kept};
 use parking_lot::Mutex;
 
-/// Cells of all configurations kept. By cells and not by count, so that hundreds of hunts
-/// may run at once, each of which needs its own again every round.
-const CELLS_KEPT: usize = 64 << 20;
 /// For each hunt that there may be, the chain of now and the next.
 const CHAINS_KEPT: usize = 2 * HUNTS_MAX;
 /// Tiles of all maps kept.
@@ -24,7 +17,7 @@ const TILES_KEPT: usize = 16 << 20;
 /// Makes what a round is made of. Knows the fairness key; tells no seed but to whom it may.
 pub(crate) struct Maps {
     key: FairnessKey,
-    configs: Mutex<Kept<(HuntNumber, u32), Arc<MapConfig>>>,
+    cells: Cells,
     chains: Mutex<Kept<(HuntId, u64), Arc<SeedChain>>>,
     maps: Mutex<Kept<(HuntNumber, RoundNumber), Arc<RoundMap>>>,
 }
@@ -32,27 +25,9 @@ pub(crate) struct Maps {
 /// Why a map cannot be made from what the log says.
 #[derive(Debug, thiserror::Error)]
 pub enum MapError {
-    /// The logged area does not give cells any more.
-    #[error("area of the logged configuration: {0}")]
-    Area(#[from] AreaError),
-    /// The logged configuration does not hold together.
-    #[error("logged configuration: {0}")]
-    Config(#[from] MapConfigError),
-    /// The logged value table does not hold together.
-    #[error("values of the logged configuration: {0}")]
-    Values(#[from] ValueTableError),
-    /// The same area gives other cells than it did when it was logged.
-    #[error("hunt {hunt} version {version} gives configuration {found}, logged as {expected}")]
-    ConfigHash {
-        /// Which hunt.
-        hunt: HuntId,
-        /// Which configuration.
-        version: u32,
-        /// Computed now.
-        found: Hash32,
-        /// In the log.
-        expected: Hash32,
-    },
+    /// The logged configuration gives no cells.
+    #[error(transparent)]
+    Cells(#[from] CellsError),
     /// The key is not the one that made this hunt's rounds.
     #[error(
         "the fairness key is not the one that made hunt {hunt}: its round {round} has another \
@@ -89,7 +64,7 @@ impl Maps {
     pub(crate) fn new(key: FairnessKey) -> Self {
         Self {
             key,
-            configs: Mutex::new(Kept::new(CELLS_KEPT)),
+            cells: Cells::default(),
             chains: Mutex::new(Kept::new(CHAINS_KEPT)),
             maps: Mutex::new(Kept::new(TILES_KEPT)),
         }
@@ -174,7 +149,7 @@ impl Maps {
             hunt: hunt.id.clone(),
             round,
         })?;
-        let config = self.config(hunt, version)?;
+        let config = self.cells.config(hunt, version)?;
         let seed = self.seed(hunt, round)?;
         let map = Arc::new(RoundMap::generate(&hunt.id, round, &config, &seed));
         let tiles = map.tiles().len();
@@ -188,41 +163,12 @@ impl Maps {
         hunt: &HuntEntry,
         version: &ConfigVersion,
     ) -> Result<Arc<CellList>, MapError> {
-        Ok(self.config(hunt, version)?.cells().clone())
+        Ok(self.cells.of(hunt, version)?)
     }
 
     /// Keeps cells that were computed for a new configuration.
     pub(crate) fn keep_config(&self, hunt: HuntNumber, config: MapConfig) {
-        let key = (hunt, config.version());
-        let cells = config.cells().count() as usize;
-        self.configs.lock().insert(key, Arc::new(config), cells);
-    }
-
-    fn config(
-        &self,
-        hunt: &HuntEntry,
-        version: &ConfigVersion,
-    ) -> Result<Arc<MapConfig>, MapError> {
-        let key = (hunt.number, version.version);
-        if let Some(config) = self.configs.lock().get(&key) {
-            return Ok(config);
-        }
-        let logged = &version.config;
-        let cells = Arc::new(Area::parse(&logged.area)?.cells(logged.resolution)?);
-        let values = ValueTable::new(logged.values.clone())?;
-        let config = MapConfig::new(version.version, cells, logged.tiles, values)?;
-        if config.hash() != logged.config_hash {
-            return Err(MapError::ConfigHash {
-                hunt: hunt.id.clone(),
-                version: version.version,
-                found: config.hash(),
-                expected: logged.config_hash,
-            });
-        }
-        let cells = config.cells().count() as usize;
-        let config = Arc::new(config);
-        self.configs.lock().insert(key, config.clone(), cells);
-        Ok(config)
+        self.cells.keep(hunt, config);
     }
 
     fn chain(&self, hunt: &HuntId, number: u64) -> Arc<SeedChain> {
@@ -233,65 +179,5 @@ impl Maps {
         let chain = Arc::new(SeedChain::derive(&self.key, hunt, key.1));
         self.chains.lock().insert(key, chain.clone(), 1);
         chain
-    }
-}
-
-/// Values of so much weight at most; the one added first goes first. The newest stays,
-/// whatever it weighs.
-struct Kept<K, V> {
-    max: usize,
-    weight: usize,
-    values: HashMap<K, (V, usize)>,
-    order: VecDeque<K>,
-}
-
-impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
-    fn new(max: usize) -> Self {
-        Self {
-            max,
-            weight: 0,
-            values: HashMap::new(),
-            order: VecDeque::new(),
-        }
-    }
-
-    fn get(&self, key: &K) -> Option<V> {
-        self.values.get(key).map(|(value, _)| value.clone())
-    }
-
-    fn insert(&mut self, key: K, value: V, weight: usize) {
-        self.weight += weight;
-        match self.values.insert(key.clone(), (value, weight)) {
-            Some((_, before)) => self.weight -= before,
-            None => self.order.push_back(key),
-        }
-        while self.weight > self.max
-            && self.order.len() > 1
-            && let Some(oldest) = self.order.pop_front()
-        {
-            let dropped = self.values.remove(&oldest);
-            self.weight -= dropped.map_or(0, |(_, weight)| weight);
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_more_is_kept_than_allowed() {
-        let mut kept = Kept::new(20);
-        for key in [1, 2, 2, 3] {
-            kept.insert(key, key * 10, 10);
-        }
-        assert_eq!(
-            (kept.get(&1), kept.get(&2), kept.get(&3)),
-            (None, Some(20), Some(30))
-        );
-        kept.insert(4, 40, 100);
-        assert_eq!((kept.get(&3), kept.get(&4)), (None, Some(40)));
-        kept.insert(5, 50, 20);
-        assert_eq!((kept.get(&4), kept.get(&5)), (None, Some(50)));
     }
 }

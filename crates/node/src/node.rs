@@ -18,6 +18,7 @@ use crate::config::NodeConfig;
 use crate::control::{Control, ControlEvent, ShardTimes};
 use crate::door::{Doors, ShardDoor};
 use crate::failure::Failure;
+use crate::followers::Followers;
 use crate::gauge::Gauge;
 use crate::maps::Maps;
 use crate::projector::Views;
@@ -42,6 +43,7 @@ pub struct Node {
     pub(crate) maps: Arc<Maps>,
     pub(crate) views: Arc<Views>,
     pub(crate) recent: Arc<RecentBatches>,
+    pub(crate) followers: Arc<Followers>,
     pub(crate) gauge: Arc<Gauge>,
     pub(crate) checkpoint_gauge: Arc<CheckpointGauge>,
     pub(crate) storage_full: Arc<AtomicBool>,
@@ -191,6 +193,12 @@ impl Node {
         let watching_space = move || space.run(&space_stopped);
         watchers.push(spawn("space".to_owned(), &failure, watching_space)?);
         let mut stop_watchers = vec![stop_projector, stop_space];
+        let followers = Followers::new(
+            config.shards,
+            recent.clone(),
+            clock.clone(),
+            snapshots.clone(),
+        );
         let checkpoint_gauge = Arc::new(CheckpointGauge::default());
         if let Some(checkpoints) = checkpoints {
             let (stop, stopped) = crossbeam_channel::bounded(1);
@@ -223,6 +231,7 @@ impl Node {
             maps,
             views,
             recent,
+            followers: Arc::new(followers),
             gauge,
             checkpoint_gauge,
             storage_full,

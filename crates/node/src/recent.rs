@@ -1,7 +1,8 @@
-//! The newest committed batches of each stream, kept in memory for projections.
+//! The newest committed batches of each stream, kept in memory for projections and for edge
+//! processes that follow.
 //!
-//! Committing never waits for a projection: one that falls behind what is kept here reads
-//! the log instead. Only durable batches come in (I2).
+//! Committing never waits for either: whoever falls behind what is kept here reads the log
+//! instead. Only durable batches come in (I2).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -9,8 +10,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use huntcore_log::{Log, ReadError};
-use huntcore_model::{Batch, Sequence, ShardId};
+use huntcore_model::{Batch, Position, Sequence, ShardId};
+use huntcore_projection::{Batches, Stretch};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 
 /// Bytes kept for each stream.
 const KEPT_BYTES_MAX: usize = 32 << 20;
@@ -22,6 +25,7 @@ const BYTES_AT_ONCE: usize = 1 << 20;
 pub(crate) struct RecentBatches {
     streams: Vec<(ShardId, Mutex<Recent>)>,
     bell: Sender<()>,
+    grown: watch::Sender<()>,
     log: Arc<dyn Log>,
     bytes_total: AtomicU64,
 }
@@ -54,6 +58,7 @@ impl RecentBatches {
         let recent = Self {
             streams,
             bell,
+            grown: watch::Sender::new(()),
             log,
             bytes_total: AtomicU64::new(0),
         };
@@ -80,14 +85,20 @@ impl RecentBatches {
         }
         drop(recent);
         self.ring();
+        self.grown.send_replace(());
     }
 
-    /// Wakes the projector.
+    /// Wakes the projections.
     pub(crate) fn ring(&self) {
         match self.bell.try_send(()) {
             // Full means that it is already called; disconnected, that it has gone.
             Ok(()) | Err(TrySendError::Full(()) | TrySendError::Disconnected(())) => {}
         }
+    }
+
+    /// Changes whenever there is more.
+    pub(crate) fn grown(&self) -> watch::Receiver<()> {
+        self.grown.subscribe()
     }
 
     /// By how many bytes the log has grown since the start.
@@ -100,32 +111,75 @@ impl RecentBatches {
         self.stream(shard).lock().next
     }
 
-    /// Some batches from `from` on, in order; none if there are none yet.
-    ///
-    /// No more than a reader soon gets done with, so that it can turn to other streams, and
-    /// so that a far too slow one holds little of the log in memory (I8).
-    pub(crate) fn read(&self, shard: ShardId, from: Sequence) -> Result<Vec<Batch>, ReadError> {
-        let recent = self.stream(shard).lock();
-        if recent.next <= from {
-            return Ok(Vec::new());
+    /// The durable ends of all streams.
+    pub(crate) fn ends(&self) -> Position {
+        let mut ends = Position::start();
+        for (shard, recent) in &self.streams {
+            ends.advance(*shard, recent.lock().next);
         }
-        let oldest = recent
-            .batches
-            .front()
-            .map(|batch| batch.header().first_sequence);
-        if oldest.is_some_and(|oldest| oldest <= from) {
-            let start = recent
-                .batches
-                .partition_point(|batch| batch.header().next_sequence() <= from);
-            return some(recent.batches.range(start..).cloned().map(Ok));
-        }
-        drop(recent);
-        some(self.log.read(shard, from)?)
+        ends
+    }
+
+    /// What follows `from` on each stream, if all of it is still in memory.
+    pub(crate) fn kept_after(&self, from: &Position) -> Option<Vec<Stretch>> {
+        let streams = self.streams.iter();
+        streams
+            .map(|(shard, recent)| recent.lock().after(from.next(*shard)))
+            .collect()
+    }
+
+    /// What follows `from` on each stream, from the log where it is no longer in memory.
+    pub(crate) fn after(&self, from: &Position) -> Result<Vec<Stretch>, ReadError> {
+        let stretch = |(shard, recent): &(ShardId, Mutex<Recent>)| {
+            let from = from.next(*shard);
+            let batches = self.read(*shard, from)?;
+            let next = batches
+                .last()
+                .map_or(from, |last| last.header().next_sequence());
+            let goes_on = recent.lock().next > next;
+            Ok(Stretch { batches, goes_on })
+        };
+        self.streams.iter().map(stretch).collect()
     }
 
     fn stream(&self, shard: ShardId) -> &Mutex<Recent> {
         let found = self.streams.iter().find(|(stream, _)| *stream == shard);
         &found.expect("every stream is set up at the start").1
+    }
+}
+
+impl Batches for RecentBatches {
+    fn read(&self, shard: ShardId, from: Sequence) -> Result<Vec<Batch>, ReadError> {
+        if let Some(kept) = self.stream(shard).lock().after(from) {
+            return Ok(kept.batches);
+        }
+        some(self.log.read(shard, from)?)
+    }
+
+    fn next(&self, shard: ShardId) -> Sequence {
+        Self::next(self, shard)
+    }
+
+    fn ring(&self) {
+        Self::ring(self);
+    }
+}
+
+impl Recent {
+    /// Some batches from `from` on; `None` if they are no longer here, or never came.
+    fn after(&self, from: Sequence) -> Option<Stretch> {
+        if self.next == from {
+            return Some(Stretch::default());
+        }
+        let oldest = self.batches.front()?.header().first_sequence;
+        if !(oldest..self.next).contains(&from) {
+            return None;
+        }
+        let is_before = |batch: &Batch| batch.header().next_sequence() <= from;
+        let start = self.batches.partition_point(is_before);
+        let batches = some(self.batches.range(start..).cloned().map(Ok)).ok()?;
+        let goes_on = start + batches.len() < self.batches.len();
+        Some(Stretch { batches, goes_on })
     }
 }
 

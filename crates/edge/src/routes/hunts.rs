@@ -195,7 +195,9 @@ fn refused(error: &CommandError) -> Refusal {
         CommandError::Overloaded { .. } => (ProblemKind::Overloaded, Some(1_000)),
         CommandError::StorageFull => (ProblemKind::StorageFull, Some(5_000)),
         CommandError::OutcomeUnknown => (ProblemKind::OutcomeUnknown, Some(1_000)),
-        CommandError::Stopping => (ProblemKind::Unavailable, Some(1_000)),
+        CommandError::Unavailable { .. } | CommandError::Stopping => {
+            (ProblemKind::Unavailable, Some(1_000))
+        }
     };
     let mut problem = Problem::new(kind, detail);
     // Nothing was attempted on a tile.

@@ -7,7 +7,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use huntcore_model::{Hash32, TileIndex};
-use huntcore_wire::{CellText, MapView, ProblemKind, TileView};
+use huntcore_wire::{CellText, MapView, Problem, ProblemKind, TileView};
 
 use super::answers;
 use crate::backend::PublishedMap;
@@ -39,11 +39,15 @@ pub(super) async fn show(
         Refusal::new(ProblemKind::UnknownMap, detail)
     };
     let name: Hash32 = name.parse().map_err(|_| unknown())?;
-    let published = app.backend.map(name).await.ok_or_else(unknown)?;
+    let published = app.backend.map(name).await.map_err(|unavailable| {
+        let problem = Problem::new(ProblemKind::Unavailable, unavailable.to_string());
+        Refusal::from(problem.retry_after_ms(1_000))
+    })?;
+    let published = published.ok_or_else(unknown)?;
     if !has_opened(&app, &published) {
         return Err(unknown());
     }
-    let (tag, caching) = match published.values_visible {
+    let (tag, caching) = match published.values.is_some() {
         true => (name.to_string(), answers::IMMUTABLE),
         false => (format!("{name}-hidden"), answers::ASK_FIRST),
     };
@@ -63,23 +67,25 @@ fn has_opened(app: &App, published: &PublishedMap) -> bool {
     let view = app.backend.view();
     let round = view
         .catalog
-        .hunt(published.map.hunt())
-        .and_then(|entry| entry.round(published.map.round()).cloned());
+        .hunt(&published.hunt)
+        .and_then(|entry| entry.round(published.round).cloned());
     round.is_none_or(|round| round.opened.schedule.opens_at <= app.backend.now())
 }
 
 fn view(published: &PublishedMap) -> MapView {
-    let map = &published.map;
-    let tiles = (0..).zip(map.tiles()).map(|(tile, at)| TileView {
-        tile: TileIndex::new(tile),
-        cell: CellText::new(at.cell.get()),
-        value: published.values_visible.then_some(at.points),
-    });
+    let value = |tile: usize| Some(published.values.as_ref()?[tile]);
+    let tiles = (0..).zip(&published.cells).enumerate();
     MapView {
-        hunt: map.hunt().clone(),
-        round: map.round(),
-        map: map.name(),
-        config_hash: map.config_hash(),
-        tiles: tiles.collect(),
+        hunt: published.hunt.clone(),
+        round: published.round,
+        map: published.name,
+        config_hash: published.config_hash,
+        tiles: tiles
+            .map(|(index, (tile, cell))| TileView {
+                tile: TileIndex::new(tile),
+                cell: CellText::new(cell.get()),
+                value: value(index),
+            })
+            .collect(),
     }
 }

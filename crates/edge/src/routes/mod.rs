@@ -10,6 +10,7 @@ mod events;
 mod guests;
 mod hunts;
 mod live;
+mod log;
 mod maps;
 mod operations;
 pub(crate) mod quick;

@@ -17,7 +17,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    answers, batches, boards, cells, claims, console, events, guests, hunts, live, maps,
+    answers, batches, boards, cells, claims, console, events, guests, hunts, live, log, maps,
     operations, rounds,
 };
 use crate::auth::PLAYER_HEADER;
@@ -65,6 +65,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .layer(CompressionLayer::new());
     let router = router
         .route("/v1/hunts/{hunt}/live", get(live::open))
+        .route("/v1/log", get(log::batches))
+        .route("/v1/log/checkpoint", get(log::checkpoint))
+        .route("/v1/log/position", get(log::position))
         .merge(pages)
         .fallback(not_found)
         .method_not_allowed_fallback(method_not_allowed)

@@ -9,7 +9,8 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, PublishedMap, Readiness, View,
+    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
+    Readiness, Unavailable, View,
 };
 use huntcore_lane::{
     Bell, Entrance, EntranceLimits, Lane, LaneOptions, Listen, PendingBlock, ShardPort,
@@ -226,7 +227,14 @@ impl Backend for Fake {
         async move { cells }.boxed()
     }
 
-    fn map(&self, map: Hash32) -> BoxFuture<'static, Option<Arc<PublishedMap>>> {
+    fn log(&self) -> Option<Arc<dyn LogSource>> {
+        None
+    }
+
+    fn map(
+        &self,
+        map: Hash32,
+    ) -> BoxFuture<'static, Result<Option<Arc<PublishedMap>>, Unavailable>> {
         let inner = self.lock();
         let found = inner.maps.get(&map).map(|(hunt, map)| {
             let entry = inner.catalog.by_number(*hunt).expect("it has a map");
@@ -236,12 +244,10 @@ impl Backend for Fake {
                 .expect("announced")
                 .config
                 .values_hidden;
-            Arc::new(PublishedMap {
-                map: map.clone(),
-                values_visible: !hidden || round.seed.is_some(),
-            })
+            let visible = !hidden || round.seed.is_some();
+            Arc::new(PublishedMap::of(map, visible))
         });
-        async move { found }.boxed()
+        async move { Ok(found) }.boxed()
     }
 
     fn readiness(&self) -> Readiness {

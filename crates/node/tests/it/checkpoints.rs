@@ -15,6 +15,7 @@ use huntcore_model::{
     EventId, EventType, Outcome, PlayerId, Position, RoundNumber, ScoreEvent, ShardId,
 };
 use huntcore_node::{CheckpointHome, Node, NodeConfig};
+use huntcore_wire::LiveForm;
 
 use crate::support::{
     Claims as _, HUNT, attempt, config, create_park, fault_log, metric, open_round, race, start,
@@ -139,7 +140,7 @@ fn live(view: &View, round: RoundNumber) -> Vec<String> {
     let Some(feed) = view.feeds.get(&HUNT) else {
         return Vec::new();
     };
-    let snapshot = feed.snapshot().clone();
+    let snapshot = feed.snapshot(LiveForm::Json).clone();
     let mut snapshot: serde_json::Value = serde_json::from_slice(&snapshot).expect("JSON");
     let rounds = snapshot["rounds"].as_array_mut().expect("rounds");
     let mut lines = Vec::new();

@@ -11,6 +11,7 @@ use huntcore_model::{
     TileIndex, TimeMicros,
 };
 use huntcore_node::{Clock, Node, StartError, SystemClock};
+use huntcore_wire::LiveForm;
 
 use crate::support::{
     Claims as _, HUNT, PATIENCE, attempt, config, create_park, fault_log, open_round, park, race,
@@ -73,7 +74,9 @@ async fn a_view_after_a_restart_shows_no_less_than_before() {
 
 fn node_claims(view: &huntcore_edge::View) -> usize {
     let feed = view.feeds.get(&HUNT);
-    let snapshot = feed.map(|feed| feed.snapshot().clone()).unwrap_or_default();
+    let snapshot = feed
+        .map(|feed| feed.snapshot(LiveForm::Json).clone())
+        .unwrap_or_default();
     std::str::from_utf8(&snapshot)
         .expect("JSON")
         .matches("\"player\":\"ada\",\"points\"")
@@ -193,8 +196,11 @@ async fn seeds_come_out_after_their_window_and_bear_out_the_commitments() {
         let seed = huntcore_map::Seed::new(round.seed.expect("revealed"));
         assert_eq!(seed.commitment(round.opened.round), round.opened.commitment);
         assert_eq!(seed.layout(), round.opened.layout);
-        let map = node.map(round.opened.map).await.expect("kept");
-        assert_eq!(map.map.name(), round.opened.map);
+        let map = node
+            .map(round.opened.map)
+            .await
+            .expect("a node has all maps");
+        assert_eq!(map.expect("kept").name, round.opened.map);
     }
 }
 
