@@ -9,8 +9,9 @@ SHELL := /bin/bash
 TARGET := $(or $(CARGO_TARGET_DIR),target)
 HUNTCORE := $(TARGET)/release/huntcore
 CONSOLE := web/dist/index.html
-CONSOLE_SOURCES := $(shell find web/src web/public -type f 2>/dev/null) \
-	web/index.html web/vite.config.ts web/svelte.config.js web/tsconfig.json web/package-lock.json
+CONSOLE_SOURCES := $(shell find web/src web/public sdk/typescript/src -type f 2>/dev/null) \
+	web/index.html web/vite.config.ts web/svelte.config.js web/tsconfig.json web/package-lock.json \
+	sdk/typescript/package.json
 ARGS ?=
 
 .PHONY: help
@@ -27,11 +28,15 @@ demo: build ## Run a hunt with simulated players and print its URL (ARGS="…" f
 	$(HUNTCORE) demo $(ARGS)
 
 .PHONY: test
-test: setup lint test-console test-rust ## Check everything: format, lints, licences, every test
+test: setup lint test-sdk test-console test-rust ## Check everything: format, lints, licences, every test
 
 .PHONY: test-rust
-test-rust: setup $(CONSOLE) ## Run the Rust tests, those from outside (browser, API tester, kill -9) included
+test-rust: setup $(CONSOLE) ## Run the Rust tests, those from outside (browser, SDK, API tester, kill -9) included
 	cargo test --workspace --locked --no-fail-fast
+
+.PHONY: test-sdk
+test-sdk: setup ## Check the TypeScript client's types and lints, build it, run its unit tests
+	cd sdk/typescript && npm run --silent check && npm run --silent lint && npm run --silent build && npm run --silent test
 
 .PHONY: test-console
 test-console: setup ## Check the console's types and lints, run its unit tests

@@ -116,6 +116,35 @@ describe('the console against the mock', { timeout: 300_000 }, () => {
     await page.locator('.banner').waitFor({ state: 'detached' });
   });
 
+  it('asks for the board alone to watch, and for the map once it is shown', async () => {
+    const { page, game } = await open('#/watch/park');
+    await game.statusIs('live');
+    const [socket] = mock.sockets;
+    assert.deepEqual(socket.interest, { boards: ['total'] });
+    await page.getByRole('link', { name: 'Play', exact: true }).click();
+    await game.mapIsDrawn();
+    assert.equal(socket.interest, null);
+    await page.getByRole('link', { name: 'Watch', exact: true }).click();
+    await page.locator('.uplot canvas').first().waitFor();
+    await page.getByRole('link', { name: 'Play', exact: true }).click();
+    await game.mapIsDrawn();
+    assert.equal(mock.sockets.size, 1);
+    assert.equal(socket.interest, null);
+  });
+
+  it('tells me my rank where the board does not show it', async () => {
+    await begin({ firstRound: 18_204, bots: 150 });
+    const { page, game } = await open('#/play/park');
+    await game.join('ada');
+    await game.openList();
+    await page.getByTestId('history-tab').click();
+    await game.win();
+    const rank = page.locator('[data-testid="my-row"]:not([data-rank=""])');
+    await rank.waitFor({ state: 'attached' });
+    assert.ok(Number(await rank.getAttribute('data-rank')) > 100);
+    assert.ok(Number(await rank.getAttribute('data-score')) >= 1);
+  });
+
   it('proves the maps that it saw', async () => {
     await begin({ claimWindowMs: 2_000 });
     const { page } = await open('#/play/park');

@@ -152,7 +152,7 @@ export class Game {
     const ranked = board === 'total' ? this.ranked() : [];
     return {
       board, window: { start: null, end: null, final: false }, position: this.position(),
-      revision: this.sequence, players: ranked.length, entries: ranked.slice(0, limit),
+      players: ranked.length, entries: ranked.slice(0, limit),
     };
   }
 

@@ -16,6 +16,7 @@ import { Game, iso } from './game.mjs';
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const TICK_MS = 100;
 const BOARD_EVERY_TICKS = 3;
+const RANK_EVERY_TICKS = 10;
 const TYPES = {
   '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml',
   '.woff2': 'font/woff2', '.json': 'application/json',
@@ -74,11 +75,23 @@ export class MockServer {
     for (const message of messages) this.#broadcast(message);
     this.ticks += 1;
     if (this.ticks % BOARD_EVERY_TICKS === 0) this.#broadcast({ type: 'board', ...this.game.board('total', 100) });
+    if (this.ticks % RANK_EVERY_TICKS === 0) for (const socket of this.sockets) this.#tellRank(socket);
   }
 
   #broadcast(message) {
-    const text = JSON.stringify({ ...message, server_time: iso(Date.now()) });
-    for (const socket of this.sockets) if (socket.subscribed) socket.send(text);
+    const text = stamped(message);
+    for (const socket of this.sockets) {
+      if (socket.interest === undefined) continue;
+      if (socket.interest === null) socket.send(text);
+      else for (const part of within(socket.interest, message)) socket.send(stamped(part));
+    }
+  }
+
+  #tellRank(socket) {
+    if (!socket.ownRank || socket.player === null) return;
+    const { rank, score, of: players = this.game.ranked().length } = this.game.playerRank('total', socket.player) ?? {};
+    const { player } = socket;
+    socket.send(stamped({ type: 'rank', board: 'total', player, rank, score, players, position: this.game.position() }));
   }
 
   #upgrade(request, socket, head) {
@@ -100,17 +113,25 @@ export class MockServer {
   #serve(live, player) {
     this.sockets.add(live);
     live.on('close', () => this.sockets.delete(live));
-    const send = (message) => live.send(JSON.stringify({ ...message, server_time: iso(Date.now()) }));
+    live.player = player;
+    const send = (message) => live.send(stamped(message));
     live.on('message', (data) => {
       const message = JSON.parse(String(data));
       if (message.type === 'subscribe') {
-        const missed = message.resume === undefined ? null : this.game.since(message.resume);
+        const { interest = null, own_rank: ownRank } = message;
+        const same = JSON.stringify(live.interest) === JSON.stringify(interest);
+        const missed = same ? [] : message.resume === undefined ? null : this.game.since(message.resume);
         send({
           type: 'subscribed', hunt: this.game.hunt, ...(player === null ? {} : { player }), resumed: missed !== null,
-          tick: this.game.tick, resume: missed === null ? this.game.position() : message.resume, tick_ms: TICK_MS,
+          tick: this.game.tick, resume: missed === null || same ? this.game.position() : message.resume, tick_ms: TICK_MS,
+          ...(interest === null ? {} : { interest }), ...(ownRank === undefined ? {} : { own_rank: ownRank }),
         });
-        for (const one of missed ?? [this.game.snapshot()]) send(one);
-        live.subscribed = true;
+        for (const one of missed ?? [this.game.snapshot()]) {
+          for (const part of interest === null ? [one] : within(interest, one)) send(part);
+        }
+        live.interest = interest;
+        live.ownRank = ownRank;
+        this.#tellRank(live);
       } else if (message.type === 'claim') {
         const { id, round, tile } = message;
         if (player === null) send({ type: 'error', id, code: 'unauthorized', detail: 'watching only' });
@@ -243,4 +264,24 @@ async function bodyOf(request) {
   const chunks = [];
   for await (const chunk of request) chunks.push(chunk);
   return JSON.parse(Buffer.concat(chunks).toString() || '{}');
+}
+
+function stamped(message) {
+  return JSON.stringify({ ...message, server_time: iso(Date.now()) });
+}
+
+/** What of a message a socket gets that wants boards only. */
+function within({ boards }, message) {
+  switch (message.type) {
+    case 'round':
+      return [];
+    case 'delta':
+      return message.state === undefined ? [] : [{ ...message, claims: [], closed: [], seeds: [] }];
+    case 'snapshot':
+      return [{ ...message, rounds: [], board: boards.includes('total') ? message.board : undefined }];
+    case 'board':
+      return boards.includes(message.board) ? [message] : [];
+    default:
+      return [message];
+  }
 }

@@ -11,7 +11,7 @@ import {
   NOTHING_CHECKED,
 } from '../../src/lib/layout/fairness';
 import { drawTiles } from '../../src/lib/layout/tiles';
-import type { RoundInfo } from '../../src/lib/protocol/messages';
+import type { RoundInfo } from 'huntcore-client';
 import { vectors } from './vectors';
 
 const announced: RoundInfo[] = vectors.rounds.map((round) => ({

@@ -1,17 +1,14 @@
 /** The small pure parts of the page. */
+import type { Board, LiveRound, Rank, Stats } from 'huntcore-client';
 import { describe, expect, it } from 'vitest';
 import { climbed, nextMoves } from '../../src/lib/live/board-moves';
-import { ServerClock } from '../../src/lib/live/clock';
-import { ownRank } from '../../src/lib/live/own-rank';
-import { chooseRound } from '../../src/lib/live/shown';
-import type { OpenRound } from '../../src/lib/live/state';
+import { chooseRound, openRounds } from '../../src/lib/live/shown';
+import { ownStanding } from '../../src/lib/live/standing';
 import { fit, pan, zoomAbout } from '../../src/lib/map/camera';
 import { cellGeometry } from '../../src/lib/map/geometry';
 import { nearestTile, tileTowards } from '../../src/lib/map/locate';
 import { projectionAround } from '../../src/lib/map/projection';
 import { FREE, MINE, TAKEN, tierOf, tileStates, WAITING } from '../../src/lib/map/tile-state';
-import type { Stats } from '../../src/lib/protocol/api';
-import type { Board } from '../../src/lib/protocol/messages';
 import { begin } from '../../src/lib/live/attempts';
 import { fromToken, suggestName } from '../../src/lib/live/identity';
 import { summarise } from '../../src/lib/ui/feedback.svelte';
@@ -22,12 +19,14 @@ import { statusReason, statusText } from '../../src/lib/ui/status';
 import { addGap, addStats, NO_FIGURES, POINTS_MAX } from '../../src/lib/watch/series';
 import { vectors } from './vectors';
 
-function open(round: number, opensAtMs: number, closesAtMs: number): [number, OpenRound] {
+function open(round: number, opensAtMs: number, closesAtMs: number): [number, LiveRound] {
   const hash = '00'.repeat(32);
   return [
     round,
     {
       info: { round, configVersion: 1, map: hash, commitment: hash, layout: hash, tiles: 8, opensAtMs, closesAtMs },
+      closed: false,
+      seed: null,
       claims: new Map(),
     },
   ];
@@ -46,6 +45,14 @@ describe('the shown round', () => {
     expect(chooseRound(rounds, 1, 9_900)).toMatchObject({ held: null, shown: { info: { round: 3 } } });
   });
 
+  it('is open until a message closes it, or its time has long run out', () => {
+    const [, first] = open(1, 0, 10_000);
+    const some = new Map([[1, { ...first, closed: true }], open(2, 1_000, 11_000), open(3, 2_000, 12_000)]);
+    expect(openRounds(some, 3_000).map(({ info }) => info.round)).toEqual([3, 2]);
+    expect(openRounds(some, 12_501).map(({ info }) => info.round)).toEqual([3]);
+    expect(chooseRound(some, 1, 3_000)).toMatchObject({ held: null, shown: { info: { round: 3 } } });
+  });
+
   it('is none where there is none', () => {
     expect(chooseRound(new Map(), 4, 0)).toEqual({ shown: null, held: null });
   });
@@ -54,7 +61,7 @@ describe('the shown round', () => {
 describe('tile states', () => {
   it('tell mine from others and from what is pending', () => {
     const [, round] = open(1, 0, 10_000);
-    const claimed: OpenRound = {
+    const claimed: LiveRound = {
       ...round,
       claims: new Map([
         [1, { player: 'me', points: 1 }],
@@ -132,15 +139,17 @@ describe('the board', () => {
     expect(climbed(moves.get('c'))).toBe(2);
   });
 
-  it('gives my rank from the top, else as it was asked for', () => {
+  it('gives my rank from the top, else as I alone was told', () => {
     const board: Board = {
-      board: 'total', window: { startMs: null, endMs: null, final: false }, position: '', revision: 1, players: 500, entries: entries('a', 'b'),
+      board: 'total', window: { startMs: null, endMs: null, final: false }, position: '', players: 500, entries: entries('a', 'b'),
     };
-    const asked = { player: 'me', rank: 321, score: 4, of: 400, neighbours: [] };
-    expect(ownRank(board, asked, 'b')).toEqual({ rank: 2, score: 9, of: 500 });
-    expect(ownRank(board, asked, 'me')).toEqual({ rank: 321, score: 4, of: 500 });
-    expect(ownRank(board, null, 'me')).toBeNull();
-    expect(ownRank(board, asked, null)).toBeNull();
+    const told: Rank = { board: 'total', player: 'me', rank: 321, score: 4, players: 400, position: '' };
+    expect(ownStanding(board, told, 'b')).toEqual({ rank: 2, score: 9, of: 500 });
+    expect(ownStanding(board, told, 'me')).toEqual({ rank: 321, score: 4, of: 500 });
+    expect(ownStanding(null, told, 'me')).toEqual({ rank: 321, score: 4, of: 400 });
+    expect(ownStanding(board, { ...told, rank: null, score: null }, 'me')).toBeNull();
+    expect(ownStanding(board, null, 'me')).toBeNull();
+    expect(ownStanding(board, told, null)).toBeNull();
   });
 });
 
@@ -181,7 +190,7 @@ describe('words and numbers', () => {
   });
 
   it('sum up outcomes in one line of a kind', () => {
-    const attempt = (tile: number, outcome: string, points: number) => ({ round: 1, tile, outcome, points, startedAtMs: 0, tries: 1, dueAtMs: 0 });
+    const attempt = (tile: number, outcome: string, points: number) => ({ round: 1, tile, outcome, points, startedAtMs: 0 });
     expect(summarise([attempt(1, 'won', 5), attempt(2, 'won', 25), attempt(3, 'taken', 0)])).toMatchObject([
       { kind: 'won', title: '2 tiles are yours', detail: '+30 points' },
       { kind: 'lost', title: 'Tile 3', detail: 'someone was faster' },
@@ -213,15 +222,5 @@ describe('words and numbers', () => {
     expect(parseRoute('')).toEqual({ page: 'home', hunt: null, token: null });
     expect(parseRoute('#/nonsense/park').page).toBe('home');
     expect(parseRoute('#/play/%E0%A4%A').hunt).toBe('%E0%A4%A');
-  });
-});
-
-describe("the server's clock", () => {
-  it('follows the sample that came fastest', () => {
-    const clock = new ServerClock();
-    clock.observe(10_000, 1_500);
-    clock.observe(11_000, 2_040);
-    clock.observe(12_000, 3_900);
-    expect(clock.serverTimeMs(4_000)).toBe(12_960);
   });
 });

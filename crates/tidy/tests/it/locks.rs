@@ -3,37 +3,48 @@
 use huntcore_tidy::{none, read};
 use serde_json::Value;
 
+const NPM_LOCKS: [&str; 2] = ["web/package-lock.json", "sdk/typescript/package-lock.json"];
+
 #[test]
-fn the_console_is_locked_without_the_name_of_any_host() {
-    let lock = console_lock();
-    let breaches: Vec<String> = packages(&lock)
-        .filter(|(_, package)| package.get("resolved").is_some())
-        .map(|(path, package)| format!("{path}: {}", package["resolved"]))
-        .collect();
+fn npm_packages_are_locked_without_the_name_of_any_host() {
+    let mut breaches = Vec::new();
+    for file in NPM_LOCKS {
+        let lock = npm_lock(file);
+        let named = packages(&lock).filter(|(_, package)| {
+            // A link leads to a folder of the repository.
+            package.get("resolved").is_some() && package.get("link").is_none()
+        });
+        breaches.extend(
+            named.map(|(path, package)| format!("{file}: {path}: {}", package["resolved"])),
+        );
+    }
     none(
-        "web/package-lock.json names no download address (web/.npmrc sees to it)",
+        "package-lock.json names no download address (.npmrc sees to it)",
         &breaches,
     );
 }
 
 #[test]
-fn the_console_is_locked_whole_for_every_platform() {
-    let lock = console_lock();
+fn npm_packages_are_locked_whole_for_every_platform() {
     let mut breaches = Vec::new();
-    for (path, package) in packages(&lock) {
-        if !path.is_empty() && package["version"].as_str().is_none() {
-            breaches.push(format!("{path} has no version"));
-        }
-        // A package that exists for another platform only is left out by `npm install` where its
-        // registry lacks it, and `npm ci` then refuses the file everywhere.
-        let optional = package["optionalDependencies"].as_object();
-        for name in optional.into_iter().flat_map(|o| o.keys()) {
-            if !packages(&lock).any(|(p, _)| p.ends_with(&format!("node_modules/{name}"))) {
-                breaches.push(format!("{path} wants {name}, which is not locked"));
+    for file in NPM_LOCKS {
+        let lock = npm_lock(file);
+        for (path, package) in packages(&lock) {
+            let is_ours = path.is_empty() || package.get("link").is_some();
+            if !is_ours && package["version"].as_str().is_none() {
+                breaches.push(format!("{file}: {path} has no version"));
+            }
+            // A package that exists for another platform only is left out by `npm install` where
+            // its registry lacks it, and `npm ci` then refuses the file everywhere.
+            let optional = package["optionalDependencies"].as_object();
+            for name in optional.into_iter().flat_map(|o| o.keys()) {
+                if !packages(&lock).any(|(p, _)| p.ends_with(&format!("node_modules/{name}"))) {
+                    breaches.push(format!("{file}: {path} wants {name}, which is not locked"));
+                }
             }
         }
     }
-    none("npm ci accepts web/package-lock.json", &breaches);
+    none("npm ci accepts package-lock.json", &breaches);
 }
 
 #[test]
@@ -50,11 +61,11 @@ fn rust_dependencies_come_from_crates_io_alone() {
     none("every locked crate comes from crates.io", &breaches);
 }
 
-fn console_lock() -> Value {
-    serde_json::from_str(&read("web/package-lock.json")).expect("web/package-lock.json is JSON")
+fn npm_lock(file: &str) -> Value {
+    serde_json::from_str(&read(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
 }
 
-/// Every locked package with its path; the console's own path is empty.
+/// Every locked package with its path; the path of the one that the file stands beside is empty.
 fn packages(lock: &Value) -> impl Iterator<Item = (&String, &Value)> {
     lock["packages"]
         .as_object()

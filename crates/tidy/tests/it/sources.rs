@@ -99,6 +99,7 @@ fn lints_are_expected_with_a_reason_never_allowed() {
 fn sources() -> Vec<File> {
     let mut all = files("crates", &[".rs"]);
     all.extend(files("web", &[".ts", ".svelte", ".css", ".mjs", ".js"]));
+    all.extend(files("sdk", &[".ts"]));
     all.extend(files("scripts", &[""]));
     all
 }

@@ -39,8 +39,8 @@ export class ApiError extends Error {
   /** When to ask again, if that may help. */
   readonly retryAfterMs: number | null;
 
-  constructor(status: number, problem: string, detail: string, retryAfterMs: number | null = null) {
-    super(detail);
+  constructor(status: number, problem: string, detail: string, retryAfterMs: number | null = null, options?: ErrorOptions) {
+    super(detail, options);
     this.status = status;
     this.problem = problem;
     this.retryAfterMs = retryAfterMs;
@@ -153,12 +153,12 @@ export class HuntcoreClient {
       });
     } catch (error) {
       if (signal?.aborted === true) throw error;
-      throw new ApiError(0, 'unreachable', `${path}: the server did not answer`);
+      throw new ApiError(0, 'unreachable', 'the server did not answer', null, { cause: error });
     }
     if (!response.ok) {
       const { name, words, retryAfterMs } = readProblem(body);
       const status = `status-${response.status}`;
-      throw new ApiError(response.status, name ?? status, words ?? `${path} answered ${response.status}`, retryAfterMs);
+      throw new ApiError(response.status, name ?? status, words ?? `the server answered ${response.status}`, retryAfterMs);
     }
     const found = asObject(body);
     if (found === null) throw new MalformedError(`${path} answered without a JSON object`);

@@ -7,7 +7,7 @@
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex, concatBytes, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import type { RevealedSeed, RoundInfo } from '../protocol/messages';
+import type { RevealedSeed, RoundInfo } from 'huntcore-client';
 import { WordStream } from './chacha';
 
 /** Rounds per chain: the last seed of one chain does not hash to the next one's first. */

@@ -1,22 +1,12 @@
 /**
- * The player's own attempts: pending, answered, and which of them to send (again) now.
+ * The player's own attempts: what was tried, and how each ended.
  *
- * An attempt is a (round, tile). Sending it twice is safe by the server's promise (I3:
- * same attempt, same answer), so everything without a final answer is simply sent again
- * after a reconnect. Pure: the caller brings the time.
+ * An attempt is a (round, tile). That it is sent, and sent again until there is an answer, is
+ * the client's business; this only remembers. Pure: the caller brings the time.
  */
-import type { Outcome } from '../protocol/messages';
 
 /** Answered attempts kept to look back at. */
 export const HISTORY_MAX = 200;
-/** Unanswered on a live connection for this long: ask again. */
-const ANSWER_WAIT_MS = 5_000;
-const RETRY_BASE_MS = 400;
-const RETRY_MAX_MS = 8_000;
-const TRIES_MAX = 8;
-
-/** Refusals that say nothing about the tile; the same attempt may still win. */
-const TEMPORARY: readonly string[] = ['outcome-unknown', 'overloaded', 'not-yet-open'];
 
 export interface Attempt {
   readonly round: number;
@@ -25,9 +15,6 @@ export interface Attempt {
   /** `pending`, or the server's word for how it ended. */
   readonly outcome: string;
   readonly points: number;
-  readonly tries: number;
-  /** When to send it again if nothing has come; infinite once answered. */
-  readonly dueAtMs: number;
 }
 
 /** Newest first. */
@@ -35,58 +22,31 @@ export type Attempts = readonly Attempt[];
 
 export const PENDING = 'pending';
 
-export function attemptId(attempt: { readonly round: number; readonly tile: number }): string {
-  return `${attempt.round}.${attempt.tile}`;
-}
-
 export function find(attempts: Attempts, round: number, tile: number): Attempt | undefined {
   return attempts.find((attempt) => attempt.round === round && attempt.tile === tile);
 }
 
-/** Adds an attempt that is due at once; one that is pending or decided stays as it is. */
+/** Adds an attempt; one that is pending or decided stays as it is. */
 export function begin(attempts: Attempts, round: number, tile: number, nowMs: number): Attempts {
   const known = find(attempts, round, tile);
   if (known !== undefined && (known.outcome === PENDING || isFinal(known.outcome))) return attempts;
-  const attempt: Attempt = {
-    round,
-    tile,
-    startedAtMs: nowMs,
-    outcome: PENDING,
-    points: 0,
-    tries: 0,
-    dueAtMs: nowMs,
-  };
+  const attempt: Attempt = { round, tile, startedAtMs: nowMs, outcome: PENDING, points: 0 };
   return bounded([attempt, ...attempts.filter((other) => other !== known)]);
 }
 
-/** What must be sent now, oldest first. */
-export function due(attempts: Attempts, nowMs: number): Attempt[] {
-  return attempts.filter(({ outcome, dueAtMs }) => outcome === PENDING && dueAtMs <= nowMs).reverse();
+/** What has no answer yet, oldest first. */
+export function pending(attempts: Attempts): Attempt[] {
+  return attempts.filter(({ outcome }) => outcome === PENDING).reverse();
 }
 
-export function sent(attempts: Attempts, attempt: Attempt, nowMs: number): Attempts {
-  return update(attempts, attempt, { tries: attempt.tries + 1, dueAtMs: nowMs + ANSWER_WAIT_MS });
-}
-
-/** A new connection knows nothing of what was asked on the old one: all is due at once. */
-export function reconnected(attempts: Attempts, nowMs: number): Attempts {
-  return attempts.map((attempt) =>
-    attempt.outcome === PENDING ? { ...attempt, tries: 0, dueAtMs: nowMs } : attempt,
-  );
-}
-
-export function answered(attempts: Attempts, outcome: Outcome, nowMs: number): Attempts {
-  const attempt = find(attempts, outcome.round, outcome.tile);
+export function answered(
+  attempts: Attempts,
+  answer: { readonly round: number; readonly tile: number; readonly outcome: string; readonly points: number | null },
+): Attempts {
+  const attempt = find(attempts, answer.round, answer.tile);
   if (attempt === undefined || attempt.outcome !== PENDING) return attempts;
-  if (TEMPORARY.includes(outcome.outcome) && attempt.tries < TRIES_MAX) {
-    const backoffMs = Math.min(RETRY_BASE_MS * 2 ** Math.max(0, attempt.tries - 1), RETRY_MAX_MS);
-    return update(attempts, attempt, { dueAtMs: nowMs + (outcome.retryAfterMs ?? backoffMs) });
-  }
-  return update(attempts, attempt, {
-    outcome: outcome.outcome,
-    points: outcome.points ?? 0,
-    dueAtMs: Number.POSITIVE_INFINITY,
-  });
+  const decided = { ...attempt, outcome: answer.outcome, points: answer.points ?? 0 };
+  return attempts.map((other) => (other === attempt ? decided : other));
 }
 
 /** `won`, `taken` and `expired` never change (I3); after any other the player may try again. */
@@ -141,17 +101,9 @@ export function decode(stored: string | null): Attempts {
           startedAtMs,
           outcome,
           points: typeof points === 'number' ? points : 0,
-          tries: 0,
-          dueAtMs: outcome === PENDING ? 0 : Number.POSITIVE_INFINITY,
         },
       ];
     }),
-  );
-}
-
-function update(attempts: Attempts, target: Attempt, change: Partial<Attempt>): Attempts {
-  return attempts.map((attempt) =>
-    attempt.round === target.round && attempt.tile === target.tile ? { ...attempt, ...change } : attempt,
   );
 }
 

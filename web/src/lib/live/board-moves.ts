@@ -4,7 +4,7 @@
  * Boards come several times a second; a move counts from where the player stood when it
  * began and is shown for a while, or the arrows would only flicker.
  */
-import type { BoardEntry } from '../protocol/messages';
+import type { BoardEntry } from 'huntcore-client';
 
 const SHOWN_MS = 4_000;
 

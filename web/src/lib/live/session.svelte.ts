@@ -5,53 +5,59 @@
  * It holds no rules of its own; they are in the pure modules beside it.
  */
 import { hexToBytes } from '@noble/hashes/utils.js';
+import {
+  ApiError,
+  ClaimError,
+  LiveState,
+  type HuntcoreClient,
+  type Hunt,
+  type LiveHunt,
+  type LiveRound,
+  type LiveView,
+  type MapView,
+  type RoundClaim,
+  type RoundInfo,
+  type ServerMessage,
+  type Status,
+} from 'huntcore-client';
 import { checkSeeds, expectSeeds, NOTHING_CHECKED, type Fairness } from '../layout/fairness';
 import { drawTiles } from '../layout/tiles';
 import type { CellGeometry } from '../map/geometry';
-import { ApiError, type Api, type Hunt, type PlayerRank } from '../protocol/api';
-import type { Outcome, RoundClaim, RoundInfo, ServerMessage } from '../protocol/messages';
 import * as attempts from './attempts';
-import { ServerClock } from './clock';
-import { Connection, type Socket, type Status } from './connection';
 import * as identity from './identity';
 import { chooseRound } from './shown';
-import {
-  announce,
-  dropRoundsClosedBefore,
-  NOTHING_KNOWN,
-  reduce,
-  type LiveState,
-  type OpenRound,
-} from './state';
 
 export type SessionEvent =
   | { readonly type: 'claims'; readonly claims: readonly RoundClaim[] }
-  | { readonly type: 'outcome'; readonly outcome: Outcome; readonly attempt: attempts.Attempt }
+  | { readonly type: 'outcome'; readonly attempt: attempts.Attempt }
   | { readonly type: 'token-refused' };
 
 export type Loading = 'loading' | 'ready' | 'no-such-hunt' | 'unreachable';
 
 const BEAT_MS = 200;
-const CLOSING_GRACE_MS = 1_500;
 const CACHED_ROUNDS_MAX = 16;
-const RANK_EVERY_MS = 2_000;
 /** A silent socket may be a dead one; beyond this the server is asked. */
 const SILENCE_MS = 12_000;
 const RETRY_LOADING_MS = 2_000;
+const NOTHING_KNOWN: LiveView = new LiveState();
+
+export interface SessionOptions {
+  /** Whether tiles are drawn with what they are worth. */
+  readonly values: boolean;
+  /** Whether rounds and claims are shown; if not, only the board's news are asked for. */
+  readonly map: boolean;
+}
 
 export class Session {
   readonly name: string;
-  readonly clock = new ServerClock();
 
   loading = $state<Loading>('loading');
   hunt = $state.raw<Hunt | null>(null);
-  live = $state.raw<LiveState>(NOTHING_KNOWN);
   status = $state.raw<Status>({ state: 'stopped' });
   attempts = $state.raw<attempts.Attempts>([]);
   fairness = $state.raw<Fairness>(NOTHING_CHECKED);
   me = $state.raw<identity.Identity | null>(null);
-  myRank = $state.raw<PlayerRank | null>(null);
-  shown = $state.raw<OpenRound | null>(null);
+  shown = $state.raw<LiveRound | null>(null);
   held = $state<number | null>(null);
   geometry = $state.raw<CellGeometry | null>(null);
   /** Points by tile of the shown round, once known. */
@@ -64,50 +70,32 @@ export class Session {
   readonly player = $derived(this.live.player ?? this.me?.player ?? null);
   readonly tally = $derived(attempts.tally(this.attempts));
 
-  readonly #api: Api;
-  readonly #connection: Connection;
+  readonly #client: HuntcoreClient;
+  #live: LiveHunt | null = null;
+  /** Counts messages: the state grows in place, and whoever reads it reads this. */
+  #heard = $state(0);
   readonly #listeners = new Set<(event: SessionEvent) => void>();
   readonly #geometries = new Map<number, Promise<CellGeometry>>();
   readonly #tileCells = new Map<string, Uint32Array>();
   readonly #values = new Map<string, Uint32Array | null>();
-  readonly #asked = new Set<number>();
   readonly #wantsValues: boolean;
+  #wantsMap: boolean;
   #valuesInFlight = false;
   #stopping = new AbortController();
   #beat: ReturnType<typeof setInterval> | undefined;
-  #lastMessageAtMs = 0;
-  #rankAskedAtMs = 0;
   #unsaved = false;
 
-  constructor(api: Api, hunt: string, options: { readonly values: boolean }) {
-    this.#api = api;
+  constructor(client: HuntcoreClient, hunt: string, options: SessionOptions) {
+    this.#client = client;
     this.name = hunt;
     this.#wantsValues = options.values;
-    this.#connection = new Connection(
-      {
-        open: (protocols) => new WebSocket(socketUrl(hunt), protocols) as Socket,
-        nowMs: () => Date.now(),
-        random: () => Math.random(),
-        after: (delayMs, run) => {
-          const timer = setTimeout(run, delayMs);
-          return () => clearTimeout(timer);
-        },
-      },
-      {
-        message: (message, serverTimeMs) => this.#receive(message, serverTimeMs),
-        status: (status) => (this.status = status),
-        ready: () => {
-          this.attempts = attempts.reconnected(this.attempts, Date.now());
-          this.#pump();
-        },
-        tokenRefused: () => {
-          identity.forget(this.name);
-          this.me = null;
-          this.#emit({ type: 'token-refused' });
-        },
-        resume: () => this.live.resume,
-      },
-    );
+    this.#wantsMap = options.map;
+  }
+
+  /** The hunt as the messages so far show it. */
+  get live(): LiveView {
+    void this.#heard;
+    return this.#live?.state ?? NOTHING_KNOWN;
   }
 
   start(): void {
@@ -127,7 +115,7 @@ export class Session {
     window.removeEventListener('pagehide', this.#save);
     document.removeEventListener('visibilitychange', this.#onOnline);
     this.#stopping.abort();
-    this.#connection.stop();
+    this.#live?.close();
   }
 
   /** Returns what stops the listening. */
@@ -137,11 +125,11 @@ export class Session {
   }
 
   serverTimeMs(): number {
-    return this.clock.serverTimeMs(Date.now());
+    return this.#live?.serverTimeMs() ?? Date.now();
   }
 
   async joinAsGuest(name: string): Promise<void> {
-    const guest = await this.#api.joinAsGuest(this.name, name);
+    const guest = await this.#client.joinAsGuest(this.name, name);
     this.#become({ ...guest, name });
   }
 
@@ -154,13 +142,20 @@ export class Session {
     this.#save();
     identity.forget(this.name);
     this.me = null;
-    this.myRank = null;
     this.attempts = [];
-    this.#connection.start(null);
+    this.#live?.become(null);
   }
 
   retryNow(): void {
-    this.#connection.retryNow();
+    this.#live?.retryNow();
+  }
+
+  /** From now on rounds and claims are shown as well; going back would only lose them again. */
+  showMap(): void {
+    if (this.#wantsMap) return;
+    this.#wantsMap = true;
+    // What the server says to it comes as a message, if the connection lives to hear it.
+    this.#live?.subscribe({ interest: 'everything' }).catch(() => {});
   }
 
   hold(round: number | null): void {
@@ -170,10 +165,12 @@ export class Session {
 
   /** False when there is nothing to try: no token, or no such open round. */
   claim(round: number, tile: number): boolean {
-    if (this.me === null || !this.live.rounds.has(round)) return false;
-    this.attempts = attempts.begin(this.attempts, round, tile, Date.now());
+    if (this.me === null || this.live.rounds.get(round)?.closed !== false) return false;
+    const before = this.attempts;
+    this.attempts = attempts.begin(before, round, tile, Date.now());
+    if (this.attempts === before) return true;
     this.#unsaved = true;
-    this.#pump();
+    this.#ask(round, tile);
     return true;
   }
 
@@ -190,7 +187,7 @@ export class Session {
   }
 
   readonly #onOnline = (): void => {
-    if (document.visibilityState === 'visible') this.#connection.retryNow();
+    if (document.visibilityState === 'visible') this.#live?.retryNow();
   };
 
   readonly #save = (): void => {
@@ -202,19 +199,17 @@ export class Session {
   #become(me: identity.Identity): void {
     identity.keep(this.name, me);
     this.me = me;
-    this.myRank = null;
-    this.#rankAskedAtMs = 0;
     this.attempts = attempts.decode(identity.readHistory(this.name, me.player));
-    this.#connection.start(me.token);
+    this.#live?.become(me.token);
+    this.#askPending();
   }
 
   async #load(): Promise<void> {
     try {
-      const hunt = await this.#api.hunt(this.name, this.#stopping.signal);
+      const hunt = await this.#client.hunt(this.name, { signal: this.#stopping.signal });
       this.hunt = hunt;
       this.loading = 'ready';
-      this.#connection.start(this.me?.token ?? null);
-      for (const board of ['total']) void this.#loadBoard(board);
+      this.#open(hunt);
     } catch (error) {
       if (this.#stopping.signal.aborted) return;
       const unknown = error instanceof ApiError && error.status === 404;
@@ -223,18 +218,38 @@ export class Session {
     }
   }
 
-  /** Before the first `board` message; it is only sent when the board changes. */
-  async #loadBoard(name: string): Promise<void> {
-    const board = await this.#api.board(this.name, name, 100, this.#stopping.signal).catch(() => null);
-    if (board === null || this.live.boards.has(name)) return;
-    this.live = reduce(this.live, { type: 'board', board });
+  #open(hunt: Hunt): void {
+    const live = this.#client.live(this.name, {
+      token: this.me?.token ?? null,
+      interest: this.#wantsMap ? 'everything' : { boards: ['total'] },
+      ownRank: 'total',
+      silenceMs: Math.max(SILENCE_MS, 3 * hunt.roundMs),
+      connect: false,
+    });
+    live.listen((event) => {
+      switch (event.type) {
+        case 'message':
+          this.#receive(event.message);
+          break;
+        case 'status':
+          this.status = event.status;
+          break;
+        case 'token-refused':
+          identity.forget(this.name);
+          this.me = null;
+          this.#emit({ type: 'token-refused' });
+          break;
+        case 'subscription-refused':
+          break;
+      }
+    });
+    this.#live = live;
+    live.connect();
+    this.#askPending();
   }
 
-  #receive(message: ServerMessage, serverTimeMs: number | null): void {
-    const nowMs = Date.now();
-    this.#lastMessageAtMs = nowMs;
-    if (serverTimeMs !== null) this.clock.observe(serverTimeMs, nowMs);
-    this.live = reduce(this.live, message);
+  #receive(message: ServerMessage): void {
+    this.#heard += 1;
     switch (message.type) {
       case 'round':
         this.fairness = expectSeeds(this.fairness, [message]);
@@ -249,47 +264,45 @@ export class Session {
         if (message.seeds.length > 0) this.fairness = checkSeeds(this.fairness, message.seeds);
         this.claimsSeen += message.claims.length;
         if (message.claims.length > 0) this.#emit({ type: 'claims', claims: message.claims });
-        this.#askForUnannounced();
-        break;
-      case 'outcome':
-        this.#answered(message, nowMs);
         break;
       case 'subscribed':
       case 'board':
+      case 'rank':
+      case 'outcome':
       case 'error':
         break;
     }
     this.#choose();
   }
 
-  #answered(outcome: Outcome, nowMs: number): void {
-    const before = attempts.find(this.attempts, outcome.round, outcome.tile);
-    this.attempts = attempts.answered(this.attempts, outcome, nowMs);
-    this.#unsaved = true;
-    const attempt = attempts.find(this.attempts, outcome.round, outcome.tile);
-    if (attempt === undefined || before?.outcome !== attempts.PENDING) return;
-    if (attempt.outcome !== attempts.PENDING) this.#emit({ type: 'outcome', outcome, attempt });
+  /** What a page that was left, or another player's turn, has cut off. */
+  #askPending(): void {
+    for (const { round, tile } of attempts.pending(this.attempts)) this.#ask(round, tile);
   }
 
-  /** Sends whatever is due. */
-  #pump(): void {
-    const nowMs = Date.now();
-    for (const attempt of attempts.due(this.attempts, nowMs)) {
-      const { round, tile } = attempt;
-      const id = attempts.attemptId(attempt);
-      if (!this.#connection.send({ type: 'claim', id, round, tile })) return;
-      this.attempts = attempts.sent(this.attempts, attempt, nowMs);
-    }
+  #ask(round: number, tile: number): void {
+    this.#live?.claim(round, tile).then(
+      ({ outcome, points }) => this.#answered({ round, tile, outcome, points }),
+      (error: unknown) => {
+        // Still pending where the page or the player is gone: asked again when they are back.
+        if (!(error instanceof ClaimError) || error.code === 'closed' || error.code === 'player-changed') return;
+        this.#answered({ round, tile, outcome: error.code, points: null });
+      },
+    );
+  }
+
+  #answered(answer: Parameters<typeof attempts.answered>[1]): void {
+    const before = this.attempts;
+    this.attempts = attempts.answered(before, answer);
+    if (this.attempts === before) return;
+    this.#unsaved = true;
+    const attempt = attempts.find(this.attempts, answer.round, answer.tile);
+    if (attempt !== undefined) this.#emit({ type: 'outcome', attempt });
   }
 
   #onBeat(): void {
-    const nowMs = Date.now();
-    this.live = dropRoundsClosedBefore(this.live, this.serverTimeMs() - CLOSING_GRACE_MS);
-    this.#pump();
     this.#choose();
     this.#save();
-    this.#checkSilence(nowMs);
-    this.#refreshRank(nowMs);
   }
 
   #choose(): void {
@@ -320,7 +333,7 @@ export class Session {
       // H3 is the heaviest part of the console; nothing before the first map needs it.
       const [{ cellGeometry }, cells] = await Promise.all([
         import('../map/geometry'),
-        this.#api.cells(this.name, version, this.#stopping.signal),
+        this.#client.cells(this.name, version, { signal: this.#stopping.signal }),
       ]);
       return cellGeometry(cells, this.hunt?.outline ?? []);
     })();
@@ -339,9 +352,9 @@ export class Session {
     if (!this.#wantsValues || this.#valuesInFlight) return;
     if (this.hunt === null || this.hunt.valuesHidden || document.visibilityState !== 'visible') return;
     this.#valuesInFlight = true;
-    this.#api
-      .mapValues(map, this.#stopping.signal)
-      .catch(() => null)
+    this.#client
+      .map(map, { signal: this.#stopping.signal })
+      .then(valuesOf, () => null)
       .then((values) => {
         remember(this.#values, map, values);
         if (this.shown?.info.map === map) this.values = values;
@@ -349,61 +362,21 @@ export class Session {
       .finally(() => (this.#valuesInFlight = false));
   }
 
-  #askForUnannounced(): void {
-    for (const round of this.live.unannounced.keys()) {
-      if (this.#asked.has(round)) continue;
-      this.#asked.add(round);
-      this.#api
-        .round(this.name, round, this.#stopping.signal)
-        .then((info) => {
-          if (info.closesAtMs < this.serverTimeMs()) return;
-          this.live = announce(this.live, info);
-          this.#choose();
-        })
-        .catch(() => this.#asked.delete(round));
-    }
-  }
-
-  /** Asks whether the server went on without us: a cut that no one told us of. */
-  #checkSilence(nowMs: number): void {
-    const limitMs = Math.max(SILENCE_MS, 3 * (this.hunt?.roundMs ?? 0));
-    if (this.status.state !== 'live' || nowMs - this.#lastMessageAtMs < limitMs) return;
-    this.#lastMessageAtMs = nowMs;
-    this.#api.round(this.name, 'current', this.#stopping.signal).then(
-      ({ round }) => {
-        if (!this.live.rounds.has(round) && !this.live.closed.has(round)) this.#connection.restart();
-      },
-      (error: unknown) => {
-        if (error instanceof ApiError && error.status === 0) this.#connection.restart();
-      },
-    );
-  }
-
-  #refreshRank(nowMs: number): void {
-    const player = this.player;
-    if (player === null || this.me === null || nowMs - this.#rankAskedAtMs < RANK_EVERY_MS) return;
-    if (this.status.state !== 'live' || document.visibilityState !== 'visible') return;
-    if (this.live.boards.get('total')?.entries.some((entry) => entry.player === player)) return;
-    // Nothing won and not found before: there is no rank to ask for.
-    if (this.myRank === null && this.#rankAskedAtMs > 0 && this.tally.won === 0) return;
-    this.#rankAskedAtMs = nowMs;
-    this.#api.playerRank(this.name, 'total', player, this.#stopping.signal).then(
-      (rank) => (this.myRank = rank),
-      () => {
-        // The last known rank stays on display; the next beat asks again.
-      },
-    );
-  }
-
   #emit(event: SessionEvent): void {
     for (const listener of this.#listeners) listener(event);
   }
 }
 
-function socketUrl(hunt: string): string {
-  const url = new URL(`v1/hunts/${encodeURIComponent(hunt)}/live`, `${location.origin}/`);
-  url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-  return url.href;
+/** Points by tile; `null` while the hunt keeps them hidden. */
+function valuesOf({ tiles }: MapView): Uint32Array | null {
+  const points = new Uint32Array(tiles.length);
+  let known = false;
+  for (const { tile, value } of tiles) {
+    if (value === null || tile >= points.length) continue;
+    points[tile] = value;
+    known = true;
+  }
+  return known ? points : null;
 }
 
 /** A small cache: the oldest entry makes room. */

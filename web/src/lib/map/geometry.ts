@@ -4,7 +4,7 @@
  * The only module that knows H3. Computed once per configuration version.
  */
 import { cellToBoundary } from 'h3-js';
-import type { Cells, Coordinate, Outline } from '../protocol/api';
+import type { Cells, Coordinate, Outline } from 'huntcore-client';
 import { projectionAround, type Projection } from './projection';
 
 /** Cells between two breaths: the page keeps answering while a large area is laid out. */

@@ -4,7 +4,7 @@
  * Good for what a hunt covers, parks to countries; it makes no promise near the poles.
  * Longitudes are taken the short way round, so an area across the antimeridian stays whole.
  */
-import type { Coordinate } from '../protocol/api';
+import type { Coordinate } from 'huntcore-client';
 
 const METRES_PER_DEGREE = 111_320;
 

@@ -1,7 +1,7 @@
 /** How each tile of a round stands, for this player. */
+import type { LiveRound } from 'huntcore-client';
 import type { Attempts } from '../live/attempts';
 import { PENDING } from '../live/attempts';
-import type { OpenRound } from '../live/state';
 
 export const FREE = 0;
 export const TAKEN = 1;
@@ -12,7 +12,7 @@ export type TileState = typeof FREE | typeof TAKEN | typeof MINE | typeof WAITIN
 
 export const STATE_NAMES = ['free', 'taken', 'mine', 'pending'] as const;
 
-export function tileStates(round: OpenRound, attempts: Attempts, me: string | null): Uint8Array {
+export function tileStates(round: LiveRound, attempts: Attempts, me: string | null): Uint8Array {
   const states = new Uint8Array(round.info.tiles);
   for (const attempt of attempts) {
     if (attempt.round !== round.info.round || attempt.tile >= states.length) continue;

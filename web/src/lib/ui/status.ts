@@ -1,6 +1,5 @@
 /** The connection's state in a few calm words. */
-import type { CloseMeaning } from '../live/backoff';
-import type { Status } from '../live/connection';
+import type { CloseMeaning, Status } from 'huntcore-client';
 
 export type StatusName = 'connecting' | 'live' | 'reconnecting' | 'stopped';
 

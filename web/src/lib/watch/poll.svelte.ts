@@ -1,5 +1,5 @@
 /** Asks for the server's figures once a second while someone looks. */
-import type { Api } from '../protocol/api';
+import type { HuntcoreClient } from 'huntcore-client';
 import { addGap, addStats, NO_FIGURES, type Figures } from './series';
 
 const EVERY_MS = 1_000;
@@ -8,13 +8,13 @@ export class StatsPoll {
   figures = $state.raw<Figures>(NO_FIGURES);
   answering = $state(true);
 
-  readonly #api: Api;
+  readonly #client: HuntcoreClient;
   #timer: ReturnType<typeof setInterval> | undefined;
   #stopping = new AbortController();
   #asking = false;
 
-  constructor(api: Api) {
-    this.#api = api;
+  constructor(client: HuntcoreClient) {
+    this.#client = client;
   }
 
   start(): () => void {
@@ -32,7 +32,7 @@ export class StatsPoll {
     if (this.#asking || document.visibilityState !== 'visible') return;
     this.#asking = true;
     try {
-      const stats = await this.#api.stats(signal);
+      const stats = await this.#client.stats({ signal });
       this.figures = addStats(this.figures, stats);
       this.answering = true;
     } catch {

@@ -1,5 +1,5 @@
 /** The last minutes of the server's figures, as columns for the charts. Pure. */
-import type { Stats } from '../protocol/api';
+import type { Stats } from 'huntcore-client';
 
 export const POINTS_MAX = 300;
 
