@@ -25,7 +25,13 @@ use crate::round::{Claim, RoundFold};
 use crate::{Broadcast, BroadcastLimits};
 
 const MAGIC: [u8; 4] = *b"HCLC";
-const FORMAT_VERSION: u16 = 1;
+const FORMAT_VERSION: u16 = 2;
+/// The first format, with a claim's numbers one after another. Still read.
+const FORMAT_VERSION_MIN: u16 = 1;
+/// A claim: its tile, its player's number, its points, its shard, each as little-endian bytes.
+const CLAIM_BYTES: usize = 14;
+/// Claims that are read in one go.
+const CLAIMS_AT_ONCE: usize = 4_096;
 /// No hunt gets as far, so that the round after any can be named.
 const ROUND_MAX: u64 = u64::MAX >> 1;
 
@@ -83,7 +89,8 @@ impl Broadcast {
         limits: BroadcastLimits,
         input: &mut impl Read,
     ) -> Result<Self, RestoreError> {
-        let mut input = SnapshotReader::new(input, MAGIC, FORMAT_VERSION)?;
+        let versions = FORMAT_VERSION_MIN..=FORMAT_VERSION;
+        let mut input = SnapshotReader::of_versions(input, MAGIC, versions)?;
         let mut broadcast = Self::new(shards, limits);
         let found = input.number("number of shards")?;
         if found != u64::from(shards.count()) {
@@ -167,13 +174,16 @@ fn write_round(out: &mut SnapshotWriter<impl Write>, round: &RoundFold) -> io::R
     let mut claims: Vec<Claim> = round.claims.iter().copied().collect();
     claims.sort_unstable();
     out.number(claims.len() as u64)?;
-    let mut before = 0;
-    for claim in claims {
-        out.number(u64::from(claim.tile.get() - before))?;
-        out.number(u64::from(claim.shard.get()))?;
-        out.number(u64::from(claim.player.get()))?;
-        out.number(u64::from(claim.points))?;
-        before = claim.tile.get();
+    let mut bytes = Vec::with_capacity(CLAIM_BYTES * claims.len().min(CLAIMS_AT_ONCE));
+    for claims in claims.chunks(CLAIMS_AT_ONCE) {
+        bytes.clear();
+        for claim in claims {
+            bytes.extend_from_slice(&claim.tile.get().to_le_bytes());
+            bytes.extend_from_slice(&claim.player.get().to_le_bytes());
+            bytes.extend_from_slice(&claim.points.to_le_bytes());
+            bytes.extend_from_slice(&claim.shard.get().to_le_bytes());
+        }
+        out.raw(&bytes)?;
     }
     Ok(())
 }
@@ -280,6 +290,39 @@ fn read_round(
     if read_bool(input, "whether the seed is known")? {
         fold.seed = Some(Hash32::new(input.array()?));
     }
+    if input.version() < 2 {
+        read_claims_of_version_1(input, &mut fold, shards)?;
+        return Ok(fold);
+    }
+    let mut left = input.number("number of claims")?;
+    let mut bytes = Vec::new();
+    while left > 0 {
+        let count = left.min(CLAIMS_AT_ONCE as u64);
+        left -= count;
+        bytes.resize(usize::try_from(count).expect("few") * CLAIM_BYTES, 0);
+        input.raw(&mut bytes)?;
+        let (claims, _) = bytes.as_chunks::<CLAIM_BYTES>();
+        for &[a, b, c, d, e, f, g, h, i, j, k, l, low, high] in claims {
+            let shard = u16::from_le_bytes([low, high]);
+            if shard >= shards.count() {
+                return Err(input.invalid("shard of a claim", "there are not so many"));
+            }
+            fold.claims.push(Claim {
+                tile: TileIndex::new(u32::from_le_bytes([a, b, c, d])),
+                shard: ShardId::new(shard),
+                player: PlayerNumber::new(u32::from_le_bytes([e, f, g, h])),
+                points: u32::from_le_bytes([i, j, k, l]),
+            });
+        }
+    }
+    Ok(fold)
+}
+
+fn read_claims_of_version_1(
+    input: &mut SnapshotReader<impl Read>,
+    fold: &mut RoundFold,
+    shards: ShardMap,
+) -> Result<(), SnapshotError> {
     let shard_max = u64::from(shards.count()) - 1;
     let mut before = 0_u32;
     for _ in 0..input.number("number of claims")? {
@@ -294,7 +337,7 @@ fn read_round(
         });
         before = tile;
     }
-    Ok(fold)
+    Ok(())
 }
 
 fn read_bool(

@@ -257,11 +257,30 @@ impl HuntFold {
             _ if limits.closed_shown == 0 => lowest_open,
             _ => RoundNumber::FIRST,
         };
+        let lowest_closed = lowest_closed.max(self.closed_with_room(limits));
         let oldest = self.floor.max(lowest_open.min(lowest_closed));
         if oldest > self.oldest {
             self.oldest = oldest;
             self.rounds = self.rounds.split_off(&oldest);
         }
+    }
+}
+
+impl HuntFold {
+    /// The lowest round from which on all closed ones have room for their tiles. It only
+    /// rises: more rounds close, above it or below.
+    fn closed_with_room(&self, limits: &BroadcastLimits) -> RoundNumber {
+        let mut tiles_left = limits.closed_tiles_shown;
+        for number in self.closed_shown.iter().rev() {
+            let round = self.rounds.get(number);
+            let opened = round.and_then(|round| round.opened.as_ref());
+            let tiles = opened.map_or(0, |opened| u64::from(opened.tiles));
+            match tiles_left.checked_sub(tiles) {
+                Some(left) => tiles_left = left,
+                None => return number.next(),
+            }
+        }
+        RoundNumber::FIRST
     }
 }
 

@@ -17,6 +17,9 @@ pub struct BroadcastLimits {
     pub rounds_shown: u64,
     /// Closed rounds shown.
     pub closed_shown: usize,
+    /// Tiles of all closed rounds shown: what is over, of hunts that are over, too, does not
+    /// hold on to the memory that large maps take.
+    pub closed_tiles_shown: u64,
     /// Tiles of all rounds shown; large maps lower the number of rounds, never below one.
     pub tiles_shown: u64,
     /// Entries of a board message.
@@ -34,6 +37,7 @@ impl Default for BroadcastLimits {
             changes: 65_536,
             rounds_shown: 64,
             closed_shown: 8,
+            closed_tiles_shown: 1 << 16,
             tiles_shown: 1 << 20,
             board_entries: 100,
             board_interval_ms: 250,

@@ -15,6 +15,7 @@ const LIMITS: BroadcastLimits = BroadcastLimits {
     changes: 40,
     rounds_shown: 5,
     closed_shown: 2,
+    closed_tiles_shown: 60,
     tiles_shown: 60,
     board_entries: 3,
     board_interval_ms: 250,
@@ -59,7 +60,7 @@ fn restored(shards: ShardMap, bytes: &[u8]) -> Result<Broadcast, RestoreError> {
 
 /// What stands in the checked blocks.
 fn fields(checkpoint: &[u8]) -> Vec<u8> {
-    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 1).expect("own");
+    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 2).expect("own");
     std::iter::from_fn(|| reader.array::<1>().ok())
         .flatten()
         .collect()
@@ -67,7 +68,7 @@ fn fields(checkpoint: &[u8]) -> Vec<u8> {
 
 /// Fields in blocks whose checksums fit.
 fn sealed(fields: &[u8]) -> Vec<u8> {
-    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 1).expect("memory");
+    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 2).expect("memory");
     writer.raw(fields).expect("memory");
     writer.finish().expect("memory")
 }

@@ -20,6 +20,7 @@ const LIMITS: BroadcastLimits = BroadcastLimits {
     changes: 40,
     rounds_shown: 5,
     closed_shown: 2,
+    closed_tiles_shown: 20,
     tiles_shown: 60,
     board_entries: 3,
     board_interval_ms: 250,

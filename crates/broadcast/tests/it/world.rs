@@ -257,9 +257,18 @@ impl World {
             .map(|round| round.round.get())
             .min();
         let newest = opened.last().map_or(0, |round| round.round.get());
+        // The newest closed round that has no room for its tiles any more.
+        let mut closed_tiles = 0;
+        let is_beyond = |round: &&&RoundOpened| {
+            closed_tiles += u64::from(round.tiles);
+            closed_tiles > limits.closed_tiles_shown
+        };
+        let closed_rounds = opened.iter().rev().filter(|round| is_closed(round));
+        let without_room = closed_rounds.take(limits.closed_shown).find(is_beyond);
+        let with_room = without_room.map_or(1, |round| round.round.get() + 1);
         let kept = lowest_open
             .unwrap_or(newest + 1)
-            .min(lowest_closed.unwrap_or(1));
+            .min(lowest_closed.unwrap_or(1).max(with_room));
         let oldest = RoundNumber::new(floor.max(kept).max(1));
         let rounds = opened
             .into_iter()
