@@ -38,6 +38,12 @@ pub enum Peers {
     Postgres,
     /// The bare echo alone.
     Echo,
+    /// nats-server alone.
+    Nats,
+    /// Node's `ws` alone.
+    Ws,
+    /// Centrifugo alone.
+    Centrifugo,
     /// None.
     None,
 }

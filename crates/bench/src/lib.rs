@@ -5,15 +5,18 @@
 //! durability as huntcore: nothing is counted before it is on disk. Every load is bounded
 //! in count and time.
 
+mod broadcast;
 mod cases;
 mod claims;
 mod crowd;
+mod fanout;
 mod hot_path;
 mod load;
 mod peers;
 mod report;
 mod server;
 
+pub use broadcast::{BroadcastBench, broadcast, broadcast_cases};
 pub use claims::{ClaimsBench, Peers, claims, claims_cases};
 pub use crowd::run_worker;
 pub use hot_path::HotPath;

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use huntcore_client::{Client, RetryPolicy};
 use huntcore_model::{HuntId, OutcomeKind, RoundNumber};
+use huntcore_wire::HuntRequest;
 use tempfile::TempDir;
 
 use crate::load::{hunt_request, process_cpu};
@@ -52,11 +53,20 @@ impl Server {
     /// Starts a server with so many shards; `limits` are lines of the configuration's
     /// `[limits]`.
     pub(crate) fn start(program: &Path, shards: u16, limits: &str) -> Result<Self, BenchError> {
+        Self::start_with(program, shards, &format!("[limits]\n{limits}\n"))
+    }
+
+    /// Starts a server with so many shards; `sections` end its configuration.
+    pub(crate) fn start_with(
+        program: &Path,
+        shards: u16,
+        sections: &str,
+    ) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
         let config = format!(
             "listen = \"127.0.0.1:0\"\nshards = {shards}\n[log]\nurl = \"file:data\"\n\
              [auth]\nplayer_alg = \"HS256\"\nplayer_key = \"{PLAYER_KEY}\"\n\
-             service_key = \"{SERVICE_KEY}\"\n[limits]\n{limits}\n"
+             service_key = \"{SERVICE_KEY}\"\n{sections}"
         );
         std::fs::write(folder.path().join("huntcore.toml"), config)
             .map_err(BenchError::io("write a configuration"))?;
@@ -115,6 +125,17 @@ impl Server {
         Ok(rounds)
     }
 
+    /// Opens one hunt, and waits for its first round.
+    pub(crate) async fn open_hunt(&self, request: &HuntRequest) -> Result<OpenRound, BenchError> {
+        let created = self.client.create_hunt(request).await;
+        created.map_err(BenchError::huntcore)?;
+        let round = self.open_round(&request.id).await?;
+        Ok(OpenRound {
+            hunt: request.id.clone(),
+            round,
+        })
+    }
+
     async fn open_round(&self, hunt: &HuntId) -> Result<RoundNumber, BenchError> {
         let deadline = Instant::now() + OPEN_WITHIN;
         loop {
@@ -134,6 +155,10 @@ impl Server {
     pub(crate) fn address(&self) -> Result<SocketAddr, BenchError> {
         let host = self.url.trim_start_matches("http://");
         host.parse().map_err(BenchError::huntcore)
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// CPU time that it has taken.

@@ -1,26 +1,28 @@
 //! WebSocket frames, as little of them as a load needs: whole, short, unfragmented.
 
 const MASK: [u8; 4] = [0x6b, 0x1d, 0xa7, 0x3c];
-const FINAL_TEXT: u8 = 0x81;
+const FINAL: u8 = 0x80;
 const MASKED: u8 = 0x80;
 
 /// What a frame is for.
-pub(super) const TEXT: u8 = 1;
-pub(super) const CLOSE: u8 = 8;
+pub(crate) const TEXT: u8 = 1;
+pub(crate) const CLOSE: u8 = 8;
+pub(crate) const PING: u8 = 9;
+pub(crate) const PONG: u8 = 10;
 
 /// A frame as it lies in a buffer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Frame {
-    pub(super) opcode: u8,
+pub(crate) struct Frame {
+    pub(crate) opcode: u8,
     /// Where its payload begins and ends; it ends there too.
-    pub(super) start: usize,
-    pub(super) end: usize,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
     mask: Option<[u8; 4]>,
 }
 
 impl Frame {
     /// The first frame of `bytes`, once it is whole.
-    pub(super) fn first(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn first(bytes: &[u8]) -> Option<Self> {
         let (&kind, &length) = (bytes.first()?, bytes.get(1)?);
         let (length, mut start) = match length & !MASKED {
             126 => {
@@ -51,11 +53,16 @@ impl Frame {
 }
 
 /// Appends a client's text frame; `payload` writes its text.
-pub(super) fn put_masked(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+pub(crate) fn put_masked(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) {
+    put_masked_frame(out, TEXT, payload);
+}
+
+/// Appends a client's frame; `payload` writes what it holds.
+pub(crate) fn put_masked_frame(out: &mut Vec<u8>, opcode: u8, payload: impl FnOnce(&mut Vec<u8>)) {
     // Two bytes of length are right for every text of 126 to 65,535 bytes; shorter ones are
     // moved up.
     let head = out.len();
-    out.extend([FINAL_TEXT, MASKED]);
+    out.extend([FINAL | opcode, MASKED]);
     out.extend(MASK);
     let start = out.len();
     payload(out);
@@ -72,10 +79,9 @@ pub(super) fn put_masked(out: &mut Vec<u8>, payload: impl FnOnce(&mut Vec<u8>)) 
     }
 }
 
-/// Appends a server's frame with the payload of a client's.
-pub(super) fn put_echo(out: &mut Vec<u8>, bytes: &[u8], frame: &Frame) {
-    let payload = &bytes[frame.start..frame.end];
-    out.push(0x80 | frame.opcode);
+/// Appends a server's frame.
+pub(crate) fn put_frame(out: &mut Vec<u8>, opcode: u8, payload: &[u8]) {
+    out.push(FINAL | opcode);
     match u8::try_from(payload.len()) {
         Ok(short @ 0..=125) => out.push(short),
         _ => {
@@ -84,8 +90,14 @@ pub(super) fn put_echo(out: &mut Vec<u8>, bytes: &[u8], frame: &Frame) {
             out.extend(long.to_be_bytes());
         }
     }
-    let start = out.len();
     out.extend(payload);
+}
+
+/// Appends a server's frame with the payload of a client's.
+pub(super) fn put_echo(out: &mut Vec<u8>, bytes: &[u8], frame: &Frame) {
+    let payload = &bytes[frame.start..frame.end];
+    put_frame(out, frame.opcode, payload);
+    let start = out.len() - payload.len();
     if let Some(mask) = frame.mask {
         for (byte, key) in out[start..].iter_mut().zip(mask.iter().cycle()) {
             *byte ^= key;

@@ -11,11 +11,12 @@ mod speech;
 mod worker;
 
 pub(crate) use connect::{Peer, sign_token};
+pub(crate) use frames::{CLOSE, Frame, PING, PONG, TEXT, put_frame, put_masked, put_masked_frame};
 pub(crate) use reactor::{Load, Reactor};
 pub(crate) use speech::Speech;
 
 pub use worker::run as run_worker;
 pub(crate) use worker::{
     EchoServer, PhaseFigures, SocketsTask, WORKER_COMMAND, WorkerTask, drive_sockets, half_of,
-    task_line,
+    spawn, task_line,
 };

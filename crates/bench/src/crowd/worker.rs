@@ -15,6 +15,7 @@ use super::connect::Peer;
 use super::echo::Echo;
 use super::reactor::{Load, Loaded, Reactor};
 use super::speech::Speech;
+use crate::fanout::{self, ListenTask};
 use crate::hot_path::Piece;
 use crate::load::{Latency, rate};
 use crate::report::{BenchError, Row};
@@ -31,6 +32,10 @@ pub(crate) enum WorkerTask {
     Sockets(SocketsTask),
     /// Work through a piece of the hot path, for whoever counts what it takes.
     HotPath { piece: Piece, attempts: usize },
+    /// Listen to broadcasts, as orders on standard input say.
+    Listen(ListenTask),
+    /// Send to many sockets what standard input says, one after the other.
+    SendLoop,
 }
 
 /// Claims over many sockets: first as fast as answers come, then at half that rate.
@@ -76,6 +81,8 @@ pub fn run() -> Result<(), BenchError> {
             piece.work(attempts);
             Ok(())
         }
+        WorkerTask::Listen(task) => fanout::listen(task),
+        WorkerTask::SendLoop => fanout::send_loop(),
     }
 }
 
@@ -205,7 +212,8 @@ pub(crate) fn task_line(task: &WorkerTask) -> Result<Vec<u8>, BenchError> {
     Ok(line)
 }
 
-fn spawn(program: &Path, task: &WorkerTask) -> Result<Child, BenchError> {
+/// Starts a process of its own on a task; its three streams are piped.
+pub(crate) fn spawn(program: &Path, task: &WorkerTask) -> Result<Child, BenchError> {
     let mut child = Command::new(program)
         .arg(WORKER_COMMAND)
         .stdin(Stdio::piped())

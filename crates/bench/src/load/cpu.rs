@@ -53,6 +53,26 @@ pub(crate) fn process_cpu(pid: u32) -> Duration {
     Duration::from_millis(in_user_and_kernel.sum::<u64>() * 10)
 }
 
+/// CPU time that another process's living threads have taken, to the nanosecond: those whose
+/// name begins with `prefix`, and all of them.
+pub(crate) fn threads_cpu(pid: u32, prefix: &str) -> (Duration, Duration) {
+    let (mut named, mut all) = (Duration::ZERO, Duration::ZERO);
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return (named, all);
+    };
+    for thread in threads.flatten() {
+        let read = |file: &str| std::fs::read_to_string(thread.path().join(file));
+        let schedstat = read("schedstat").unwrap_or_default();
+        let nanos = schedstat.split_whitespace().next();
+        let taken = Duration::from_nanos(nanos.and_then(|n| n.parse().ok()).unwrap_or_default());
+        all += taken;
+        if read("comm").is_ok_and(|name| name.starts_with(prefix)) {
+            named += taken;
+        }
+    }
+    (named, all)
+}
+
 fn read(clock: ClockId) -> Duration {
     let Timespec { tv_sec, tv_nsec } = clock_gettime(clock);
     let seconds = u64::try_from(tv_sec).unwrap_or_default();

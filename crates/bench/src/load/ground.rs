@@ -32,6 +32,30 @@ pub(crate) fn hunt_request(index: u32, tiles: u32) -> Result<HuntRequest, BenchE
     serde_json::from_value(request).map_err(BenchError::huntcore)
 }
 
+/// Tiles of a hunt that is watched with rounds of an hour.
+pub(crate) const WATCHED_TILES: u32 = 50_000;
+
+/// A hunt to be watched: small enough to be ready at once.
+pub(crate) fn watched_hunt(round: &str, tiles: u32) -> Result<HuntRequest, BenchError> {
+    let (side, resolution) = if tiles > 5_000 { (0.1, 11) } else { (0.1, 10) };
+    let square = [
+        [0.0, 0.0],
+        [side, 0.0],
+        [side, side],
+        [0.0, side],
+        [0.0, 0.0],
+    ];
+    let request = json!({
+        "id": "watched",
+        "area": {"type": "Polygon", "coordinates": [square]},
+        "resolution": resolution,
+        "round": round,
+        "claim_window": round,
+        "tiles": tiles,
+    });
+    serde_json::from_value(request).map_err(BenchError::huntcore)
+}
+
 /// The public name of the hunt of that index.
 fn hunt_id(index: u32) -> String {
     format!("bench-{index}")
@@ -62,8 +86,14 @@ mod tests {
 
     #[test]
     fn the_area_has_room_for_as_many_tiles_as_wanted() {
-        let request = hunt_request(0, HUNT_TILES).expect("plain data");
-        huntcore_node::check_hunt(&request).expect("a hunt can be made of it");
+        for request in [
+            hunt_request(0, HUNT_TILES),
+            watched_hunt("1h", WATCHED_TILES),
+            watched_hunt("10s", 64),
+        ] {
+            let request = request.expect("plain data");
+            huntcore_node::check_hunt(&request).expect("a hunt can be made of it");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What huntcore is measured against: real servers as child processes.
 
+pub(crate) mod broadcasters;
 mod keys;
 pub(crate) mod postgres;
 pub(crate) mod redis;

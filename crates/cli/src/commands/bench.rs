@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
-use huntcore_bench::{BenchReport, ClaimsBench, Peers};
+use huntcore_bench::{BenchReport, BroadcastBench, ClaimsBench, Peers};
 
 use crate::output::{Failed, Output};
 
@@ -13,7 +13,7 @@ pub(crate) struct Bench {
     #[arg(default_value = "claims")]
     name: Name,
     /// Only this case.
-    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(huntcore_bench::claims_cases()))]
+    #[arg(long, value_parser = clap::builder::PossibleValuesParser::new(cases()))]
     case: Option<String>,
     /// How long each system runs in each case.
     #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..=600))]
@@ -27,12 +27,27 @@ pub(crate) struct Bench {
     /// Records in the log of the case `restart`.
     #[arg(long, default_value_t = 100_000_000, value_parser = clap::value_parser!(u64).range(1_000..=1_000_000_000))]
     records: u64,
+    /// Connections of the case `fanout-max`.
+    #[arg(long, default_value_t = 300_000, value_parser = clap::value_parser!(u32).range(1_000..=1_000_000))]
+    connections: u32,
+    /// How long the case `soak` goes on.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
+    minutes: u64,
+}
+
+/// Of all benches.
+fn cases() -> Vec<&'static str> {
+    let mut cases = huntcore_bench::claims_cases();
+    cases.extend(huntcore_bench::broadcast_cases());
+    cases
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum Name {
     /// Attempts on tiles a second, durable.
     Claims,
+    /// Changes told to many sockets.
+    Broadcast,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -45,6 +60,12 @@ enum Peer {
     Postgres,
     /// A server that sends every message back.
     Echo,
+    /// nats-server over its WebSocket listener.
+    Nats,
+    /// A server on Node's `ws`.
+    Ws,
+    /// Centrifugo.
+    Centrifugo,
     /// None.
     None,
 }
@@ -56,6 +77,9 @@ impl From<Peer> for Peers {
             Peer::Redis => Self::Redis,
             Peer::Postgres => Self::Postgres,
             Peer::Echo => Self::Echo,
+            Peer::Nats => Self::Nats,
+            Peer::Ws => Self::Ws,
+            Peer::Centrifugo => Self::Centrifugo,
             Peer::None => Self::None,
         }
     }
@@ -63,15 +87,25 @@ impl From<Peer> for Peers {
 
 impl Bench {
     pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
-        let Name::Claims = self.name;
-        let report = huntcore_bench::claims(&ClaimsBench {
-            seconds: self.seconds,
-            case: self.case,
-            peers: self.peer.into(),
-            rate: self.rate,
-            records: self.records,
-            program: std::env::current_exe()?,
-        })?;
+        let program = std::env::current_exe()?;
+        let report = match self.name {
+            Name::Claims => huntcore_bench::claims(&ClaimsBench {
+                seconds: self.seconds,
+                case: self.case,
+                peers: self.peer.into(),
+                rate: self.rate,
+                records: self.records,
+                program,
+            }),
+            Name::Broadcast => huntcore_bench::broadcast(&BroadcastBench {
+                seconds: self.seconds,
+                case: self.case,
+                peers: self.peer.into(),
+                connections: self.connections,
+                minutes: self.minutes,
+                program,
+            }),
+        }?;
         let json = serde_json::to_value(&report)?;
         output.line(|| table(&report), || json);
         Ok(())
@@ -112,7 +146,7 @@ fn table(report: &BenchReport) -> String {
     let mut text = table.to_string();
     for ratio in &report.ratios {
         text += &format!(
-            "\n{}: {:.1} times {}",
+            "\n{}: {:.2} times {}",
             ratio.case, ratio.ratio, ratio.against
         );
     }
