@@ -22,6 +22,7 @@ mod extract;
 mod jitter;
 mod live;
 mod openapi;
+mod operations;
 mod origin;
 mod problem;
 mod rate;

@@ -14,6 +14,7 @@ use crate::bodies::Bodies;
 use crate::config::{BindError, EdgeConfig, Limits};
 use crate::counts::Counts;
 use crate::live::{LiveDoor, ReactorDoor};
+use crate::operations::{self, Operations};
 use crate::origin::{AddressKey, OriginList};
 use crate::problem::Refusal;
 use crate::rate::Rates;
@@ -30,6 +31,7 @@ pub(crate) struct App {
     pub(crate) socket_origins: OriginList,
     pub(crate) bodies: Bodies,
     pub(crate) door: Box<dyn LiveDoor>,
+    pub(crate) operations: Arc<Operations>,
     pub(crate) lifetime: Lifetime,
 }
 
@@ -56,7 +58,15 @@ impl App {
         let admission = Arc::new(Admission::new(&config, &counts));
         let door = ReactorDoor::new(&backend, &config, &counts, &players, &lifetime)
             .map_err(|source| BindError::Sockets { source })?;
+        let operations = Arc::new(Operations::default());
+        tokio::spawn(operations::watch(
+            Arc::clone(&operations),
+            Arc::clone(&backend),
+            counts.clone(),
+            lifetime.clone(),
+        ));
         Ok(Self {
+            operations,
             access: Access::new(&config.auth),
             guests: Rates::new(limits.guest_rate, limits.rate_keys_max),
             socket_origins: OriginList::new(&config.socket_origins),

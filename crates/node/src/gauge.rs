@@ -94,6 +94,11 @@ impl Gauge {
         self.latency.sum_micros.fetch_add(sum, Ordering::Relaxed);
     }
 
+    /// Attempts answered so far.
+    pub(crate) fn attempts_answered(&self) -> u64 {
+        self.latency.counts().iter().sum()
+    }
+
     /// Over the last 10 to 20 seconds.
     pub(crate) fn latency(&self) -> LatencyShown {
         let now = self.latency.counts();

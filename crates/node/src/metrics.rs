@@ -2,11 +2,13 @@
 
 use std::fmt::Write as _;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use huntcore_capacity::{Part, Work};
 use huntcore_edge::Backend as _;
 use huntcore_log::LogUsage;
 use huntcore_model::{ShardId, TimeMicros};
-use huntcore_wire::{LogStats, ProjectionStats, Stats, Timestamp};
+use huntcore_wire::{ComponentStats, LogStats, ProjectionStats, Stats, Timestamp};
 
 use crate::node::Node;
 
@@ -42,8 +44,60 @@ pub(crate) fn stats(node: &Node) -> Stats {
             syncs_total: usage.syncs_total,
         },
         memory_bytes: memory_bytes(),
+        components: components(node),
         ..Stats::default()
     }
+}
+
+/// What this process has besides its edge.
+fn components(node: &Node) -> Vec<ComponentStats> {
+    let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
+    let shards = u32::from(node.config.shards.count());
+    let (attempts, latency) = (node.gauge.attempts_answered(), node.gauge.latency());
+    let stored = load(&node.gauge.records_stored);
+    let one = |part: Part, count, work: Work, lag_messages, lag_s| ComponentStats {
+        component: part.component().map_or("", |one| one.name()).to_owned(),
+        part: part.name().to_owned(),
+        count,
+        busy_s: Duration::from_nanos(work.busy_nanos).as_secs_f64(),
+        messages_total: work.messages,
+        bytes_total: work.bytes,
+        lag_messages,
+        lag_s,
+        ..ComponentStats::default()
+    };
+    let deciding = Work {
+        messages: attempts + load(&node.gauge.events_accepted),
+        ..Work::default()
+    };
+    let writing = Work {
+        messages: stored,
+        bytes: node.recent.bytes_total(),
+        busy_nanos: 0,
+    };
+    let in_flight = load(&node.gauge.records_submitted).saturating_sub(stored);
+    let behind = (lag_records(node), node.views.lag().as_secs_f64());
+    let work = &node.views.work;
+    vec![
+        one(
+            Part::Deciding,
+            shards,
+            deciding,
+            queued(node),
+            latency.p50_ms / 1_000.0,
+        ),
+        one(Part::Writing, shards, writing, in_flight, 0.0),
+        one(Part::Ranking, 1, work.boards.total(), behind.0, behind.1),
+        one(Part::Framing, 1, work.broadcast.total(), behind.0, behind.1),
+    ]
+}
+
+/// Attempts and events that wait for a decision or for its being durable.
+fn queued(node: &Node) -> u64 {
+    let shards = (0..).zip(node.doors.shards());
+    let queued =
+        shards.map(|(shard, door)| door.queued() + node.entrance.waiting(ShardId::new(shard)));
+    queued.sum::<usize>() as u64
 }
 
 /// Appends a node's metrics in Prometheus' text format.
@@ -185,7 +239,7 @@ fn latency(node: &Node, page: &mut Page<'_>) {
         "From an attempt's arrival at the node to its durable outcome.",
     );
     for (bound, count) in LATENCY_BOUNDS_MICROS.iter().zip(counts) {
-        let seconds = std::time::Duration::from_micros(*bound).as_secs_f64();
+        let seconds = Duration::from_micros(*bound).as_secs_f64();
         page.line(
             &format!("{name}_bucket"),
             &format!("{{le=\"{seconds}\"}}"),
@@ -210,7 +264,7 @@ impl Page<'_> {
 
     fn seconds(&mut self, name: &str, help: &str, micros: u64) {
         self.head(name, "gauge", help);
-        let seconds = std::time::Duration::from_micros(micros).as_secs_f64();
+        let seconds = Duration::from_micros(micros).as_secs_f64();
         self.line(name, "", seconds);
     }
 

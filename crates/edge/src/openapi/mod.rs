@@ -7,6 +7,7 @@ mod responses;
 pub(crate) use bodies::{BatchBody, LinesBody, MessagesBody};
 pub(crate) use document::{api, finish};
 pub(crate) use responses::{
-    AtLeastProblems, BulkProblems, ClaimProblems, CommandProblems, CommonProblems, CreateProblems,
-    GuestProblems, HuntProblems, MapProblems, ReadyProblems, RoundProblems,
+    AtLeastProblems, AutoscaleProblems, BulkProblems, ClaimProblems, CommandProblems,
+    CommonProblems, CreateProblems, GuestProblems, HuntProblems, MapProblems, ReadyProblems,
+    RoundProblems,
 };

@@ -64,6 +64,8 @@ problem_sets! {
         ProblemKind::UnknownPlayer,
         ProblemKind::ProjectionBehind,
     ]];
+    /// Of what a component needs.
+    AutoscaleProblems: [ANY, &[ProblemKind::NotFound]];
     /// Of readiness.
     ReadyProblems: [ANY];
     /// Of creating a hunt.

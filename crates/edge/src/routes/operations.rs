@@ -79,6 +79,7 @@ pub(super) async fn stats(State(app): State<Arc<App>>) -> Response {
         .collect::<BTreeMap<_, _>>();
     stats.unanswered_total = attempts.unanswered();
     stats.connections = app.counts.sockets() as u64;
+    stats.components = app.operations.parts(&stats.components, &app.counts);
     answers::json(StatusCode::OK, &stats)
 }
 
@@ -97,6 +98,8 @@ pub(super) async fn metrics(State(app): State<Arc<App>>) -> Response {
         text.push('\n');
     }
     app.counts.render(&mut text);
+    let told = app.backend.stats().components;
+    app.operations.render(&told, &app.counts, &mut text);
     let keys = "huntcore_rate_keys";
     let _ = writeln!(
         text,

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use bytes::Bytes;
 use http::{HeaderName, HeaderValue, Method, header};
+use http_body::Body as _;
 use huntcore_wire::ProblemKind;
 use tower_http::compression::CompressionLayer;
 use tower_http::cors::{AllowOrigin, CorsLayer};
@@ -17,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    answers, batches, boards, cells, claims, console, events, guests, hunts, live, log, maps,
-    operations, rounds,
+    answers, autoscale, batches, boards, cells, claims, console, events, guests, hunts, live, log,
+    maps, operations, rounds,
 };
 use crate::auth::PLAYER_HEADER;
 use crate::openapi;
@@ -52,6 +53,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .routes(routes!(operations::readyz))
         .routes(routes!(operations::stats))
         .routes(routes!(operations::metrics))
+        .routes(routes!(autoscale::recommend))
         .merge(large)
         .split_for_parts();
     openapi::finish(&mut api, app.access.is_off());
@@ -120,6 +122,7 @@ async fn mark(State(app): State<Arc<App>>, request: Request, next: Next) -> Resp
 /// Counts a response, and gives it the headers that all have.
 pub(super) fn mark_response(app: &App, response: &mut Response) {
     app.counts.response(response.status());
+    app.operations.answered(response.body().size_hint().lower());
     let headers = response.headers_mut();
     let mut set = |name: HeaderName, value: &'static str| {
         headers
