@@ -1,4 +1,5 @@
-//! `huntcore serve`: the server, until it is told to stop.
+//! `huntcore serve`: the server, until it is told to stop. It decides and stores, or it is an
+//! edge process that follows another server which does.
 
 use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -10,11 +11,12 @@ use huntcore_edge::{Backend, CommandError, Counts, Edge, EdgeConfig, HuntCommand
 use huntcore_log::Log;
 use huntcore_log_file::{FileLog, FileLogOptions};
 use huntcore_node::{Node, NodeConfig, SystemClock};
+use huntcore_relay::{Relay, RelayConfig};
 use huntcore_wire::HuntRequest;
 use serde_json::json;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 
-use crate::config::{ConfigFile, LogHome};
+use crate::config::{ConfigFile, LogHome, Roles};
 use crate::output::{Failed, Output};
 
 /// Run the server.
@@ -29,6 +31,15 @@ pub(crate) struct Serve {
     /// With `off` everybody may do everything; only on loopback addresses.
     #[arg(long, default_value = "on")]
     auth: AuthSwitch,
+    /// What this process does, instead of what the configuration says.
+    #[arg(long)]
+    roles: Option<Roles>,
+    /// The server that an edge process follows, such as http://10.0.0.1:7070.
+    #[arg(long, value_name = "URL")]
+    upstream: Option<String>,
+    /// Share the port with other processes that do so too; the kernel deals connections out.
+    #[arg(long)]
+    reuse_port: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -43,6 +54,13 @@ impl Serve {
         if let Some(listen) = self.listen {
             config.listen = listen;
         }
+        if let Some(roles) = self.roles {
+            config.roles = roles;
+        }
+        if let Some(upstream) = self.upstream {
+            config.upstream = Some(upstream);
+        }
+        config.reuse_port |= self.reuse_port;
         let server = Server::prepare(&config, self.auth == AuthSwitch::Off)?;
         let runtime = runtime()?;
         runtime.block_on(async {
@@ -62,9 +80,24 @@ impl Serve {
 /// Everything that a server is made of, not running yet.
 pub(crate) struct Server {
     edge: EdgeConfig,
-    node: NodeConfig,
-    hunts: Vec<HuntRequest>,
-    log: Arc<dyn Log>,
+    behind: Behind,
+}
+
+/// What stands behind the edge, not running yet.
+enum Behind {
+    Node {
+        config: Box<NodeConfig>,
+        hunts: Vec<HuntRequest>,
+        log: Arc<dyn Log>,
+    },
+    Upstream(RelayConfig),
+}
+
+/// What stands behind the edge, running.
+#[derive(Clone)]
+enum Stands {
+    Node(Arc<Node>),
+    Relay(Arc<Relay>),
 }
 
 /// A server that runs.
@@ -72,26 +105,81 @@ pub(crate) struct Running {
     /// `http://ADDRESS`.
     pub(crate) url: String,
     pub(crate) counts: Counts,
-    pub(crate) node: Arc<Node>,
+    stands: Stands,
 }
 
 impl Running {
     /// Memory that the process holds.
     pub(crate) fn memory_bytes(&self) -> u64 {
-        self.node.stats().memory_bytes
+        self.stands.backend().stats().memory_bytes
+    }
+
+    /// Tells when the server cannot go on, and why.
+    pub(crate) fn failure(&self) -> watch::Receiver<EndedBy> {
+        self.stands.failure()
     }
 }
 
 /// Why a server ended by itself, if it did.
 pub(crate) type EndedBy = Option<Arc<str>>;
 
+impl Stands {
+    fn backend(&self) -> Arc<dyn Backend> {
+        match self {
+            Self::Node(node) => node.clone(),
+            Self::Relay(relay) => relay.clone(),
+        }
+    }
+
+    fn failure(&self) -> watch::Receiver<EndedBy> {
+        match self {
+            Self::Node(node) => node.failure(),
+            Self::Relay(relay) => relay.failure(),
+        }
+    }
+
+    fn stop(&self) {
+        match self {
+            Self::Node(node) => node.stop(),
+            Self::Relay(relay) => relay.stop(),
+        }
+    }
+}
+
+impl Behind {
+    async fn start(self) -> Result<Stands, Failed> {
+        let clock = Arc::new(SystemClock::default());
+        match self {
+            Self::Upstream(config) => Ok(Stands::Relay(Relay::start(config, clock).await?)),
+            Self::Node { config, hunts, log } => {
+                let starting = move || Node::start(*config, log, clock);
+                let node = tokio::task::spawn_blocking(starting)
+                    .await
+                    .map_err(|_| Failed::new("the start was interrupted"))??;
+                for request in hunts {
+                    create(&node, request).await?;
+                }
+                Ok(Stands::Node(node))
+            }
+        }
+    }
+}
+
 impl Server {
-    /// Checks the configuration, and opens the log.
+    /// Checks the configuration, and opens the log if there is to be one.
     pub(crate) fn prepare(config: &ConfigFile, auth_off: bool) -> Result<Self, Failed> {
-        let LogHome::File(data) = config.log_home()?;
         let edge = config.edge(auth_off)?;
+        if !edge.reuse_port {
+            check_free(edge.listen)?;
+        }
+        if let Some(upstream) = config.relay(auth_off)? {
+            return Ok(Self {
+                edge,
+                behind: Behind::Upstream(upstream),
+            });
+        }
+        let LogHome::File(data) = config.log_home()?;
         let hunts = config.hunts()?;
-        check_free(edge.listen)?;
         let log = open_log(&data, config.log_options()?)?;
         let node = config.node(&data)?;
         Ok(Self::new(edge, node, hunts, log))
@@ -104,39 +192,33 @@ impl Server {
         hunts: Vec<HuntRequest>,
         log: Arc<dyn Log>,
     ) -> Self {
-        Self {
-            edge,
-            node,
+        let behind = Behind::Node {
+            config: Box::new(node),
             hunts,
             log,
-        }
+        };
+        Self { edge, behind }
     }
 
-    /// Runs until `stop`, or until the node cannot go on; `ready` is told once it listens.
+    /// Runs until `stop`, or until it cannot go on; `ready` is told once it listens.
     pub(crate) async fn run(
         self,
         stop: impl Future<Output = ()> + Send + 'static,
         ready: impl FnOnce(Running),
     ) -> Result<(EndedBy, Counts), Failed> {
         let started = Instant::now();
-        let Self {
-            edge,
-            node,
-            hunts,
-            log,
-        } = self;
-        let node = tokio::task::spawn_blocking(move || {
-            Node::start(node, log, Arc::new(SystemClock::default()))
-        })
-        .await
-        .map_err(|_| Failed::new("the start was interrupted"))??;
-        let mut failure = node.failure();
-        for request in hunts {
-            create(&node, request).await?;
-        }
-        let edge = Edge::bind(edge, node.clone())?;
+        let Self { edge, behind } = self;
+        let follows = matches!(behind, Behind::Upstream(_));
+        let mut stop = Box::pin(stop);
+        let stands = tokio::select! {
+            stands = behind.start() => stands?,
+            // It waits for its upstream for as long as that takes.
+            () = &mut stop, if follows => return Ok((None, Counts::default())),
+        };
+        let mut failure = stands.failure();
+        let edge = Edge::bind(edge, stands.backend())?;
         let counts = edge.counts();
-        let url = format!("http://{}", edge.local_addr());
+        let url = edge.url();
         tracing::info!(%url, start_ms = started.elapsed().as_millis(), "ready");
         let (stopping, stopped) = oneshot::channel();
         let shutdown = async move {
@@ -149,13 +231,13 @@ impl Server {
         ready(Running {
             url,
             counts: counts.clone(),
-            node: node.clone(),
+            stands: stands.clone(),
         });
         let drained = edge.serve(shutdown).await;
         tracing::info!(unfinished = drained.unfinished, "stopped listening");
         // The threads finish what was accepted; joining them is not for a runtime's thread.
-        let failure = node.failure();
-        tokio::task::spawn_blocking(move || node.stop())
+        let failure = stands.failure();
+        tokio::task::spawn_blocking(move || stands.stop())
             .await
             .map_err(|_| Failed::new("the stop was interrupted"))?;
         // What was accepted last may not have been stored.

@@ -18,14 +18,15 @@ use huntcore_log_file::FileLogOptions;
 use huntcore_map::FairnessKey;
 use huntcore_model::ShardMap;
 use huntcore_node::{NodeConfig, check_hunt};
+use huntcore_relay::RelayConfig;
 use huntcore_wire::{DurationText, HuntRequest};
 use serde::Deserialize;
 use toml::Spanned;
 
 use self::log::LogSection;
 pub(crate) use self::log::{LogHome, LogKeeps};
-pub(crate) use self::sections::HuntSection;
 use self::sections::{AuthSection, HttpSection, LimitsSection, LiveSection};
+pub(crate) use self::sections::{HuntSection, Roles};
 use crate::keys;
 
 /// `huntcore.toml`.
@@ -34,10 +35,21 @@ use crate::keys;
 pub(crate) struct ConfigFile {
     #[serde(default = "default_listen")]
     pub(crate) listen: SocketAddr,
+    /// Whether other processes may listen there too.
+    #[serde(default)]
+    pub(crate) reuse_port: bool,
+    /// What this process does.
+    #[serde(default)]
+    pub(crate) roles: Roles,
+    /// The server that an edge process follows.
+    #[serde(default)]
+    pub(crate) upstream: Option<String>,
     /// How many arbiters share the hunts' tiles; fixed when the log is first used.
     #[serde(default = "one")]
     pub(crate) shards: Spanned<u16>,
-    pub(crate) log: LogSection,
+    /// Where a process that decides keeps its log; an edge process has none.
+    #[serde(default)]
+    pub(crate) log: Option<LogSection>,
     #[serde(default)]
     pub(crate) auth: AuthSection,
     #[serde(default)]
@@ -125,8 +137,10 @@ impl ConfigFile {
             let area = hunt.area.as_mut();
             *area = folder.join(&*area);
         }
-        if let Some(rest) = config.log.url.strip_prefix("file:") {
-            config.log.url = format!("file:{}", folder.join(rest).display());
+        if let Some(log) = &mut config.log
+            && let Some(rest) = log.url.strip_prefix("file:")
+        {
+            log.url = format!("file:{}", folder.join(rest).display());
         }
         config.source = Source {
             path: path.to_owned(),
@@ -137,12 +151,54 @@ impl ConfigFile {
 
     /// Where the log lives.
     pub(crate) fn log_home(&self) -> Result<LogHome, ConfigError> {
-        self.log.home()
+        self.log_section()?.home()
+    }
+
+    fn log_section(&self) -> Result<&LogSection, ConfigError> {
+        self.log.as_ref().ok_or_else(|| {
+            ConfigError::value(
+                "log",
+                "is missing: [log] says where the log lives (log.url)",
+            )
+        })
+    }
+
+    /// What an edge process is told; `None` for a process that decides by itself.
+    pub(crate) fn relay(&self, auth_off: bool) -> Result<Option<RelayConfig>, ConfigError> {
+        let upstream = match (self.roles, &self.upstream) {
+            (Roles::All, None) => return Ok(None),
+            (Roles::All, Some(_)) => {
+                let reason = "is for edge processes only: set roles = \"edge\" too";
+                return Err(ConfigError::value("upstream", reason));
+            }
+            (Roles::Edge, None) => {
+                let reason = "is missing: an edge process follows a server, such as \
+                              http://10.0.0.1:7070";
+                return Err(ConfigError::value("upstream", reason));
+            }
+            (Roles::Edge, Some(upstream)) => upstream,
+        };
+        let mut config = RelayConfig::new(upstream);
+        if !auth_off {
+            config.service_key = self.auth.service_key()?;
+        }
+        config.tick = self.tick(config.tick)?;
+        config.board_interval = self.board_interval(config.board_interval)?;
+        Ok(Some(config))
+    }
+
+    fn tick(&self, default: Duration) -> Result<Duration, ConfigError> {
+        within("live.tick", self.live.tick, default, 10..=10_000)
+    }
+
+    fn board_interval(&self, default: Duration) -> Result<Duration, ConfigError> {
+        let interval = self.live.board_interval;
+        within("live.board_interval", interval, default, 10..=60_000)
     }
 
     /// How the log's files are kept.
     pub(crate) fn log_options(&self) -> Result<FileLogOptions, ConfigError> {
-        self.log.file_options(&self.source)
+        self.log_section()?.file_options(&self.source)
     }
 
     /// What is kept of the log.
@@ -165,6 +221,8 @@ impl ConfigFile {
         };
         let mut config = EdgeConfig::new(auth);
         config.listen = self.listen;
+        config.reuse_port = self.reuse_port;
+        config.tick = self.tick(config.tick)?;
         config.socket_origins.clone_from(&self.http.socket_origins);
         config.cors_origins.clone_from(&self.http.cors_origins);
         config
@@ -217,16 +275,9 @@ impl ConfigFile {
             &mut kept.answer_ttl_ms,
             limits.answer_ttl.map(DurationText::millis),
         );
-        self.log.apply(&self.source, data, &mut config)?;
-        let live = &self.live;
-        config.tick = within("live.tick", live.tick, config.tick, 10..=10_000)?;
-        let interval = live.board_interval;
-        config.board_interval = within(
-            "live.board_interval",
-            interval,
-            config.board_interval,
-            10..=60_000,
-        )?;
+        self.log_section()?.apply(&self.source, data, &mut config)?;
+        config.tick = self.tick(config.tick)?;
+        config.board_interval = self.board_interval(config.board_interval)?;
         Ok(config)
     }
 
@@ -330,7 +381,6 @@ mod tests {
                 "[log]\nurl = \"file:d\"\n[[hunt]]\nid = \"Park\"",
                 ["line 4", "hunt id"],
             ),
-            ("shards = 1\n", ["log", "missing"]),
         ] {
             let error = parse(text).expect_err(text).to_string();
             for needle in needles {
@@ -405,6 +455,27 @@ mod tests {
             error.contains("auth.player_key") && error.contains("HUNTCORE_NO_SUCH_KEY"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn a_process_that_decides_needs_a_log_and_one_that_follows_an_upstream() {
+        let config = parse("shards = 1").expect("well-formed");
+        assert!(config.relay(true).expect("neither").is_none());
+        let error = config.log_home().expect_err("no log").to_string();
+        assert!(error.starts_with("log: is missing"), "{error}");
+        let edge = |line: &str| {
+            let config = parse(line).expect("well-formed");
+            let relay = config.relay(true);
+            relay.map(|relay| relay.map(|relay| relay.upstream))
+        };
+        let good = edge("roles = \"edge\"\nupstream = \"http://node:7070\"");
+        assert_eq!(good.expect("complete").as_deref(), Some("http://node:7070"));
+        for half in ["roles = \"edge\"", "upstream = \"http://node:7070\""] {
+            let error = edge(half).expect_err(half).to_string();
+            assert!(error.starts_with("upstream: "), "{error}");
+        }
+        let error = parse("roles = \"arbiter\"").expect_err("no such role");
+        assert!(error.to_string().contains("line 1"), "{error}");
     }
 
     #[test]

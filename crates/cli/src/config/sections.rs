@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::ValueEnum;
 use huntcore_edge::{AuthSettings, Ed25519PublicKey, EdgeConfig, PlayerKey, Rate, Secret};
 use huntcore_model::HuntId;
 use huntcore_wire::{DurationText, HuntRequest, Timestamp, ValueRow};
@@ -12,6 +13,17 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::{ConfigError, secret, set};
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Roles {
+    /// It decides, stores, and serves clients.
+    #[default]
+    All,
+    /// It serves clients from what another server hands on.
+    Edge,
+}
 
 /// `[auth]`
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -112,6 +124,14 @@ pub(crate) struct HuntSection {
 }
 
 impl AuthSection {
+    /// The key for service routes, this server's and its upstream's.
+    pub(super) fn service_key(&self) -> Result<Option<String>, ConfigError> {
+        let given = self.service_key.as_deref();
+        given
+            .map(|given| secret("auth.service_key", given))
+            .transpose()
+    }
+
     pub(super) fn settings(&self) -> Result<AuthSettings, ConfigError> {
         let given = self.player_key.as_deref().ok_or_else(|| {
             ConfigError::value(
@@ -128,10 +148,7 @@ impl AuthSection {
                     .map_err(|error| ConfigError::value("auth.player_key", error))?,
             ),
         };
-        let service_key = match &self.service_key {
-            Some(given) => Some(Secret::new(secret("auth.service_key", given)?)),
-            None => None,
-        };
+        let service_key = self.service_key()?.map(Secret::new);
         let lifetime = self
             .guest_lifetime
             .map_or(24 * 3_600_000, DurationText::millis);

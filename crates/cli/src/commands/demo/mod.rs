@@ -159,7 +159,7 @@ impl Demo {
         let began = Instant::now();
         let until = self.seconds.map(Duration::from_secs);
         let mut progress = Progress::new(output, until);
-        let mut failure = running.node.failure();
+        let mut failure = running.failure();
         let failed = failure.wait_for(Option::is_some);
         let end = async {
             match until {
