@@ -14,6 +14,7 @@ mod gauge;
 mod maps;
 mod metrics;
 mod node;
+mod parallel;
 mod parts;
 mod projector;
 mod projector_snapshot;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use huntcore_checkpoint::{Checkpoint, Checkpoints};
-use huntcore_engine::{ApplyError, Arbiter, Controller, Term};
+use huntcore_engine::{ApplyError, Arbiter, Controller, EngineLimits, Increment, Restoring, Term};
 use huntcore_log::{
     AcquireError, BatchReader, CompletionSink, Log, LogWriter, ReadError, stream_name,
 };
@@ -14,6 +14,7 @@ use huntcore_model::{HuntEntry, Nonce, Sequence, ShardId, ShardMap, Tail};
 use crate::clock::Clock;
 use crate::config::NodeConfig;
 use crate::maps::{MapError, Maps};
+use crate::parallel;
 use crate::parts;
 use crate::projector::{Projector, Views};
 use crate::projector_snapshot::Snapshots;
@@ -248,16 +249,7 @@ impl Source<'_> {
         let mut arbiter = match checkpoint {
             None => Arbiter::new(shard, limits, secret),
             Some(checkpoint) => {
-                let answers = parts::answers(checkpoint, shard);
-                let answers: Vec<_> = answers
-                    .iter()
-                    .map(|part| checkpoint.read(&part.entry))
-                    .collect::<Result<_, _>>()
-                    .map_err(|damage| FoldError::Unfit(with_causes(&damage)))?;
-                parts::read(checkpoint, &parts::of_shard(shard), |base| {
-                    Arbiter::restore(limits, secret, base, answers)
-                })
-                .map_err(FoldError::Unfit)?
+                restore(checkpoint, shard, limits, secret).map_err(FoldError::Unfit)?
             }
         };
         for batch in self.rest(shard, arbiter.tail())? {
@@ -347,6 +339,35 @@ impl Source<'_> {
     }
 }
 
+/// The arbiter of a shard as a checkpoint has it. An error says what is wrong with that.
+///
+/// Answers are most of a checkpoint: their parts are read beside each other, and beside the
+/// players' table.
+fn restore(
+    checkpoint: &Checkpoint,
+    shard: ShardId,
+    limits: EngineLimits,
+    secret: [u8; 32],
+) -> Result<Arbiter, String> {
+    let mut restoring = parts::read(checkpoint, &parts::of_shard(shard), |base| {
+        Restoring::read(limits, secret, base)
+    })?;
+    let scope = restoring.scope();
+    let answers = parts::answers(checkpoint, shard);
+    let increments = std::thread::scope(|threads| {
+        let reading = threads.spawn(|| {
+            parallel::map(&answers, |part| {
+                parts::read_entry(checkpoint, &part.entry, |input| scope.read(input))
+            })
+        });
+        restoring.index_players();
+        joined(reading)
+    });
+    let increments: Vec<Increment> = increments.into_iter().collect::<Result<_, _>>()?;
+    let restored = restoring.finish(increments);
+    restored.map_err(|error| with_causes(&error))
+}
+
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
     thread
         .join()
@@ -371,10 +392,15 @@ pub(crate) fn check_key(controller: &Controller, maps: &Maps) -> Result<(), MapE
 /// Hands a recovered shard what it needs to go on: the values of rounds that are still
 /// open.
 pub(crate) fn provide_values(arbiter: &mut Arbiter, maps: &Maps) -> Result<(), MapError> {
-    for (hunt, round) in arbiter.rounds_without_values() {
-        if let Some(entry) = arbiter.catalog().by_number(hunt).cloned() {
-            let points = maps.values(&entry, round)?;
-            arbiter.provide_values(hunt, round, points);
+    let lacking = arbiter.rounds_without_values();
+    let catalog = arbiter.catalog();
+    let values = parallel::map(&lacking, |&(hunt, round)| {
+        let entry = catalog.by_number(hunt)?;
+        Some(maps.values(entry, round))
+    });
+    for ((hunt, round), points) in std::iter::zip(lacking, values) {
+        if let Some(points) = points {
+            arbiter.provide_values(hunt, round, points?);
         }
     }
     Ok(())
