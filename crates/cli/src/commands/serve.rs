@@ -17,6 +17,7 @@ use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
 use crate::config::{ConfigFile, LogHome, Roles};
+use crate::files;
 use crate::output::{Failed, Output};
 
 /// Run the server.
@@ -207,7 +208,8 @@ impl Server {
         ready: impl FnOnce(Running),
     ) -> Result<(EndedBy, Counts), Failed> {
         let started = Instant::now();
-        let Self { edge, behind } = self;
+        let Self { mut edge, behind } = self;
+        files::fit(&mut edge);
         let follows = matches!(behind, Behind::Upstream(_));
         let mut stop = Box::pin(stop);
         let stands = tokio::select! {

@@ -25,7 +25,7 @@ use toml::Spanned;
 
 use self::log::LogSection;
 pub(crate) use self::log::{LogHome, LogKeeps};
-use self::sections::{AuthSection, HttpSection, LimitsSection, LiveSection};
+use self::sections::{AuthSection, HttpSection, LimitsSection, LiveSection, TlsSection};
 pub(crate) use self::sections::{HuntSection, Roles};
 use crate::keys;
 
@@ -54,6 +54,9 @@ pub(crate) struct ConfigFile {
     pub(crate) auth: AuthSection,
     #[serde(default)]
     pub(crate) http: HttpSection,
+    /// Without it, `listen` speaks plain HTTP.
+    #[serde(default)]
+    tls: Option<TlsSection>,
     #[serde(default)]
     pub(crate) limits: LimitsSection,
     #[serde(default)]
@@ -136,6 +139,10 @@ impl ConfigFile {
         for hunt in &mut config.hunt {
             let area = hunt.area.as_mut();
             *area = folder.join(&*area);
+        }
+        if let Some(tls) = &mut config.tls {
+            tls.certificate = folder.join(&tls.certificate);
+            tls.key = folder.join(&tls.key);
         }
         if let Some(log) = &mut config.log
             && let Some(rest) = log.url.strip_prefix("file:")
@@ -228,6 +235,9 @@ impl ConfigFile {
         config
             .trusted_proxies
             .clone_from(&self.http.trusted_proxies);
+        if let Some(tls) = &self.tls {
+            config.tls = Some(tls.files(&self.source)?);
+        }
         self.limits.apply(&mut config);
         Ok(config)
     }
@@ -437,6 +447,60 @@ mod tests {
                 config.node_with(key, Path::new("d"))
             });
             let error = read.expect_err(line).to_string();
+            for needle in needles {
+                assert!(error.contains(needle), "{needle} in: {error}");
+            }
+        }
+    }
+
+    #[test]
+    fn limits_and_tls_are_told_in_words_and_reach_the_edge() {
+        let text = "[log]\nurl = \"file:d\"\n[tls]\ncertificate = \"c.pem\"\nkey = \"/k.pem\"\n\
+                    check_every = \"2s\"\n[limits]\nconnections_per_address_max = 7\n\
+                    sockets_per_player_max = 3\nconnect_rate = 9\nconnect_burst = 11\n\
+                    address_connect_rate = 0\nlimit_loopback = true\n\
+                    first_message_timeout = \"5s\"\nping_interval = \"6s\"\n\
+                    tls_handshake_timeout = \"7s\"\nbody_read_timeout = \"8s\"\n\
+                    drain = \"9s\"\ndrain_timeout = \"10s\"";
+        let edge = parse(text).and_then(|config| config.edge(true));
+        let edge = edge.expect("well-formed");
+        let tls = edge.tls.expect("configured");
+        assert!(tls.certificate.is_absolute() && tls.certificate.ends_with("c.pem"));
+        assert_eq!(tls.key, Path::new("/k.pem"));
+        assert_eq!(tls.check_every, Duration::from_secs(2));
+        let limits = edge.limits;
+        assert_eq!(limits.connections_per_address_max, 7);
+        assert_eq!(limits.sockets_per_player_max, 3);
+        let rate = limits
+            .connect_rate
+            .map(|rate| (rate.per_second, rate.burst));
+        assert_eq!(rate, Some((9, 11)));
+        assert_eq!(limits.address_connect_rate, None);
+        assert!(limits.limit_loopback);
+        let times = [
+            limits.first_message_timeout,
+            limits.ping_interval,
+            limits.tls_handshake_timeout,
+            limits.body_read_timeout,
+            limits.drain,
+            limits.drain_timeout,
+        ];
+        assert_eq!(times.map(|time| time.as_secs()), [5, 6, 7, 8, 9, 10]);
+    }
+
+    #[test]
+    fn tls_needs_both_of_its_files() {
+        for (lines, needles) in [
+            ("key = \"k\"", ["line 3", "certificate"]),
+            ("certificate = \"c\"", ["line 3", "key"]),
+            (
+                "certificate = \"c\"\nkey = \"k\"\ncheck_every = \"0s\"",
+                ["line 6", "tls.check_every: is 0"],
+            ),
+        ] {
+            let read = parse(&format!("[log]\nurl = \"file:d\"\n[tls]\n{lines}"));
+            let error = read.and_then(|config| config.edge(true));
+            let error = error.expect_err(lines).to_string();
             for needle in needles {
                 assert!(error.contains(needle), "{needle} in: {error}");
             }

@@ -5,14 +5,20 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use huntcore_edge::{AuthSettings, Ed25519PublicKey, EdgeConfig, PlayerKey, Rate, Secret};
+use huntcore_edge::{
+    AuthSettings, Ed25519PublicKey, EdgeConfig, PlayerKey, Rate, Secret, TlsFiles,
+};
 use huntcore_model::HuntId;
 use huntcore_wire::{DurationText, HuntRequest, Timestamp, ValueRow};
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::{ConfigError, secret, set};
+use super::units::Span;
+use super::{ConfigError, Source, secret, set};
+
+/// A certificate that was replaced is in use after this long.
+const TLS_CHECK_EVERY: Duration = Duration::from_secs(10);
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ValueEnum)]
@@ -63,12 +69,37 @@ pub(crate) struct HttpSection {
     pub(super) trusted_proxies: Vec<IpNet>,
 }
 
+/// `[tls]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TlsSection {
+    /// PEM: the certificate and those that lead to a known root. Paths are found from the
+    /// configuration file's folder.
+    pub(super) certificate: PathBuf,
+    /// PEM: its private key.
+    pub(super) key: PathBuf,
+    /// How often to look whether they were replaced.
+    #[serde(default)]
+    check_every: Option<Spanned<Span>>,
+}
+
 /// `[limits]`
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct LimitsSection {
     pub(super) connections_max: Option<usize>,
     pub(super) sockets_max: Option<usize>,
+    /// Of one address; an IPv6 /64 counts as one.
+    pub(super) connections_per_address_max: Option<usize>,
+    pub(super) sockets_per_player_max: Option<usize>,
+    /// New connections a second; 0 for no limit.
+    pub(super) connect_rate: Option<u32>,
+    pub(super) connect_burst: Option<u32>,
+    /// New connections of one address a second; 0 for no limit.
+    pub(super) address_connect_rate: Option<u32>,
+    pub(super) address_connect_burst: Option<u32>,
+    /// Limits on one address hold for 127.0.0.0/8 and `::1` too.
+    pub(super) limit_loopback: Option<bool>,
     /// Each player's attempts a second; 0 for no limit.
     pub(super) player_rate: Option<u32>,
     pub(super) player_burst: Option<u32>,
@@ -77,6 +108,15 @@ pub(crate) struct LimitsSection {
     pub(super) guest_burst: Option<u32>,
     pub(super) request_timeout: Option<DurationText>,
     pub(super) header_read_timeout: Option<DurationText>,
+    pub(super) body_read_timeout: Option<DurationText>,
+    pub(super) tls_handshake_timeout: Option<DurationText>,
+    /// For a live socket's first message.
+    pub(super) first_message_timeout: Option<DurationText>,
+    /// Between pings on a quiet socket; three unanswered and it is closed.
+    pub(super) ping_interval: Option<DurationText>,
+    /// Over how long live sockets are told goodbye at shutdown, and then for everything to end.
+    pub(super) drain: Option<DurationText>,
+    pub(super) drain_timeout: Option<DurationText>,
     /// How long a peer may leave what it was sent unread.
     pub(super) response_write_timeout: Option<DurationText>,
     /// How long a stream of attempts may stand still.
@@ -162,34 +202,80 @@ impl AuthSection {
     }
 }
 
+impl TlsSection {
+    pub(super) fn files(&self, source: &Source) -> Result<TlsFiles, ConfigError> {
+        let check_every = match &self.check_every {
+            None => TLS_CHECK_EVERY,
+            Some(given) => {
+                let found = given.get_ref().duration();
+                if found.is_zero() {
+                    let reason = "is 0, expected at least 1ms";
+                    return Err(source.fault(&given.span(), "tls.check_every", reason));
+                }
+                found
+            }
+        };
+        Ok(TlsFiles {
+            certificate: self.certificate.clone(),
+            key: self.key.clone(),
+            check_every,
+        })
+    }
+}
+
 impl LimitsSection {
     pub(super) fn apply(&self, config: &mut EdgeConfig) {
         let limits = &mut config.limits;
-        set(&mut limits.connections_max, self.connections_max);
-        set(&mut limits.sockets_max, self.sockets_max);
-        let millis = |text: DurationText| Duration::from_millis(text.millis());
-        set(
-            &mut limits.request_timeout,
-            self.request_timeout.map(millis),
+        for (setting, given) in [
+            (&mut limits.connections_max, self.connections_max),
+            (&mut limits.sockets_max, self.sockets_max),
+            (
+                &mut limits.connections_per_address_max,
+                self.connections_per_address_max,
+            ),
+            (
+                &mut limits.sockets_per_player_max,
+                self.sockets_per_player_max,
+            ),
+            (&mut limits.stream_attempts_max, self.stream_attempts_max),
+        ] {
+            set(setting, given);
+        }
+        set(&mut limits.limit_loopback, self.limit_loopback);
+        for (setting, given) in [
+            (&mut limits.request_timeout, self.request_timeout),
+            (&mut limits.header_read_timeout, self.header_read_timeout),
+            (&mut limits.body_read_timeout, self.body_read_timeout),
+            (
+                &mut limits.tls_handshake_timeout,
+                self.tls_handshake_timeout,
+            ),
+            (
+                &mut limits.first_message_timeout,
+                self.first_message_timeout,
+            ),
+            (&mut limits.ping_interval, self.ping_interval),
+            (
+                &mut limits.response_write_timeout,
+                self.response_write_timeout,
+            ),
+            (&mut limits.stream_idle_timeout, self.stream_idle_timeout),
+            (&mut limits.slow_client_timeout, self.slow_client_timeout),
+            (&mut limits.at_least_wait, self.at_least_wait),
+            (&mut limits.drain, self.drain),
+            (&mut limits.drain_timeout, self.drain_timeout),
+        ] {
+            set(
+                setting,
+                given.map(|text| Duration::from_millis(text.millis())),
+            );
+        }
+        limits.connect_rate = rate(limits.connect_rate, self.connect_rate, self.connect_burst);
+        limits.address_connect_rate = rate(
+            limits.address_connect_rate,
+            self.address_connect_rate,
+            self.address_connect_burst,
         );
-        set(
-            &mut limits.header_read_timeout,
-            self.header_read_timeout.map(millis),
-        );
-        set(
-            &mut limits.response_write_timeout,
-            self.response_write_timeout.map(millis),
-        );
-        set(
-            &mut limits.stream_idle_timeout,
-            self.stream_idle_timeout.map(millis),
-        );
-        set(&mut limits.stream_attempts_max, self.stream_attempts_max);
-        set(
-            &mut limits.slow_client_timeout,
-            self.slow_client_timeout.map(millis),
-        );
-        set(&mut limits.at_least_wait, self.at_least_wait.map(millis));
         limits.player_rate = rate(limits.player_rate, self.player_rate, self.player_burst);
         limits.guest_rate = rate(limits.guest_rate, self.guest_rate, self.guest_burst);
     }

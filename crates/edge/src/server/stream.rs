@@ -21,9 +21,6 @@ const OWN_ANSWER_BYTES_MAX: usize = 512;
 /// Bytes read at once where reads are not wide. hyper's buffer grows to about twice what it
 /// is given, and there is one for each connection.
 const NARROW_READ_BYTES: u64 = 16 << 10;
-/// A peer that is slow has to take as much as this in the time in which it may take nothing:
-/// one that takes a byte every now and then is as good as one that takes none.
-const PROGRESS_BYTES_MIN: usize = 16 << 10;
 /// How long what a peer still sends is read and forgotten before its connection is closed.
 const LINGER: Duration = Duration::from_secs(1);
 
@@ -34,17 +31,11 @@ pub(crate) struct EdgeStream {
     /// Runs from the end of an answer whose request was not read to its end.
     lingering: Option<Pin<Box<Sleep>>>,
     write_timeout: Duration,
-    /// There while the peer is slow; boxed, so that an idle connection holds no timer.
-    stalled: Option<Box<Stall>>,
+    /// Runs while the kernel takes nothing; boxed, so that an idle connection holds no timer.
+    /// One that has something taken every now and then gains little: the kernel asks for more
+    /// only when a third of its buffer is free again.
+    stalled: Option<Pin<Box<Sleep>>>,
     replacing: Option<Replacing>,
-}
-
-/// A peer that does not take all that it is given.
-struct Stall {
-    /// Runs since it last took enough.
-    patience: Pin<Box<Sleep>>,
-    /// Bytes that it took since.
-    taken: usize,
 }
 
 /// An answer of hyper's that is being replaced.
@@ -75,29 +66,21 @@ impl EdgeStream {
         self.transport
     }
 
-    /// Gives the kernel's verdict, unless it is "wait" and the peer has taken too little for
-    /// too long.
-    fn watch(
+    /// Gives the kernel's verdict, unless it is "wait" and has been so for too long.
+    fn watch<T>(
         &mut self,
         context: &mut Context<'_>,
-        verdict: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
-        if let Poll::Ready(written) = verdict {
-            if let (Some(stall), Ok(written)) = (&mut self.stalled, &written) {
-                stall.taken += written;
-                self.stalled
-                    .take_if(|stall| stall.taken >= PROGRESS_BYTES_MIN);
-            }
-            return Poll::Ready(written);
+        verdict: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if verdict.is_ready() {
+            self.stalled = None;
+            return verdict;
         }
         let timeout = self.write_timeout;
-        let stalled = self.stalled.get_or_insert_with(|| {
-            Box::new(Stall {
-                patience: Box::pin(tokio::time::sleep_until(Instant::now() + timeout)),
-                taken: 0,
-            })
-        });
-        ready!(stalled.patience.as_mut().poll(context));
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(Instant::now() + timeout)));
+        ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 
@@ -222,10 +205,7 @@ impl AsyncWrite for EdgeStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        // hyper has nothing left to be taken: the peer was quick enough after all.
-        ready!(Pin::new(&mut self.transport).poll_flush(context))?;
-        self.stalled = None;
-        Poll::Ready(Ok(()))
+        Pin::new(&mut self.transport).poll_flush(context)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

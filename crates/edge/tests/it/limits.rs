@@ -263,6 +263,10 @@ fn a_full_file_table_only_pauses_accepting() {
     let mut answer = String::new();
     late.read_to_string(&mut answer).expect("it answers");
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let pauses = answer
+        .lines()
+        .find_map(|line| line.strip_prefix("huntcore_accept_pauses_total "));
+    assert!(pauses.is_some_and(|count| count != "0"), "{answer}");
     drop(child.stdin.take());
     child.wait().expect("it ends");
 }

@@ -1,5 +1,6 @@
 //! The edge over real sockets, in front of a backend in memory.
 
+mod admission;
 mod auth;
 mod bad_input;
 mod boards;
@@ -16,4 +17,5 @@ mod operations;
 mod shutdown;
 mod sockets;
 mod streams;
+mod tls;
 mod world;
