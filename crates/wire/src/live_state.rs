@@ -129,6 +129,10 @@ impl LiveState {
 
     fn apply_subscribed(&mut self, subscribed: &SubscribedMessage) {
         self.tick = subscribed.tick;
+        if !subscribed.resumed {
+            // Until the snapshot is there, the claims known may be of another interest.
+            self.resume = None;
+        }
         self.interest = subscribed.interest.clone();
         self.boards
             .retain(|&board, _| subscribed.interest.shows_board(board));
@@ -356,5 +360,12 @@ mod tests {
         state.apply(&delta(1, &[], &[]));
         assert!(state.resume_for(&boards(BoardName::Best)).is_some());
         assert_eq!(state.resume_for(&Interest::Everything), None);
+        let ServerMessage::Subscribed(mut changed) = subscribed(Interest::Everything, None) else {
+            panic!("made as one");
+        };
+        changed.resumed = false;
+        state.apply(&ServerMessage::Subscribed(changed));
+        let resume = state.resume_for(&Interest::Everything);
+        assert_eq!(resume, None, "the snapshot has not come");
     }
 }

@@ -4,6 +4,7 @@ mod definition;
 mod live_bytes;
 mod live_forms;
 mod live_limits;
+mod live_sizes;
 mod messages;
 mod proto;
 mod streams;
