@@ -248,12 +248,22 @@ impl ClassFeed<'_> {
             .unwrap_or_else(|NoLayout| Next::NoLayout)
     }
 
-    /// How many claims [`Self::start`] has to look at, where a text that is there already
-    /// counts as none: what it costs, without doing it.
+    /// Whether a client that has seen this much goes on without a snapshot.
     #[must_use]
-    pub fn start_cost(&self, resume: Option<&Position>) -> usize {
-        let resumes = resume.is_some_and(|seen| self.feed.ring.resume(seen).is_some());
-        if resumes { 0 } else { self.snapshot_cost() }
+    pub fn resumes(&self, seen: &Position) -> bool {
+        self.feed.ring.resume(seen).is_some()
+    }
+
+    /// How many claims [`Self::start`] has to look at for a snapshot, where one that is there
+    /// already counts as none: what it costs, without doing it.
+    #[must_use]
+    pub fn start_cost(&self) -> usize {
+        let is_made = || self.feed.snapshots.get(self.sight.form()).get().is_some();
+        match self.sight.interest() {
+            Interest::Boards(_) => 0,
+            Interest::Everything if is_made() => 0,
+            Interest::Everything | Interest::Cells(_) => self.feed.claims_shown(),
+        }
     }
 
     /// How many claims [`Self::next`] has to look at.
@@ -263,7 +273,7 @@ impl ClassFeed<'_> {
             return 0;
         }
         let Some(frames) = self.feed.ring.from(cursor.next) else {
-            return self.snapshot_cost();
+            return self.start_cost();
         };
         let shares = frames.len() <= merge_over.max(1) && self.sight.interest().is_everything();
         let costs = frames.filter(|frame| !shares || !frame.is_made(self.sight.form()));
@@ -323,15 +333,6 @@ impl ClassFeed<'_> {
             messages.append(&mut alone.messages(self.sight)?);
         }
         Ok(())
-    }
-
-    fn snapshot_cost(&self) -> usize {
-        let is_made = || self.feed.snapshots.get(self.sight.form()).get().is_some();
-        match self.sight.interest() {
-            Interest::Boards(_) => 0,
-            Interest::Everything if is_made() => 0,
-            Interest::Everything | Interest::Cells(_) => self.feed.claims_shown(),
-        }
     }
 
     fn snapshot_messages(&self) -> Result<Vec<Bytes>, NoLayout> {

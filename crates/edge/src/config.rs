@@ -117,6 +117,14 @@ pub struct Limits {
     pub resume_wait: Duration,
     /// Missed ticks beyond which a slow socket gets them merged into one delta.
     pub merge_ticks_over: usize,
+    /// Interests of their own that a hunt's live sockets may have together; each is framed by
+    /// itself. Who wants to hear everything is always let in.
+    pub interest_classes_max: usize,
+    /// From one change of a live socket's interest to the next; of several that come sooner,
+    /// the last is answered.
+    pub subscribe_interval: Duration,
+    /// From one message about a player's own rank to the next, on each live socket.
+    pub rank_interval: Duration,
     /// How long a live socket may take for what it was given before it is closed with 4000.
     /// However slowly it reads on: until then it keeps a snapshot alive that others are past.
     pub slow_client_timeout: Duration,
@@ -174,6 +182,9 @@ impl Default for Limits {
             socket_attempts_max: 64,
             resume_wait: Duration::from_secs(1),
             merge_ticks_over: 2,
+            interest_classes_max: 1_024,
+            subscribe_interval: Duration::from_millis(100),
+            rank_interval: Duration::from_secs(1),
             slow_client_timeout: Duration::from_secs(20),
             first_message_timeout: Duration::from_secs(60),
             ping_interval: Duration::from_secs(20),

@@ -12,13 +12,16 @@ use bytes::{Buf, Bytes};
 use huntcore_broadcast::Cursor;
 use huntcore_capacity::Work;
 use huntcore_model::{OutcomeKind, PlayerId, Position};
+use huntcore_wire::{LiveForm, ServerMessage};
 use mio::net::TcpStream;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
+use super::classes::kind;
 use super::door::Place;
 use super::farewell::Farewell;
-use super::frames::{Kind, push_header};
-use super::hunts::HuntIndex;
+use super::frames::push_header;
+use super::hunts::{CrowdKey, HuntIndex};
+use super::ranks::OwnRank;
 use super::wheel::Tick;
 use crate::config::Limits;
 use crate::counts::Unanswered;
@@ -33,10 +36,15 @@ const PIECES_MAX: usize = 16;
 /// See the module.
 pub(super) struct Connection {
     pub(super) stream: TcpStream,
+    pub(super) form: LiveForm,
     pub(super) hunt: HuntIndex,
     /// Nobody, for those who only watch.
     pub(super) player: Option<PlayerId>,
     pub(super) following: Following,
+    /// Whom it asked for its own rank, for as long as that is remembered.
+    pub(super) rank: Option<Box<OwnRank>>,
+    /// Until then no other interest is answered.
+    pub(super) settled_until: Tick,
     /// Every attempt read and not yet told the outcome of.
     pub(super) unanswered: Unanswered,
     /// How many of those the arbiters have.
@@ -58,6 +66,12 @@ pub(super) struct Connection {
     pub(super) is_paused: bool,
     /// A change has come, and waits for the outcomes that belong before it.
     pub(super) is_deferred: bool,
+    /// It is in the list of those at the door.
+    pub(super) is_at_the_door: bool,
+    /// What it has missed is being made.
+    pub(super) is_waiting: bool,
+    /// It has changed its interest before it may.
+    pub(super) is_early: bool,
     /// It cannot be written to, and is about to be removed.
     pub(super) is_broken: bool,
     pub(super) _place: Place,
@@ -68,14 +82,25 @@ pub(super) struct Connection {
 pub(super) enum Following {
     /// It has not asked for it.
     Outside,
-    /// It has, and nothing has been sent.
-    AtTheDoor(Option<Box<Resume>>),
+    /// It has, and has not been answered.
+    AtTheDoor { crowd: CrowdKey, entry: Entry },
     /// It has been sent everything up to here.
     At {
+        crowd: CrowdKey,
         cursor: Cursor,
-        /// Where it stands among its hunt's followers.
+        /// Where it stands among its crowd's followers.
         standing: u32,
     },
+}
+
+/// How a socket comes to be sent a feed.
+pub(super) enum Entry {
+    /// From a snapshot on.
+    Anew,
+    /// From where it was on another connection.
+    Resume(Box<Resume>),
+    /// From where it was in another crowd.
+    GoOn(Cursor),
 }
 
 /// Where a client was before. The process that it was connected to may have been ahead of
@@ -134,10 +159,11 @@ pub(super) struct Out {
 }
 
 impl Out {
-    /// Appends a text of one frame.
-    pub(super) fn push_text(&mut self, text: &str) {
-        push_header(&mut self.bytes, Kind::Text, text.len());
-        self.bytes.extend_from_slice(text.as_bytes());
+    /// Appends a message of one frame.
+    pub(super) fn push(&mut self, form: LiveForm, message: &ServerMessage) {
+        let bytes = message.encode(form);
+        push_header(&mut self.bytes, kind(form), bytes.len());
+        self.bytes.extend_from_slice(&bytes);
     }
 
     pub(super) fn clear(&mut self) {
@@ -290,11 +316,13 @@ impl Connection {
                     Stage::Leaving(at) => at,
                     _ => Tick::NEVER,
                 };
-                let resume = match &self.following {
-                    Following::AtTheDoor(Some(resume)) => resume.wait_until,
-                    _ => Tick::NEVER,
-                };
-                let rest = [slow, leave, resume, self.expires_at, self.speak_by];
+                let rest = [
+                    slow,
+                    leave,
+                    self.begins_at(),
+                    self.expires_at,
+                    self.speak_by,
+                ];
                 rest.into_iter().fold(self.ping_at(limits), Tick::min)
             }
         }
@@ -321,11 +349,15 @@ impl Connection {
         if now >= self.speak_by {
             return Due::Close(Farewell::MUTE);
         }
-        if let Following::AtTheDoor(resume) = &mut self.following
-            && resume.take_if(|resume| now >= resume.wait_until).is_some()
-        {
-            // What the client has seen is of another log, or too far ahead, and what it made
-            // of that must not stay.
+        if now >= self.begins_at() {
+            self.is_early = false;
+            if let Following::AtTheDoor { entry, .. } = &mut self.following
+                && matches!(entry, Entry::Resume(resume) if now >= resume.wait_until)
+            {
+                // What the client has seen is of another log, or too far ahead, and what it
+                // made of that must not stay.
+                *entry = Entry::Anew;
+            }
             return Due::Begin;
         }
         if now >= self.ping_at(limits) {
@@ -337,6 +369,26 @@ impl Connection {
             };
         }
         Due::Nothing
+    }
+
+    /// The crowd that it is in, or wants to be in.
+    pub(super) const fn crowd(&self) -> Option<CrowdKey> {
+        match self.following {
+            Following::Outside => None,
+            Following::AtTheDoor { crowd, .. } | Following::At { crowd, .. } => Some(crowd),
+        }
+    }
+
+    /// When it begins for no other reason than time.
+    fn begins_at(&self) -> Tick {
+        match &self.following {
+            Following::AtTheDoor { .. } if self.is_early => self.settled_until,
+            Following::AtTheDoor {
+                entry: Entry::Resume(resume),
+                ..
+            } => resume.wait_until,
+            _ => Tick::NEVER,
+        }
     }
 
     fn slow_at(&self, limits: &Limits) -> Tick {

@@ -14,8 +14,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::asks::SUBMISSIONS_MAX;
+use super::classes::Classes;
 use super::farewell::Farewell;
 use super::frames::push_close;
+use super::layouts;
+use super::making::Making;
 use super::reactor::Reactor;
 use super::wakeup::{Handle, Phase};
 use crate::admission::{ConnectionPlace, SocketPlace};
@@ -103,6 +106,8 @@ pub(super) struct Shared {
     pub(super) tick: Duration,
     pub(super) counts: Counts,
     pub(super) players: Arc<Rates<PlayerId>>,
+    pub(super) classes: Arc<Classes>,
+    pub(super) making: Making,
 }
 
 impl ReactorDoor {
@@ -123,6 +128,8 @@ impl ReactorDoor {
             tick: config.tick,
             counts: counts.clone(),
             players: Arc::clone(players),
+            classes: Classes::new(config.limits.interest_classes_max),
+            making: Making::start()?,
         });
         // From here on, whatever fails, those that have started end.
         let mut started = Started(Vec::new());
@@ -142,11 +149,19 @@ impl ReactorDoor {
             reactors.push(Entry { handle, arrivals });
         }
         let open = CancellationToken::new();
+        shared.making.done().wakes(started.0.clone());
+        let layouts = layouts::tend(
+            Arc::clone(backend),
+            backend.views(),
+            Arc::clone(&shared.classes),
+            Arc::clone(shared.making.done()),
+        );
         tokio::spawn(watch(
             Arc::clone(backend),
             lifetime.clone(),
             open.clone(),
             started,
+            layouts,
         ));
         Ok(Self {
             lifetime: lifetime.clone(),
@@ -217,7 +232,11 @@ async fn watch(
     lifetime: Lifetime,
     closed: CancellationToken,
     reactors: Started,
+    layouts: impl Future<Output = ()>,
 ) {
+    // They are drawn for as long as there is somebody to look at them.
+    let mut layouts = std::pin::pin!(layouts);
+    let mut layouts_last = true;
     let mut views = backend.views();
     drop(backend);
     let mut views_last = true;
@@ -231,6 +250,7 @@ async fn watch(
                 stopping = true;
                 reactors.enter_phase(Phase::Stopping);
             }
+            () = &mut layouts, if layouts_last => layouts_last = false,
             changed = views.changed(), if views_last => {
                 views_last = changed.is_ok();
                 reactors.0.iter().for_each(|handle| handle.wake());

@@ -1,42 +1,49 @@
-//! The hunts that a reactor's sockets follow: each change is framed once, for all of them.
+//! The hunts that a reactor's sockets are in, and the crowds of sockets that are sent the same
+//! bytes of them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
-use huntcore_broadcast::{Class, Cursor, FeedVersion, Layouts, Next};
-use huntcore_model::{HuntId, HuntNumber};
-use huntcore_wire::{LiveForm, PositionText};
+use huntcore_broadcast::{Class, Cursor, FeedVersion};
+use huntcore_model::{HuntId, HuntNumber, Position};
 
-use super::frames::{Kind, push_header};
+use super::classes::{Beginning, Classes, SharedClass, TooManyInterests, Way};
+use super::making::Making;
+use super::slots::{Key, Slots};
 use crate::backend::View;
 
-/// Texts longer than this are sent from where they are; shorter ones are copied behind their
-/// header, so that the kernel gets one piece.
-const COPIED_BYTES_MAX: usize = 16 << 10;
-/// Cursors whose way to the end is kept framed. Nearly all sockets stand at the same one.
+/// Ways looked up once for each version of a feed.
 const WAYS_MAX: usize = 16;
 
 /// Where a hunt stands among a reactor's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct HuntIndex(u32);
 
-/// Frames as the kernel gets them.
-pub(super) type Framed = Arc<[Bytes]>;
+/// Which crowd.
+pub(super) type CrowdKey = Key;
 
 /// See the module.
-#[derive(Default)]
 pub(super) struct Hunts {
     indices: HashMap<HuntNumber, HuntIndex>,
     hunts: Vec<Hunt>,
+    by_class: HashMap<(HuntIndex, Class), CrowdKey>,
+    crowds: Slots<Crowd>,
 }
 
-/// A hunt and who follows it.
+/// A hunt.
 pub(super) struct Hunt {
     pub(super) number: HuntNumber,
     pub(super) id: HuntId,
+}
+
+/// The sockets of one class on one reactor.
+pub(super) struct Crowd {
+    pub(super) hunt: HuntIndex,
+    shared: Arc<SharedClass>,
     feed: Option<Arc<FeedVersion>>,
-    /// The places of all sockets that have begun with its feed.
+    /// Sockets that have asked for it, whether they have begun or not.
+    members: u32,
+    /// The places of all sockets that have begun.
     followers: Vec<u32>,
     /// How many of them, from the first on, have not been looked at since the last change.
     rest: usize,
@@ -46,56 +53,95 @@ pub(super) struct Hunt {
     beginning: Option<Beginning>,
 }
 
-/// What a socket is to be sent, and where it stands then.
-#[derive(Clone)]
-pub(super) struct Way {
-    pub(super) framed: Framed,
-    pub(super) cursor: Cursor,
-}
-
-/// How a socket begins.
-#[derive(Clone)]
-pub(super) struct Beginning {
-    pub(super) resumed: bool,
-    pub(super) resume: PositionText,
-    pub(super) tick: u64,
-    pub(super) way: Way,
-}
-
 impl Hunts {
+    pub(super) fn new() -> Self {
+        Self {
+            indices: HashMap::new(),
+            hunts: Vec::new(),
+            by_class: HashMap::new(),
+            crowds: Slots::new(),
+        }
+    }
+
     /// The hunt's place; made if it is new. They are as many as hunts were ever watched here.
-    pub(super) fn index(&mut self, number: HuntNumber, id: &HuntId, view: &View) -> HuntIndex {
+    pub(super) fn index(&mut self, number: HuntNumber, id: &HuntId) -> HuntIndex {
         *self.indices.entry(number).or_insert_with(|| {
             let index = u32::try_from(self.hunts.len()).expect("hunts are numbered by u32");
-            let mut hunt = Hunt::new(number, id.clone());
-            hunt.renew(view);
-            self.hunts.push(hunt);
+            self.hunts.push(Hunt {
+                number,
+                id: id.clone(),
+            });
             HuntIndex(index)
         })
     }
 
-    pub(super) fn get(&mut self, index: HuntIndex) -> &mut Hunt {
-        &mut self.hunts[index.0 as usize]
+    pub(super) fn hunt(&self, index: HuntIndex) -> &Hunt {
+        &self.hunts[index.0 as usize]
     }
 
-    /// Takes in a new view; says which hunts' followers are to be looked at from now on.
-    pub(super) fn renew<'a>(&'a mut self, view: &'a View) -> impl Iterator<Item = HuntIndex> + 'a {
-        self.hunts
-            .iter_mut()
-            .enumerate()
-            .filter_map(|(index, hunt)| {
-                let starts = hunt.renew(view);
-                starts.then(|| HuntIndex(u32::try_from(index).expect("made from u32")))
-            })
+    /// Lets one more socket into the crowd of its class.
+    pub(super) fn join(
+        &mut self,
+        hunt: HuntIndex,
+        class: Class,
+        classes: &Arc<Classes>,
+        merge_over: usize,
+        view: &View,
+    ) -> Result<CrowdKey, TooManyInterests> {
+        if let Some(&key) = self.by_class.get(&(hunt, class.clone())) {
+            self.crowd(key).members += 1;
+            return Ok(key);
+        }
+        let shared = classes.class(self.hunt(hunt).number, &class, merge_over)?;
+        let mut crowd = Crowd::new(hunt, shared);
+        crowd.renew(view);
+        let key = self.crowds.insert_with(|_| crowd);
+        self.by_class.insert((hunt, class), key);
+        Ok(key)
+    }
+
+    /// One socket less; the crowd ends with the last.
+    pub(super) fn leave(&mut self, key: CrowdKey) {
+        let crowd = self.crowd(key);
+        crowd.members -= 1;
+        if crowd.members == 0
+            && let Some(crowd) = self.crowds.remove(key)
+        {
+            self.by_class
+                .remove(&(crowd.hunt, crowd.shared.class.clone()));
+        }
+    }
+
+    /// A crowd that somebody is in.
+    pub(super) fn crowd(&mut self, key: CrowdKey) -> &mut Crowd {
+        self.crowds
+            .get_mut(key)
+            .expect("a crowd lasts while somebody is in it")
+    }
+
+    /// The next follower of a crowd to look at; `None` if there is none, or no such crowd any
+    /// more.
+    pub(super) fn next_to_look_at(&mut self, key: CrowdKey) -> Option<u32> {
+        self.crowds.get_mut(key)?.next_to_look_at()
+    }
+
+    /// Takes in a new view; says which crowds are to be looked at from now on.
+    pub(super) fn renew<'a>(&'a mut self, view: &'a View) -> impl Iterator<Item = CrowdKey> + 'a {
+        let crowds = &mut self.crowds;
+        self.by_class
+            .values()
+            .copied()
+            .filter(move |&key| crowds.get_mut(key).is_some_and(|crowd| crowd.renew(view)))
     }
 }
 
-impl Hunt {
-    const fn new(number: HuntNumber, id: HuntId) -> Self {
+impl Crowd {
+    const fn new(hunt: HuntIndex, shared: Arc<SharedClass>) -> Self {
         Self {
-            number,
-            id,
+            hunt,
+            shared,
             feed: None,
+            members: 1,
             followers: Vec::new(),
             rest: 0,
             again: false,
@@ -106,7 +152,7 @@ impl Hunt {
 
     /// Whether its followers are to be looked at, and were not already.
     fn renew(&mut self, view: &View) -> bool {
-        let feed = view.feeds.get(&self.number);
+        let feed = view.feeds.get(&self.shared.hunt);
         let is_same = match (&self.feed, feed) {
             (Some(old), Some(new)) => Arc::ptr_eq(old, new),
             (None, None) => true,
@@ -131,7 +177,7 @@ impl Hunt {
     /// From the last to the first: whoever leaves is replaced by the last, which has been
     /// looked at before, so nobody is missed. Whoever comes on the way has begun with the
     /// newest version.
-    pub(super) fn next_to_look_at(&mut self) -> Option<u32> {
+    fn next_to_look_at(&mut self) -> Option<u32> {
         if self.rest == 0 && std::mem::take(&mut self.again) {
             self.rest = self.followers.len();
         }
@@ -153,72 +199,50 @@ impl Hunt {
         self.followers.get(at as usize).copied()
     }
 
-    pub(super) fn feed(&self) -> Option<&Arc<FeedVersion>> {
-        self.feed.as_ref()
+    pub(super) fn class(&self) -> &Class {
+        &self.shared.class
     }
 
-    /// What whoever stands at `cursor` has missed; `None` if it is nothing.
-    pub(super) fn way(&mut self, cursor: &Cursor, merge_over: usize) -> Option<Way> {
-        if let Some((_, way)) = self.ways.iter().find(|(from, _)| from == cursor) {
+    /// Whether there is nothing that whoever stands at `cursor` has missed.
+    pub(super) fn is_at_end(&self, cursor: Cursor) -> bool {
+        self.feed.as_ref().is_none_or(|feed| feed.end() == cursor)
+    }
+
+    /// What whoever stands at `cursor` has missed, or some of it; `None` if that is nothing,
+    /// or is being made.
+    pub(super) fn way(&mut self, cursor: Cursor, making: &Making) -> Option<Way> {
+        if let Some((_, way)) = self.ways.iter().find(|(from, _)| *from == cursor) {
             return Some(way.clone());
         }
-        let (class, layouts) = (Class::everything(LiveForm::Json), Layouts::default());
-        let feed = self.feed.as_ref()?.of(&class, &layouts);
-        let (messages, end) = match feed.next(cursor, merge_over) {
-            Next::Wait | Next::NoLayout => return None,
-            Next::Messages { messages, cursor } | Next::Snapshot { messages, cursor } => {
-                (messages, cursor)
-            }
-        };
-        let way = Way {
-            framed: framed(&messages),
-            cursor: end,
-        };
+        let way = self.shared.way(self.feed.as_ref()?, cursor, making)?;
         if self.ways.len() < WAYS_MAX {
-            self.ways.push((*cursor, way.clone()));
+            self.ways.push((cursor, way.clone()));
         }
         Some(way)
     }
 
-    /// How a socket begins that has seen nothing; `None` while the hunt has no feed.
-    pub(super) fn beginning(&mut self) -> Option<Beginning> {
-        if self.beginning.is_none() {
-            self.beginning = Some(begin(self.feed.as_deref()?, None));
+    /// How a socket begins that has seen `resume`; `None` while that is being made, or the
+    /// hunt has no feed.
+    pub(super) fn beginning(
+        &mut self,
+        resume: Option<&Position>,
+        making: &Making,
+    ) -> Option<Beginning> {
+        if resume.is_none() && self.beginning.is_some() {
+            return self.beginning.clone();
         }
-        self.beginning.clone()
-    }
-}
-
-/// How a socket begins that has seen `resume`.
-pub(super) fn begin(feed: &FeedVersion, resume: Option<&huntcore_model::Position>) -> Beginning {
-    let (class, layouts) = (Class::everything(LiveForm::Json), Layouts::default());
-    let start = feed.of(&class, &layouts).start(resume);
-    let start = start.expect("no layout is needed");
-    Beginning {
-        resumed: start.resumed,
-        resume: start.resume,
-        tick: feed.tick(),
-        way: Way {
-            framed: framed(&start.messages),
-            cursor: start.cursor,
-        },
-    }
-}
-
-fn framed(messages: &[Bytes]) -> Framed {
-    let mut parts = Vec::new();
-    let mut part = Vec::new();
-    for text in messages {
-        push_header(&mut part, Kind::Text, text.len());
-        if text.len() <= COPIED_BYTES_MAX {
-            part.extend_from_slice(text);
-        } else {
-            parts.push(Bytes::from(std::mem::take(&mut part)));
-            parts.push(text.clone());
+        let beginning = self.shared.beginning(self.feed.as_ref()?, resume, making)?;
+        if resume.is_none() {
+            self.beginning = Some(beginning.clone());
         }
+        Some(beginning)
     }
-    if !part.is_empty() {
-        parts.push(Bytes::from(part));
+
+    /// How a socket goes on that has been sent the same claims up to `cursor` in another
+    /// crowd; begins anew if it has missed too much.
+    pub(super) fn go_on(&mut self, cursor: Cursor, making: &Making) -> Option<Beginning> {
+        let feed = self.feed.as_deref()?;
+        let beginning = self.shared.go_on(feed, cursor);
+        beginning.or_else(|| self.beginning(None, making))
     }
-    parts.into()
 }

@@ -14,12 +14,16 @@
 //! ```
 
 mod asks;
+mod classes;
 mod connection;
 mod door;
 mod farewell;
 mod frames;
 mod handshake;
 mod hunts;
+mod layouts;
+mod making;
+mod ranks;
 mod reactor;
 mod slots;
 mod wakeup;

@@ -70,7 +70,7 @@ async fn no_sockets(world: &World) {
 }
 
 /// Small buffers on both sides, so that a reader that stops is noticed soon.
-fn shrink(tcp: &TcpStream) {
+pub(crate) fn shrink(tcp: &TcpStream) {
     let buffers = socket2::SockRef::from(tcp);
     buffers.set_recv_buffer_size(4_096).expect("allowed");
 }

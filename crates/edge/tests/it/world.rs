@@ -10,7 +10,7 @@ use huntcore_edge::{
     AuthConfig, AuthSettings, Backend, Counts, Drained, Edge, EdgeConfig, HuntCommand, PlayerKey,
     Secret,
 };
-use huntcore_wire::{ClientMessage, LIVE_PROTOCOL, ServerMessage};
+use huntcore_wire::{ClientMessage, LiveForm, ServerMessage};
 use jsonwebtoken::{EncodingKey, Header};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -205,11 +205,21 @@ impl World {
     }
 
     pub(crate) async fn live_with(&self, authorization: Option<&str>) -> Socket {
-        let uri = format!("ws://{}/v1/hunts/park/live", self.address);
+        self.live_in("park", LiveForm::Json, authorization).await
+    }
+
+    /// A live socket of that hunt that speaks that form.
+    pub(crate) async fn live_in(
+        &self,
+        hunt: &str,
+        form: LiveForm,
+        authorization: Option<&str>,
+    ) -> Socket {
+        let uri = format!("ws://{}/v1/hunts/{hunt}/live", self.address);
         let mut builder = ClientBuilder::new().uri(&uri).expect("a URI");
         let protocol = http::header::SEC_WEBSOCKET_PROTOCOL;
         builder = builder
-            .add_header(protocol, http::HeaderValue::from_static(LIVE_PROTOCOL))
+            .add_header(protocol, http::HeaderValue::from_static(form.protocol()))
             .expect("allowed");
         if let Some(authorization) = authorization {
             let value = http::HeaderValue::try_from(authorization).expect("ASCII");
@@ -337,6 +347,10 @@ pub(crate) async fn hear(socket: &mut Socket) -> ServerMessage {
             .expect("well-formed");
         if let Some(text) = message.as_text() {
             return ServerMessage::from_json(text).expect("a message");
+        }
+        if message.is_binary() {
+            let message = ServerMessage::decode(LiveForm::Proto, message.as_payload());
+            return message.expect("a message");
         }
         assert!(!message.is_close(), "closed: {:?}", message.as_close());
     }

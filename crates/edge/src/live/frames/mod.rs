@@ -12,4 +12,4 @@ mod tests;
 
 pub(super) use reading::{HEADER_BYTES_MAX, Message, Read, read};
 pub(super) use violation::Violation;
-pub(super) use writing::{Kind, push_close, push_control, push_header, push_text};
+pub(super) use writing::{Kind, push_close, push_control, push_header, push_message};

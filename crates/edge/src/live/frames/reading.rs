@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::Violation;
-use super::writing::CONTROL_BYTES_MAX;
+use super::writing::{CONTROL_BYTES_MAX, Kind};
 
 /// No frame's header is longer.
 pub(crate) const HEADER_BYTES_MAX: usize = 14;
@@ -19,6 +19,8 @@ const MASKED: u8 = 0x80;
 pub(crate) enum Message<'a> {
     /// Owned only if it came in parts.
     Text(Cow<'a, str>),
+    /// Likewise.
+    Binary(Cow<'a, [u8]>),
     /// To be answered with the same bytes.
     Ping(&'a [u8]),
     Pong,
@@ -40,7 +42,8 @@ pub(crate) enum Read<'a> {
     },
 }
 
-/// Reads the frame at the start of `input` and takes its mask off in place.
+/// Reads the frame at the start of `input` and takes its mask off in place. Messages are
+/// `messages`: text or binary.
 ///
 /// `fragments` is what came of a message whose end is still to come; between two calls for
 /// one peer it is left alone. Faults are found in the order of their bytes, so however a
@@ -48,10 +51,11 @@ pub(crate) enum Read<'a> {
 pub(crate) fn read<'a>(
     input: &'a mut [u8],
     fragments: &mut Option<Vec<u8>>,
+    messages: Kind,
     message_bytes_max: usize,
 ) -> Result<Read<'a>, Violation> {
     let before = fragments.as_ref().map(Vec::len);
-    let Some(header) = Header::read(input, before, message_bytes_max)? else {
+    let Some(header) = Header::read(input, before, messages, message_bytes_max)? else {
         return Ok(Read::Incomplete);
     };
     let length = header.bytes + header.payload;
@@ -61,7 +65,14 @@ pub(crate) fn read<'a>(
     unmask(payload, header.mask);
     let payload: &'a [u8] = payload;
     let message = match header.opcode {
-        Opcode::Text | Opcode::Continuation => text(payload, header.is_last, fragments)?,
+        Opcode::Data | Opcode::Continuation => {
+            match data(payload, header.is_last, fragments) {
+                None => None,
+                Some(whole) if messages == Kind::Binary => Some(Message::Binary(whole)),
+                // A character may be cut by fragments: only the whole can be judged.
+                Some(whole) => Some(Message::Text(text(whole)?)),
+            }
+        }
         Opcode::Ping => Some(Message::Ping(payload)),
         Opcode::Pong => Some(Message::Pong),
         Opcode::Close => Some(Message::Close(close_code(payload)?)),
@@ -72,7 +83,7 @@ pub(crate) fn read<'a>(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Opcode {
     Continuation,
-    Text,
+    Data,
     Close,
     Ping,
     Pong,
@@ -93,12 +104,13 @@ impl Header {
     fn read(
         input: &[u8],
         before: Option<usize>,
+        messages: Kind,
         message_bytes_max: usize,
     ) -> Result<Option<Self>, Violation> {
         let Some(&first) = input.first() else {
             return Ok(None);
         };
-        let opcode = opcode(first, before.is_some())?;
+        let opcode = opcode(first, before.is_some(), messages)?;
         let Some(&second) = input.get(1) else {
             return Ok(None);
         };
@@ -155,7 +167,7 @@ impl Header {
     }
 }
 
-fn opcode(first: u8, is_within: bool) -> Result<Opcode, Violation> {
+fn opcode(first: u8, is_within: bool, messages: Kind) -> Result<Opcode, Violation> {
     if first & RESERVED != 0 {
         return Err(Violation::ReservedBits);
     }
@@ -163,7 +175,9 @@ fn opcode(first: u8, is_within: bool) -> Result<Opcode, Violation> {
         0x0 if !is_within => return Err(Violation::ContinuesNothing),
         0x1 | 0x2 if is_within => return Err(Violation::Interleaved),
         0x0 => Opcode::Continuation,
-        0x1 => Opcode::Text,
+        0x1 if messages == Kind::Text => Opcode::Data,
+        0x1 => return Err(Violation::Text),
+        0x2 if messages == Kind::Binary => Opcode::Data,
         0x2 => return Err(Violation::Binary),
         0x8 => Opcode::Close,
         0x9 => Opcode::Ping,
@@ -176,28 +190,32 @@ fn opcode(first: u8, is_within: bool) -> Result<Opcode, Violation> {
     Ok(opcode)
 }
 
-fn text<'a>(
+fn text(bytes: Cow<'_, [u8]>) -> Result<Cow<'_, str>, Violation> {
+    let text = match bytes {
+        Cow::Borrowed(bytes) => std::str::from_utf8(bytes).map(Cow::Borrowed).ok(),
+        Cow::Owned(bytes) => String::from_utf8(bytes).map(Cow::Owned).ok(),
+    };
+    text.ok_or(Violation::NotUtf8)
+}
+
+/// The message that a frame completes, if it does.
+fn data<'a>(
     payload: &'a [u8],
     is_last: bool,
     fragments: &mut Option<Vec<u8>>,
-) -> Result<Option<Message<'a>>, Violation> {
-    let text = match fragments.take() {
-        None if is_last => {
-            let text = std::str::from_utf8(payload).map_err(|_| Violation::NotUtf8)?;
-            Cow::Borrowed(text)
-        }
+) -> Option<Cow<'a, [u8]>> {
+    match fragments.take() {
+        None if is_last => Some(Cow::Borrowed(payload)),
         before => {
             let mut whole = before.unwrap_or_default();
             whole.extend_from_slice(payload);
-            if !is_last {
-                *fragments = Some(whole);
-                return Ok(None);
+            if is_last {
+                return Some(Cow::Owned(whole));
             }
-            // A character may be cut by fragments: only the whole can be judged.
-            Cow::Owned(String::from_utf8(whole).map_err(|_| Violation::NotUtf8)?)
+            *fragments = Some(whole);
+            None
         }
-    };
-    Ok(Some(Message::Text(text)))
+    }
 }
 
 fn close_code(payload: &[u8]) -> Result<Option<u16>, Violation> {

@@ -19,6 +19,7 @@ struct Frame {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Seen {
     Text(String),
+    Binary(Vec<u8>),
     Ping(Vec<u8>),
     Pong,
     Close(Option<u16>),
@@ -61,6 +62,11 @@ impl Frame {
 /// Everything that comes of `pieces`, read as a socket would: what is left over of one is
 /// put before the next.
 fn seen(pieces: &[&[u8]]) -> Vec<Seen> {
+    seen_of(Kind::Text, pieces)
+}
+
+/// The same where messages are text or binary.
+fn seen_of(messages: Kind, pieces: &[&[u8]]) -> Vec<Seen> {
     let mut seen = Vec::new();
     let mut fragments = None;
     let mut held = Vec::new();
@@ -68,7 +74,7 @@ fn seen(pieces: &[&[u8]]) -> Vec<Seen> {
         held.extend_from_slice(piece);
         let mut start = 0;
         loop {
-            match read(&mut held[start..], &mut fragments, MAX) {
+            match read(&mut held[start..], &mut fragments, messages, MAX) {
                 Err(violation) => {
                     seen.push(Seen::Violation(violation));
                     return seen;
@@ -77,6 +83,7 @@ fn seen(pieces: &[&[u8]]) -> Vec<Seen> {
                 Ok(Read::Frame { length, message }) => {
                     seen.extend(message.map(|message| match message {
                         Message::Text(text) => Seen::Text(text.into_owned()),
+                        Message::Binary(bytes) => Seen::Binary(bytes.into_owned()),
                         Message::Ping(payload) => Seen::Ping(payload.to_vec()),
                         Message::Pong => Seen::Pong,
                         Message::Close(code) => Seen::Close(code),
@@ -363,6 +370,32 @@ fn a_message_in_parts_is_one_and_control_frames_may_stand_between() {
 }
 
 #[test]
+fn binary_messages_are_bytes_of_any_kind_and_texts_among_them_a_violation() {
+    let frames = [
+        Frame::new(0x02, b"\xff"),
+        Frame::new(0x89, b""),
+        Frame::new(0x80, b"\xc0\xaf"),
+        Frame::new(0x82, b""),
+    ];
+    let bytes: Vec<u8> = frames.iter().flat_map(Frame::bytes).collect();
+    assert_eq!(
+        seen_of(Kind::Binary, &[&bytes]),
+        [
+            Seen::Ping(Vec::new()),
+            Seen::Binary(b"\xff\xc0\xaf".to_vec()),
+            Seen::Binary(Vec::new()),
+        ]
+    );
+    let text = Frame::new(0x81, b"{}").bytes();
+    let refused = [Seen::Violation(Violation::Text)];
+    assert_eq!(seen_of(Kind::Binary, &[&text]), refused);
+    assert_eq!(Violation::Text.code().code(), 1003);
+    let parts = [frames[0].bytes(), text].concat();
+    let refused = [Seen::Violation(Violation::Interleaved)];
+    assert_eq!(seen_of(Kind::Binary, &[&parts]), refused);
+}
+
+#[test]
 fn a_violation_is_found_before_the_bytes_that_it_announces() {
     for (bytes, violation) in [
         (&[0xc1_u8][..], Violation::ReservedBits),
@@ -376,13 +409,16 @@ fn a_violation_is_found_before_the_bytes_that_it_announces() {
 }
 
 #[test]
-fn a_text_has_the_header_that_its_length_needs() {
-    for length in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000] {
+fn a_message_has_the_header_that_its_length_needs() {
+    for (length, kind) in [0, 1, 125, 126, 127, 65_535, 65_536, 100_000]
+        .into_iter()
+        .flat_map(|length| [(length, Kind::Text), (length, Kind::Binary)])
+    {
         let text = vec![b'x'; length];
         let mut framed = b"before".to_vec();
-        push_text(&mut framed, |out| out.extend_from_slice(&text));
+        push_message(&mut framed, kind, |out| out.extend_from_slice(&text));
         let mut expected = b"before".to_vec();
-        push_header(&mut expected, Kind::Text, length);
+        push_header(&mut expected, kind, length);
         expected.extend_from_slice(&text);
         assert_eq!(framed, expected, "{length}");
         let header = match length {
@@ -443,8 +479,10 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        let whole = seen(&[&bytes]);
-        let single: Vec<&[u8]> = bytes.chunks(1).collect();
-        prop_assert_eq!(seen(&single), whole);
+        for messages in [Kind::Text, Kind::Binary] {
+            let whole = seen_of(messages, &[&bytes]);
+            let single: Vec<&[u8]> = bytes.chunks(1).collect();
+            prop_assert_eq!(seen_of(messages, &single), whole);
+        }
     }
 }

@@ -23,8 +23,10 @@ pub(crate) enum Violation {
     Length,
     /// A close with half a code, or one that may not stand in a frame.
     CloseCode,
-    /// Messages are text.
+    /// A binary message where they are text.
     Binary,
+    /// A text where messages are binary.
+    Text,
     /// A text, or a close's reason, that is not UTF-8.
     NotUtf8,
     /// A message of more bytes than allowed, be it in parts.
@@ -44,7 +46,7 @@ impl Violation {
             | Self::Unmasked
             | Self::Length
             | Self::CloseCode => CloseCode::Protocol,
-            Self::Binary => CloseCode::UnsupportedData,
+            Self::Binary | Self::Text => CloseCode::UnsupportedData,
             Self::NotUtf8 => CloseCode::InvalidUtf8,
             Self::TooBig => CloseCode::TooBig,
         }
@@ -63,6 +65,7 @@ impl Violation {
             Self::Length => "length is not in its shortest form",
             Self::CloseCode => "close code may not be sent",
             Self::Binary => "messages are text",
+            Self::Text => "messages are binary",
             Self::NotUtf8 => "text is not UTF-8",
             Self::TooBig => "message too big",
         }

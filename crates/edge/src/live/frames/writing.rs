@@ -4,7 +4,7 @@
 pub(super) const CONTROL_BYTES_MAX: usize = 125;
 
 const FIN: u8 = 0x80;
-/// The header of all but the shortest and the longest texts.
+/// The header of all but the shortest and the longest messages.
 const MIDDLE_HEADER: usize = 4;
 
 /// What a frame is.
@@ -12,6 +12,7 @@ const MIDDLE_HEADER: usize = 4;
 #[repr(u8)]
 pub(crate) enum Kind {
     Text = 0x1,
+    Binary = 0x2,
     Close = 0x8,
     Ping = 0x9,
     Pong = 0xa,
@@ -23,20 +24,20 @@ pub(crate) fn push_header(out: &mut Vec<u8>, kind: Kind, length: usize) {
     out.extend_from_slice(&header[..bytes]);
 }
 
-/// Appends the text that `write` appends, with a header before it.
-pub(crate) fn push_text(out: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>)) {
+/// Appends the message that `write` appends, with a header before it.
+pub(crate) fn push_message(out: &mut Vec<u8>, kind: Kind, write: impl FnOnce(&mut Vec<u8>)) {
     let start = out.len();
     out.extend_from_slice(&[0; MIDDLE_HEADER]);
     write(out);
     let length = out.len() - start - MIDDLE_HEADER;
-    let (header, bytes) = header(Kind::Text, length);
-    let text = start + MIDDLE_HEADER..out.len();
+    let (header, bytes) = header(kind, length);
+    let message = start + MIDDLE_HEADER..out.len();
     if bytes < MIDDLE_HEADER {
-        out.copy_within(text, start + bytes);
+        out.copy_within(message, start + bytes);
         out.truncate(start + bytes + length);
     } else if bytes > MIDDLE_HEADER {
         out.resize(start + bytes + length, 0);
-        out.copy_within(text, start + bytes);
+        out.copy_within(message, start + bytes);
     }
     out[start..start + bytes].copy_from_slice(&header[..bytes]);
 }

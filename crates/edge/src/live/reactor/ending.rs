@@ -19,10 +19,12 @@ impl Reactor {
         }
     }
 
-    /// Sends a socket its own frames and then `shared` ones.
-    pub(super) fn send_with(&mut self, key: Key, shared: &[Bytes]) {
+    /// Sends a socket its own frames and then `shared` ones; `false` if the kernel did not take
+    /// all of them.
+    pub(super) fn send_with(&mut self, key: Key, shared: &[Bytes]) -> bool {
         let Some(connection) = self.connections.get_mut(key) else {
-            return self.out.clear();
+            self.out.clear();
+            return false;
         };
         let held_back = connection.unsent.is_some();
         let sent = match connection.is_broken {
@@ -33,12 +35,14 @@ impl Reactor {
         if sent.is_err() {
             connection.is_broken = true;
             self.broken.push(key);
-            return;
+            return false;
         }
-        if !held_back && connection.unsent.is_some() {
+        let holds_back = connection.unsent.is_some();
+        if !held_back && holds_back {
             let deadline = connection.deadline(&self.shared.limits);
             self.wheel.set(key.index(), deadline);
         }
+        !holds_back && !connection.is_broken
     }
 
     /// Gives the kernel what it has not taken, and goes on once it has all.
@@ -55,7 +59,7 @@ impl Reactor {
                 }
                 match connection.following {
                     Following::At { .. } => self.follow_after_outcomes(key),
-                    Following::AtTheDoor(_) => {
+                    Following::AtTheDoor { .. } => {
                         self.begin(key);
                     }
                     Following::Outside => {}
@@ -175,22 +179,29 @@ impl Reactor {
         }
     }
 
-    fn stop_following(&mut self, key: Key) {
+    /// Takes a socket out of its crowd; says how far it had been sent the feed.
+    pub(super) fn stop_following(&mut self, key: Key) -> Following {
         let Some(connection) = self.connections.get_mut(key) else {
-            return;
+            return Following::Outside;
         };
         let following = std::mem::replace(&mut connection.following, Following::Outside);
-        let Following::At { standing, .. } = following else {
-            return;
-        };
-        let hunt = connection.hunt;
-        let Some(moved) = self.hunts.get(hunt).remove(standing) else {
-            return;
-        };
-        let (moved, _) = self.connections.at(moved).expect("followers are there");
-        let moved = self.connections.get_mut(moved).expect("just found");
-        if let Following::At { standing: its, .. } = &mut moved.following {
-            *its = standing;
+        match following {
+            Following::Outside => {}
+            Following::AtTheDoor { crowd, .. } => self.hunts.leave(crowd),
+            Following::At {
+                crowd, standing, ..
+            } => {
+                let moved = self.hunts.crowd(crowd).remove(standing);
+                self.hunts.leave(crowd);
+                if let Some(moved) = moved {
+                    let (moved, _) = self.connections.at(moved).expect("followers are there");
+                    let moved = self.connections.get_mut(moved).expect("just found");
+                    if let Following::At { standing: its, .. } = &mut moved.following {
+                        *its = standing;
+                    }
+                }
+            }
         }
+        following
     }
 }

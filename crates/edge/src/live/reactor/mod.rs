@@ -11,6 +11,7 @@
 mod ending;
 mod following;
 mod reading;
+mod subscribing;
 mod telling;
 
 use std::collections::VecDeque;
@@ -33,7 +34,8 @@ use super::asks::Asks;
 use super::connection::{Connection, Following, Out, Partial, Stage};
 use super::door::{HandedOver, Shared};
 use super::frames::HEADER_BYTES_MAX;
-use super::hunts::{HuntIndex, Hunts};
+use super::hunts::{CrowdKey, Hunts};
+use super::ranks::{BoardsCount, Ranks};
 use super::slots::{Key, Slots};
 use super::wakeup::{Handle, Phase, WAKE_TOKEN, waker};
 use super::wheel::{Tick, TickClock, Wheel};
@@ -72,8 +74,16 @@ pub(super) struct Reactor {
     starved: Vec<Key>,
     /// Sockets that have subscribed and not begun.
     at_the_door: Vec<Key>,
-    /// Hunts whose followers have not all been looked at since the last change.
-    looking: VecDeque<HuntIndex>,
+    /// Followers for whom something is being made.
+    waiting: Vec<Key>,
+    /// How much had been made when those were looked at last.
+    made_count: u64,
+    /// Crowds whose followers have not all been looked at since the last change.
+    looking: VecDeque<CrowdKey>,
+    ranks: Ranks,
+    boards: BoardsCount,
+    /// When it was last found that there are such.
+    fans_out_since: Option<Instant>,
     /// Buffers that every socket uses in turn.
     scratch: Vec<u8>,
     out: Out,
@@ -116,7 +126,7 @@ impl Reactor {
             views,
             view,
             connections: Slots::new(),
-            hunts: Hunts::default(),
+            hunts: Hunts::new(),
             asks: Asks::new(lane),
             clock,
             wheel: Wheel::new(),
@@ -126,7 +136,12 @@ impl Reactor {
             broken: Vec::new(),
             starved: Vec::new(),
             at_the_door: Vec::new(),
+            waiting: Vec::new(),
+            made_count: shared.making.count(),
             looking: VecDeque::new(),
+            ranks: Ranks::default(),
+            boards: BoardsCount::default(),
+            fans_out_since: None,
             scratch: Vec::new(),
             out: Out::default(),
             due: Vec::new(),
@@ -171,7 +186,8 @@ impl Reactor {
         }
         let is_renewed = self.take_view();
         self.take_outcomes();
-        if is_renewed {
+        let is_made = self.take_made();
+        if is_renewed || is_made {
             self.let_in();
         }
         self.take_arrivals();
@@ -189,6 +205,7 @@ impl Reactor {
         self.asks.submit(self.now);
         let fans_out = Instant::now();
         self.look_at_followers();
+        self.tell_ranks();
         let fanned_out = Instant::now();
         self.take_alarms();
         self.remove_broken();
@@ -202,7 +219,16 @@ impl Reactor {
         let mut fanned_out = std::mem::take(&mut self.out.fanned_out);
         let mut own = std::mem::take(&mut self.out.own);
         fanned_out.busy_nanos = nanos(fan_out);
-        own.busy_nanos = nanos(began.elapsed().saturating_sub(fan_out));
+        let took = began.elapsed();
+        own.busy_nanos = nanos(took.saturating_sub(fan_out));
+        let since = self.fans_out_since.take().unwrap_or(began);
+        let delay = if self.looking.is_empty() && fanned_out.messages == 0 {
+            Duration::ZERO
+        } else {
+            since.elapsed()
+        };
+        self.fans_out_since = (!self.looking.is_empty()).then_some(since);
+        self.shared.counts.delayed(nanos(delay), nanos(took));
         self.shared.counts.fan_out_work().add(fanned_out);
         self.shared.counts.sockets_work().add(own);
     }
@@ -216,13 +242,15 @@ impl Reactor {
         let has_work = !self.arriving.is_empty()
             || self.views.has_changed().unwrap_or(false)
             || self.handle.phase() != self.phase
+            || self.shared.making.count() != self.made_count
             || self.asks.has_answer(&mut Context::from_waker(&self.waker));
         if has_work {
             self.handle.awake();
             return NO_WAIT;
         }
         let given_up_at = self.asks.deadline(self.shared.limits.request_timeout);
-        let next = self.wheel.next().into_iter().chain(given_up_at).min()?;
+        let alarms = [self.wheel.next(), given_up_at, self.ranks.next_at()];
+        let next = alarms.into_iter().flatten().min()?;
         Some(self.clock.until(next, Instant::now()))
     }
 
@@ -232,7 +260,9 @@ impl Reactor {
             return false;
         }
         self.views.borrow_and_update();
-        self.view = self.shared.backend.view();
+        let view = self.shared.backend.view();
+        self.boards.0 += u64::from(!Arc::ptr_eq(&view.boards, &self.view.boards));
+        self.view = view;
         self.looking.extend(self.hunts.renew(&self.view));
         true
     }
@@ -261,7 +291,7 @@ impl Reactor {
             let left = player.expires_at.micros_since(self.shared.backend.now());
             now.after(Duration::from_micros(left))
         });
-        let hunt = self.hunts.index(arrival.hunt, &arrival.hunt_id, &self.view);
+        let hunt = self.hunts.index(arrival.hunt, &arrival.hunt_id);
         let stage = match self.phase {
             Phase::Serving => Stage::Serving,
             Phase::Stopping | Phase::Ended => Stage::Leaving(now),
@@ -274,9 +304,12 @@ impl Reactor {
         });
         let key = self.connections.insert_with(|_| Connection {
             stream: TcpStream::from_std(arrival.stream),
+            form: arrival.form,
             hunt,
             player: arrival.player.map(|player| player.id),
             following: Following::Outside,
+            rank: None,
+            settled_until: now,
             unanswered: self.shared.counts.receive(0),
             deciding: 0,
             partial,
@@ -291,6 +324,9 @@ impl Reactor {
             is_ending: false,
             is_paused: false,
             is_deferred: false,
+            is_at_the_door: false,
+            is_waiting: false,
+            is_early: false,
             is_broken: false,
             _place: arrival.place,
             _running: arrival.running,

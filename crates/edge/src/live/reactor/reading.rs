@@ -6,16 +6,17 @@ use std::ops::ControlFlow;
 
 use huntcore_model::OutcomeKind;
 use huntcore_wire::{
-    CLAIM_ID_BYTES_MAX, ClaimText, ClientMessage, ErrorMessage, OutcomeText, ProblemKind,
+    CLAIM_ID_BYTES_MAX, ClaimText, ClientMessage, ErrorMessage, LiveForm, OutcomeText, ProblemKind,
     ServerMessage,
 };
 use serde::Deserialize;
 
 use super::Reactor;
 use crate::extract::{NOT_AN_OBJECT, is_array};
-use crate::live::connection::{Following, Partial, Resume, Stage};
+use crate::live::classes::kind;
+use crate::live::connection::{Partial, Stage};
 use crate::live::farewell::Farewell;
-use crate::live::frames::{self, Kind, Message, Read, push_control, push_text};
+use crate::live::frames::{self, Kind, Message, Read, push_control};
 use crate::live::slots::Key;
 use crate::live::wheel::Tick;
 use crate::problem::whole_millis;
@@ -91,6 +92,7 @@ impl Reactor {
             return Pumped::Dry;
         };
         connection.is_paused = false;
+        let messages = kind(connection.form);
         let mut fragments = None;
         let mut end = 0;
         if let Some(partial) = connection.partial.take() {
@@ -110,7 +112,8 @@ impl Reactor {
             if !self.may_read(key) {
                 break Pumped::Paused;
             }
-            match frames::read(&mut scratch[start..end], &mut fragments, message_bytes_max) {
+            let unread = &mut scratch[start..end];
+            match frames::read(unread, &mut fragments, messages, message_bytes_max) {
                 Err(violation) => break Pumped::Ended(Some(violation.into())),
                 Ok(Read::Frame { length, message }) => {
                     start += length;
@@ -176,6 +179,10 @@ impl Reactor {
                 connection.speak_by = Tick::NEVER;
                 self.on_text(key, &text)
             }
+            Message::Binary(bytes) => {
+                connection.speak_by = Tick::NEVER;
+                self.on_binary(key, &bytes)
+            }
             Message::Ping(payload) => {
                 push_control(&mut self.out.bytes, Kind::Pong, payload);
                 Flow::Continue(())
@@ -194,16 +201,29 @@ impl Reactor {
             return self.on_bad_message(key, "", NOT_AN_OBJECT);
         }
         match ClientMessage::from_json(text) {
-            Ok(ClientMessage::Claim(claim)) => self.on_claim(key, &(&claim).into()),
-            Ok(ClientMessage::Subscribe(subscribe)) => {
-                let resume = subscribe.resume.and_then(|resume| resume.parse().ok());
-                let wait_until = self.now.after(self.shared.limits.resume_wait);
-                let resume = resume.map(|seen| Box::new(Resume { seen, wait_until }));
-                self.subscribe(key, resume);
-            }
+            Ok(message) => self.on_client_message(key, message),
             Err(fault) => return self.on_bad_message(key, text, &fault.to_string()),
         }
         Flow::Continue(())
+    }
+
+    fn on_binary(&mut self, key: Key, bytes: &[u8]) -> Flow {
+        if let Some(claim) = ClaimText::read_proto(bytes) {
+            self.on_claim(key, &claim);
+            return Flow::Continue(());
+        }
+        match ClientMessage::decode(LiveForm::Proto, bytes) {
+            Ok(message) => self.on_client_message(key, message),
+            Err(fault) => return self.on_bad_message(key, "", &fault.to_string()),
+        }
+        Flow::Continue(())
+    }
+
+    fn on_client_message(&mut self, key: Key, message: ClientMessage) {
+        match message {
+            ClientMessage::Claim(claim) => self.on_claim(key, &(&claim).into()),
+            ClientMessage::Subscribe(subscribe) => self.subscribe(key, subscribe),
+        }
     }
 
     fn on_claim(&mut self, key: Key, claim: &ClaimText<'_>) {
@@ -213,14 +233,14 @@ impl Reactor {
             .expect("whoever is read is there");
         let Some(player) = &connection.player else {
             let detail = "claiming needs a player token";
-            return self.complain(Some(claim.id), ProblemKind::Unauthorized, detail);
+            return self.complain(key, Some(claim.id), ProblemKind::Unauthorized, detail);
         };
         connection.unanswered.receive(1);
         let refused = if let Err(TooFast(wait)) = self.shared.players.check(player) {
             let wait = Some(whole_millis(wait));
             OutcomeText::refused(*claim, OutcomeKind::RateLimited, wait)
         } else if self.asks.has_room() {
-            let hunt = self.hunts.get(connection.hunt).number;
+            let hunt = self.hunts.hunt(connection.hunt).number;
             self.asks.ask(key, hunt, player.as_str(), claim, self.now);
             connection.deciding += 1;
             return;
@@ -228,28 +248,8 @@ impl Reactor {
             let now = self.shared.backend.now();
             OutcomeText::of_outcome(*claim, &huntcore_model::Outcome::Overloaded, now)
         };
-        let server_time = self.server_time.text(self.shared.backend.now());
-        push_text(&mut self.out.bytes, |out| refused.write(server_time, out));
-        self.out.told.push(refused.kind());
-    }
-
-    fn subscribe(&mut self, key: Key, resume: Option<Box<Resume>>) {
-        let connection = self
-            .connections
-            .get_mut(key)
-            .expect("whoever is read is there");
-        if !matches!(connection.following, Following::Outside) {
-            return self.complain(None, ProblemKind::Invalid, "already subscribed");
-        }
-        if let Some(resume) = &resume {
-            self.wheel.set(key.index(), resume.wait_until);
-        }
-        connection.following = Following::AtTheDoor(resume);
-        // What was answered before comes before it.
-        self.send(key);
-        if !self.begin(key) {
-            self.at_the_door.push(key);
-        }
+        let form = connection.form;
+        self.push_outcome(form, &refused, self.shared.backend.now());
     }
 
     fn on_bad_message(&mut self, key: Key, text: &str, fault: &str) -> Flow {
@@ -274,14 +274,14 @@ impl Reactor {
         } else {
             ProblemKind::Malformed
         };
-        self.complain(sketch.id.as_deref(), kind, fault);
+        self.complain(key, sketch.id.as_deref(), kind, fault);
         if is_last {
             return Flow::Break(Some(Farewell::UNREADABLE));
         }
         Flow::Continue(())
     }
 
-    fn complain(&mut self, id: Option<&str>, kind: ProblemKind, detail: &str) {
+    pub(super) fn complain(&mut self, key: Key, id: Option<&str>, kind: ProblemKind, detail: &str) {
         let message = ServerMessage::Error(ErrorMessage {
             server_time: self.shared.backend.now().into(),
             id: id
@@ -290,8 +290,8 @@ impl Reactor {
             code: kind.name().to_owned(),
             detail: detail.to_owned(),
         });
-        let text = message.to_json();
-        self.out.push_text(&text);
+        let form = self.connections.get_mut(key).map(|found| found.form);
+        self.out.push(form.unwrap_or_default(), &message);
     }
 
     /// Throws away what a peer still sends, until it hangs up.

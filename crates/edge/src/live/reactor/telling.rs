@@ -1,12 +1,13 @@
 //! Outcomes on their way back, each accounted for until the kernel has it (I10).
 
-use huntcore_model::Outcome;
-use huntcore_wire::OutcomeText;
+use huntcore_model::{Outcome, TimeMicros};
+use huntcore_wire::{LiveForm, OutcomeText};
 
 use super::Reactor;
 use crate::live::asks::Asked;
+use crate::live::classes::kind;
 use crate::live::connection::{Following, Stage};
-use crate::live::frames::push_text;
+use crate::live::frames::push_message;
 use crate::live::slots::Key;
 
 impl Reactor {
@@ -28,17 +29,33 @@ impl Reactor {
         let now = self.shared.backend.now();
         // Attempts that came together from one socket stand together here: one write for all.
         let mut current: Option<Key> = None;
+        let mut form = LiveForm::default();
         for (key, claim, outcome) in asked.with(outcomes) {
             if current != Some(key) {
                 current.inspect(|&key| self.tell(key));
                 current = Some(key);
+                let connection = self.connections.get_mut(key);
+                form = connection.map_or(form, |found| found.form);
             }
             let text = OutcomeText::of_outcome(claim, &outcome, now);
-            let server_time = self.server_time.text(now);
-            push_text(&mut self.out.bytes, |out| text.write(server_time, out));
-            self.out.told.push(text.kind());
+            self.push_outcome(form, &text, now);
         }
         current.inspect(|&key| self.tell(key));
+    }
+
+    /// Appends an outcome to what a socket is given next.
+    pub(super) fn push_outcome(&mut self, form: LiveForm, text: &OutcomeText<'_>, now: TimeMicros) {
+        let out = &mut self.out.bytes;
+        match form {
+            LiveForm::Json => {
+                let server_time = self.server_time.text(now);
+                push_message(out, kind(form), |out| text.write(server_time, out));
+            }
+            LiveForm::Proto => {
+                push_message(out, kind(form), |out| text.write_proto(now.into(), out));
+            }
+        }
+        self.out.told.push(text.kind());
     }
 
     /// Sends a socket the outcomes that are ready for it, and what had to wait for them.
