@@ -4,20 +4,18 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use huntcore_model::RoundNumber;
 use huntcore_wire::{
-    ClaimMessage, ClientMessage, CloseCode, DeltaMessage, HuntStateName, LiveSeed, MessageError,
-    OutcomeMessage, PositionText, ServerMessage, SubscribeMessage, Timestamp,
+    ClaimMessage, ClientMessage, CloseCode, LiveForm, MessageError, OutcomeMessage, PositionText,
+    ServerMessage,
 };
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 use tokio_websockets::Message;
 
 use super::connector::{Connector, LiveOptions, Socket};
 use super::events::EventQueue;
 use super::handle::{Ask, SharedState};
+use super::subscription::{Subscriber, Subscription};
 use super::{LiveConnection, LiveEvent, LiveHandle};
 use crate::ClientError;
 
@@ -35,6 +33,8 @@ struct Driver {
     /// Attempts without an outcome, in the order made.
     waiting: BTreeMap<u64, Waiting>,
     claims: u64,
+    subscriber: Subscriber,
+    /// What the owner wants to begin after, until the state knows better.
     resume: Option<PositionText>,
     subscribed: bool,
 }
@@ -58,7 +58,8 @@ pub(super) fn spawn(connector: Connector, socket: Socket, options: LiveOptions) 
     let (ask_sender, asks) = mpsc::channel(options.claims_max);
     let (event_sender, events) = mpsc::channel(options.events_max);
     let state = SharedState::default();
-    let handle = LiveHandle::new(ask_sender, state.clone(), &options);
+    let (wish, wanted) = watch::channel(options.subscription.clone());
+    let handle = LiveHandle::new(ask_sender, state.clone(), wish, &options);
     let driver = Driver {
         connector,
         asks,
@@ -66,6 +67,7 @@ pub(super) fn spawn(connector: Connector, socket: Socket, options: LiveOptions) 
         state,
         waiting: BTreeMap::new(),
         claims: 0,
+        subscriber: Subscriber::new(wanted),
         resume: options.resume.clone(),
         subscribed: false,
         options,
@@ -165,9 +167,17 @@ impl Driver {
                     }
                 }
                 Some(ask) = self.asks.recv(), if self.has_room() => {
-                    let text = self.remember(ask);
-                    if let Err(end) = write(&mut socket, Message::text(text)).await {
+                    let claim = self.remember(ask);
+                    if let Err(end) = self.say(&mut socket, &claim).await {
                         return end;
+                    }
+                }
+                () = self.subscriber.changed() => {
+                    if let Some(subscribe) = self.subscriber.ask() {
+                        let subscribe = ClientMessage::Subscribe(subscribe);
+                        if let Err(end) = self.say(&mut socket, &subscribe).await {
+                            return end;
+                        }
                     }
                 }
                 () = tokio::time::sleep_until(silent_at) => {
@@ -189,17 +199,34 @@ impl Driver {
 
     /// Subscribes, and makes the attempts again that have no outcome yet.
     async fn greet(&mut self, socket: &mut Socket) -> Result<(), End> {
-        let subscribe = ClientMessage::Subscribe(SubscribeMessage {
-            resume: self.resume.clone(),
-            ..SubscribeMessage::default()
-        });
-        write(socket, Message::text(subscribe.to_json())).await?;
+        let subscription = self.subscriber.begin().clone();
+        let subscribe = subscription.message(self.resume_for(&subscription));
+        self.say(socket, &ClientMessage::Subscribe(subscribe))
+            .await?;
         self.waiting.retain(|_, waiting| !waiting.reply.is_closed());
         for waiting in self.waiting.values() {
             let claim = ClientMessage::Claim(waiting.message.clone());
-            write(socket, Message::text(claim.to_json())).await?;
+            self.say(socket, &claim).await?;
         }
         Ok(())
+    }
+
+    /// Where to go on: where the state stands, if it shows what is asked for.
+    fn resume_for(&self, subscription: &Subscription) -> Option<PositionText> {
+        let interest = &subscription.interest;
+        let known = self.state.lock().resume_for(interest).cloned();
+        known.or_else(|| {
+            let is_same = interest.shows_same_claims(&self.options.subscription.interest);
+            self.resume.clone().filter(|_| is_same)
+        })
+    }
+
+    async fn say(&self, socket: &mut Socket, message: &ClientMessage) -> Result<(), End> {
+        let frame = match self.options.form {
+            LiveForm::Json => Message::text(message.to_json()),
+            LiveForm::Proto => Message::binary(message.encode(LiveForm::Proto)),
+        };
+        write(socket, frame).await
     }
 
     /// Takes a frame in.
@@ -217,14 +244,26 @@ impl Driver {
                 }
             });
         }
-        let Some(text) = message.as_text() else {
+        if message.is_ping() || message.is_pong() {
             return Ok(());
+        }
+        let form = if message.is_text() {
+            LiveForm::Json
+        } else {
+            LiveForm::Proto
         };
-        match self.read(text) {
-            Ok(message) => {
-                self.understand(message);
-                Ok(())
-            }
+        if form != self.options.form {
+            return Err(End::Lost(format!(
+                "server sent a frame of {}",
+                form.protocol()
+            )));
+        }
+        let decode = match self.options.reads_claims {
+            true => ServerMessage::decode,
+            false => ServerMessage::decode_without_claims,
+        };
+        match decode(form, message.as_payload()) {
+            Ok(message) => self.understand(message),
             Err(MessageError::UnknownType { kind }) => {
                 tracing::trace!(kind, "message of a newer server skipped");
                 Ok(())
@@ -233,16 +272,7 @@ impl Driver {
         }
     }
 
-    fn read(&self, text: &str) -> Result<ServerMessage, MessageError> {
-        if !self.options.reads_claims && text.starts_with(r#"{"type":"delta","#) {
-            let delta: DeltaWithoutClaims =
-                serde_json::from_str(text).map_err(MessageError::Json)?;
-            return Ok(ServerMessage::Delta(delta.into()));
-        }
-        ServerMessage::from_json(text)
-    }
-
-    fn understand(&mut self, message: ServerMessage) {
+    fn understand(&mut self, message: ServerMessage) -> Result<(), End> {
         self.state.lock().apply(&message);
         match message {
             ServerMessage::Outcome(outcome) => {
@@ -254,19 +284,27 @@ impl Driver {
             }
             ServerMessage::Subscribed(subscribed) => {
                 self.subscribed = true;
+                self.subscriber.agree();
+                if !subscribed.resumed {
+                    self.resume = None;
+                }
                 self.events.push(LiveEvent::Subscribed(subscribed));
             }
-            message => {
-                match &message {
-                    ServerMessage::Delta(delta) => self.resume = Some(delta.resume.clone()),
-                    ServerMessage::Snapshot(snapshot) => {
-                        self.resume = Some(snapshot.resume.clone());
-                    }
-                    _ => {}
+            ServerMessage::Error(error) => {
+                let refused = self.subscriber.refuse(&error);
+                self.events
+                    .push(LiveEvent::Message(ServerMessage::Error(error)));
+                if let Some(refused) = refused.filter(|_| !self.subscribed) {
+                    let reason = refused.reason;
+                    return Err(match refused.is_final {
+                        true => End::Final { code: None, reason },
+                        false => End::Lost(reason),
+                    });
                 }
-                self.events.push(LiveEvent::Message(message));
             }
+            message => self.events.push(LiveEvent::Message(message)),
         }
+        Ok(())
     }
 
     /// Whether another attempt may be taken on.
@@ -278,7 +316,7 @@ impl Driver {
     }
 
     /// Takes an attempt on; gives the message that makes it.
-    fn remember(&mut self, ask: Ask) -> String {
+    fn remember(&mut self, ask: Ask) -> ClientMessage {
         let Ask { request, reply } = ask;
         self.claims += 1;
         let message = ClaimMessage {
@@ -287,9 +325,9 @@ impl Driver {
             tile: request.tile,
             answer: request.answer,
         };
-        let text = ClientMessage::Claim(message.clone()).to_json();
+        let claim = ClientMessage::Claim(message.clone());
         self.waiting.insert(self.claims, Waiting { message, reply });
-        text
+        claim
     }
 }
 
@@ -310,37 +348,4 @@ async fn goodbye(socket: &mut Socket) {
         }
     };
     let _ = tokio::time::timeout(GOODBYE, handshake).await;
-}
-
-/// A delta, read without its longest part.
-#[derive(Deserialize)]
-struct DeltaWithoutClaims {
-    server_time: Timestamp,
-    tick: u64,
-    from_tick: Option<u64>,
-    resume: PositionText,
-    oldest: RoundNumber,
-    #[serde(rename = "claims")]
-    _claims: IgnoredAny,
-    #[serde(default)]
-    closed: Vec<RoundNumber>,
-    #[serde(default)]
-    seeds: Vec<LiveSeed>,
-    state: Option<HuntStateName>,
-}
-
-impl From<DeltaWithoutClaims> for DeltaMessage {
-    fn from(delta: DeltaWithoutClaims) -> Self {
-        Self {
-            server_time: delta.server_time,
-            tick: delta.tick,
-            from_tick: delta.from_tick,
-            resume: delta.resume,
-            oldest: delta.oldest,
-            claims: Vec::new(),
-            closed: delta.closed,
-            seeds: delta.seeds,
-            state: delta.state,
-        }
-    }
 }

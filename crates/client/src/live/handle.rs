@@ -3,12 +3,13 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use huntcore_wire::{ClaimItem, ClaimRequest, LiveState, OutcomeMessage};
-use tokio::sync::{mpsc, oneshot};
+use huntcore_wire::{BoardName, ClaimItem, ClaimRequest, Interest, LiveState, OutcomeMessage};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::LiveEvent;
 use super::connector::LiveOptions;
+use super::subscription::Subscription;
 use crate::claims::{is_worth_repeating, retry_after};
 use crate::{ClientError, RetryPolicy};
 
@@ -26,6 +27,7 @@ pub struct LiveConnection {
 pub struct LiveHandle {
     asks: mpsc::Sender<Ask>,
     state: SharedState,
+    wanted: watch::Sender<Subscription>,
     claim_retry: RetryPolicy,
     outcome_timeout: Duration,
 }
@@ -75,6 +77,16 @@ impl LiveConnection {
         self.handle.with_state(look)
     }
 
+    /// See [`LiveHandle::set_interest`].
+    pub fn set_interest(&self, interest: Interest) {
+        self.handle.set_interest(interest);
+    }
+
+    /// See [`LiveHandle::set_own_rank`].
+    pub fn set_own_rank(&self, board: Option<BoardName>) {
+        self.handle.set_own_rank(board);
+    }
+
     /// Says goodbye to the server and waits until the connection has ended.
     pub async fn close(mut self) {
         self.events.close();
@@ -90,11 +102,13 @@ impl LiveHandle {
     pub(super) const fn new(
         asks: mpsc::Sender<Ask>,
         state: SharedState,
+        wanted: watch::Sender<Subscription>,
         options: &LiveOptions,
     ) -> Self {
         Self {
             asks,
             state,
+            wanted,
             claim_retry: options.claim_retry,
             outcome_timeout: options.outcome_timeout,
         }
@@ -123,6 +137,19 @@ impl LiveHandle {
     /// Looks at the hunt's state. The connection's task waits meanwhile: look briefly.
     pub fn with_state<T>(&self, look: impl FnOnce(&LiveState) -> T) -> T {
         look(&self.state.lock())
+    }
+
+    /// Wants to hear of something else from now on. Once the server agrees, a `Subscribed` event
+    /// and mostly a snapshot follow; if it refuses, an `error` does and the old interest stays. Of
+    /// several wishes in a row only the last is sure to be asked for.
+    pub fn set_interest(&self, interest: Interest) {
+        self.wanted.send_modify(|wanted| wanted.interest = interest);
+    }
+
+    /// Wants to hear of the player's own place on another board, or on none; otherwise like
+    /// [`Self::set_interest`].
+    pub fn set_own_rank(&self, board: Option<BoardName>) {
+        self.wanted.send_modify(|wanted| wanted.own_rank = board);
     }
 
     async fn ask(&self, request: &ClaimRequest) -> Result<ClaimItem, ClientError> {

@@ -8,6 +8,7 @@ mod connector;
 mod driver;
 mod events;
 mod handle;
+mod subscription;
 
 pub use connector::LiveBuilder;
 pub use events::LiveEvent;

@@ -2,185 +2,80 @@
 
 use std::time::Duration;
 
-use huntcore_client::{ClientError, LiveBuilder, LiveConnection, LiveEvent};
-use huntcore_model::{
-    Hash32, OutcomeKind, PlayerId, RoundNumber, RoundOpened, RoundSchedule, TileIndex, TimeMicros,
+use huntcore_client::{ClientError, LiveEvent};
+use huntcore_model::{OutcomeKind, RoundNumber};
+use huntcore_wire::{HuntStateName, LiveForm, ServerMessage};
+
+use crate::live_words::{
+    attempt, builder, connect, delta, event, outcome, position, receive_claim, receive_subscribe,
+    round, snapshot, subscribed,
 };
-use huntcore_wire::{
-    ClaimMessage, ClaimRequest, ClientMessage, DeltaMessage, HuntStateName, Interest, LiveClaim,
-    OutcomeMessage, PositionText, RoundMessage, ServerMessage, SnapshotMessage, SubscribeMessage,
-    SubscribedMessage, Timestamp,
-};
-
-use crate::server::{LiveServer, Peer, QUICK, hunt, timely};
-
-fn position(name: &str) -> PositionText {
-    PositionText::new(name.to_owned())
-}
-
-fn subscribed(resumed: bool, resume: &str) -> ServerMessage {
-    ServerMessage::Subscribed(SubscribedMessage {
-        server_time: Timestamp::default(),
-        hunt: hunt(),
-        player: Some(PlayerId::new("ada").expect("valid")),
-        resumed,
-        tick: 1,
-        resume: position(resume),
-        tick_ms: 100,
-        interest: Interest::Everything,
-        own_rank: None,
-    })
-}
-
-fn snapshot(resume: &str) -> ServerMessage {
-    ServerMessage::Snapshot(SnapshotMessage {
-        server_time: Timestamp::default(),
-        tick: 1,
-        resume: position(resume),
-        hunt: hunt(),
-        state: HuntStateName::Running,
-        oldest: RoundNumber::FIRST,
-        rounds: Vec::new(),
-        board: None,
-    })
-}
-
-fn round(number: u64) -> ServerMessage {
-    let opened = RoundOpened {
-        hunt: huntcore_model::HuntNumber::new(0),
-        round: RoundNumber::new(number),
-        config_version: 1,
-        map: Hash32::ZERO,
-        commitment: Hash32::ZERO,
-        layout: Hash32::ZERO,
-        tiles: 4,
-        schedule: RoundSchedule {
-            opens_at: TimeMicros::ZERO,
-            closes_at: TimeMicros::ZERO,
-        },
-    };
-    ServerMessage::Round(RoundMessage::new(&hunt(), &opened, TimeMicros::ZERO))
-}
-
-fn delta(resume: &str, tile: u32) -> ServerMessage {
-    ServerMessage::Delta(DeltaMessage {
-        server_time: Timestamp::default(),
-        tick: 2,
-        from_tick: None,
-        resume: position(resume),
-        oldest: RoundNumber::FIRST,
-        claims: vec![LiveClaim {
-            round: RoundNumber::new(1),
-            tile: TileIndex::new(tile),
-            player: None,
-            points: 1,
-        }],
-        closed: Vec::new(),
-        seeds: Vec::new(),
-        state: None,
-    })
-}
-
-fn outcome(claim: ClaimMessage, kind: OutcomeKind) -> ServerMessage {
-    ServerMessage::Outcome(OutcomeMessage::refused(claim, kind, TimeMicros::ZERO))
-}
-
-fn attempt(tile: u32) -> ClaimRequest {
-    ClaimRequest {
-        round: RoundNumber::new(1),
-        tile: TileIndex::new(tile),
-        answer: None,
-    }
-}
-
-fn builder(server: &LiveServer) -> LiveBuilder {
-    server.client().live(&hunt()).reconnect(QUICK)
-}
-
-async fn connect(server: &LiveServer, builder: LiveBuilder) -> (LiveConnection, Peer) {
-    let (live, peer) = tokio::join!(builder.connect(), server.accept());
-    (live.expect("accepted"), peer)
-}
-
-async fn receive_claim(peer: &mut Peer) -> ClaimMessage {
-    match peer.receive().await {
-        ClientMessage::Claim(claim) => claim,
-        ClientMessage::Subscribe(subscribe) => panic!("unexpected {subscribe:?}"),
-    }
-}
-
-async fn receive_subscribe(peer: &mut Peer) -> Option<PositionText> {
-    match peer.receive().await {
-        ClientMessage::Subscribe(SubscribeMessage { resume }) => resume,
-        ClientMessage::Claim(claim) => panic!("unexpected {claim:?}"),
-    }
-}
-
-async fn event(live: &mut LiveConnection) -> LiveEvent {
-    timely(live.next()).await.expect("not the end")
-}
+use crate::server::{LiveServer, timely};
 
 #[tokio::test]
 async fn the_stream_is_told_and_folded() {
-    let server = LiveServer::start().await;
-    let (mut live, mut peer) = connect(&server, builder(&server)).await;
-    assert_eq!(peer.request.uri().path(), "/v1/hunts/park/live");
-    assert_eq!(
-        peer.request.headers()["authorization"],
-        "Bearer player-token"
-    );
-    assert_eq!(
-        peer.request.headers()["sec-websocket-protocol"],
-        "huntcore.v1.json"
-    );
-    assert_eq!(receive_subscribe(&mut peer).await, None);
-    let messages = [snapshot("a"), round(1), delta("b", 3)];
-    peer.send(&subscribed(false, "a")).await;
-    for message in &messages {
-        peer.send(message).await;
+    for form in LiveForm::ALL {
+        let server = LiveServer::start_in(form).await;
+        let (mut live, mut peer) = connect(&server, builder(&server)).await;
+        assert_eq!(peer.request.uri().path(), "/v1/hunts/park/live");
+        assert_eq!(
+            peer.request.headers()["authorization"],
+            "Bearer player-token"
+        );
+        assert_eq!(
+            peer.request.headers()["sec-websocket-protocol"],
+            form.protocol()
+        );
+        assert_eq!(receive_subscribe(&mut peer).await, None);
+        let messages = [snapshot("a"), round(1), delta("b", 3)];
+        peer.send(&subscribed(false, "a")).await;
+        for message in &messages {
+            peer.send(message).await;
+        }
+        peer.send_newer().await;
+        peer.send(&delta("c", 2)).await;
+        assert!(matches!(event(&mut live).await, LiveEvent::Subscribed(told) if !told.resumed));
+        for message in messages {
+            assert_eq!(event(&mut live).await, LiveEvent::Message(message));
+        }
+        assert_eq!(event(&mut live).await, LiveEvent::Message(delta("c", 2)));
+        live.with_state(|state| {
+            assert_eq!(state.state, Some(HuntStateName::Running));
+            assert_eq!(state.rounds[&RoundNumber::new(1)].claims.len(), 2);
+            assert_eq!(state.resume, Some(position("c")));
+        });
+        let (code, ()) = tokio::join!(peer.receive_close(), live.close());
+        assert_eq!(code, 1000);
     }
-    peer.send_text(r#"{"type":"prize","of":"a newer server"}"#.to_owned())
-        .await;
-    peer.send(&delta("c", 2)).await;
-    assert!(matches!(event(&mut live).await, LiveEvent::Subscribed(told) if !told.resumed));
-    for message in messages {
-        assert_eq!(event(&mut live).await, LiveEvent::Message(message));
-    }
-    assert_eq!(event(&mut live).await, LiveEvent::Message(delta("c", 2)));
-    live.with_state(|state| {
-        assert_eq!(state.state, Some(HuntStateName::Running));
-        assert_eq!(state.rounds[&RoundNumber::new(1)].claims.len(), 2);
-        assert_eq!(state.resume, Some(position("c")));
-    });
-    let (code, ()) = tokio::join!(peer.receive_close(), live.close());
-    assert_eq!(code, 1000);
 }
 
 #[tokio::test]
 async fn outcomes_find_their_attempts_in_any_order() {
-    let server = LiveServer::start().await;
-    let (live, mut peer) = connect(&server, builder(&server)).await;
-    receive_subscribe(&mut peer).await;
-    let (zero, one) = (attempt(0), attempt(1));
-    let serve = async {
-        let mut claims = vec![
-            receive_claim(&mut peer).await,
-            receive_claim(&mut peer).await,
-        ];
-        claims.reverse();
-        for claim in claims {
-            let kind = if claim.tile.get() == 0 {
-                OutcomeKind::Taken
-            } else {
-                OutcomeKind::Expired
-            };
-            peer.send(&outcome(claim, kind)).await;
-        }
-    };
-    let (zero, one, ()) =
-        timely(async { tokio::join!(live.claim(&zero), live.claim(&one), serve) }).await;
-    assert_eq!(zero.expect("an outcome").outcome, OutcomeKind::Taken);
-    assert_eq!(one.expect("an outcome").outcome, OutcomeKind::Expired);
+    for form in LiveForm::ALL {
+        let server = LiveServer::start_in(form).await;
+        let (live, mut peer) = connect(&server, builder(&server)).await;
+        receive_subscribe(&mut peer).await;
+        let (zero, one) = (attempt(0), attempt(1));
+        let serve = async {
+            let mut claims = vec![
+                receive_claim(&mut peer).await,
+                receive_claim(&mut peer).await,
+            ];
+            claims.reverse();
+            for claim in claims {
+                let kind = if claim.tile.get() == 0 {
+                    OutcomeKind::Taken
+                } else {
+                    OutcomeKind::Expired
+                };
+                peer.send(&outcome(claim, kind)).await;
+            }
+        };
+        let (zero, one, ()) =
+            timely(async { tokio::join!(live.claim(&zero), live.claim(&one), serve) }).await;
+        assert_eq!(zero.expect("an outcome").outcome, OutcomeKind::Taken);
+        assert_eq!(one.expect("an outcome").outcome, OutcomeKind::Expired);
+    }
 }
 
 #[tokio::test]
@@ -203,57 +98,59 @@ async fn an_overloaded_attempt_is_made_again() {
 
 #[tokio::test]
 async fn a_lost_connection_is_resumed_and_its_attempts_are_made_again() {
-    let server = LiveServer::start().await;
-    let (mut live, mut peer) = connect(&server, builder(&server)).await;
-    receive_subscribe(&mut peer).await;
-    peer.send(&subscribed(false, "a")).await;
-    peer.send(&snapshot("a")).await;
-    peer.send(&delta("b", 0)).await;
-    let request = attempt(3);
-    let handle = live.handle();
-    let asked = tokio::spawn(async move { handle.claim(&request).await });
-    let first = receive_claim(&mut peer).await;
-    drop(peer);
+    for form in LiveForm::ALL {
+        let server = LiveServer::start_in(form).await;
+        let (mut live, mut peer) = connect(&server, builder(&server)).await;
+        receive_subscribe(&mut peer).await;
+        peer.send(&subscribed(false, "a")).await;
+        peer.send(&snapshot("a")).await;
+        peer.send(&delta("b", 0)).await;
+        let request = attempt(3);
+        let handle = live.handle();
+        let asked = tokio::spawn(async move { handle.claim(&request).await });
+        let first = receive_claim(&mut peer).await;
+        drop(peer);
 
-    let mut peer = server.accept().await;
-    assert_eq!(receive_subscribe(&mut peer).await, Some(position("b")));
-    let again = receive_claim(&mut peer).await;
-    assert_eq!(again, first);
-    peer.send(&subscribed(true, "b")).await;
-    peer.send(&outcome(again, OutcomeKind::Taken)).await;
-    let item = timely(asked).await.expect("no panic").expect("an outcome");
-    assert_eq!(item.outcome, OutcomeKind::Taken);
-    let mut lost = 0;
-    loop {
-        match event(&mut live).await {
-            LiveEvent::Subscribed(told) if told.resumed => break,
-            LiveEvent::Disconnected { .. } => lost += 1,
-            _ => {}
+        let mut peer = server.accept().await;
+        assert_eq!(receive_subscribe(&mut peer).await, Some(position("b")));
+        let again = receive_claim(&mut peer).await;
+        assert_eq!(again, first);
+        peer.send(&subscribed(true, "b")).await;
+        peer.send(&outcome(again, OutcomeKind::Taken)).await;
+        let item = timely(asked).await.expect("no panic").expect("an outcome");
+        assert_eq!(item.outcome, OutcomeKind::Taken);
+        let mut lost = 0;
+        loop {
+            match event(&mut live).await {
+                LiveEvent::Subscribed(told) if told.resumed => break,
+                LiveEvent::Disconnected { .. } => lost += 1,
+                _ => {}
+            }
         }
-    }
-    assert_eq!(lost, 1);
+        assert_eq!(lost, 1);
 
-    // A server that restarts says so, and is found again.
-    peer.close(1001, "restarting").await;
-    server.refuse("503 Service Unavailable").await;
-    let mut peer = server.accept().await;
-    assert_eq!(receive_subscribe(&mut peer).await, Some(position("b")));
-    peer.send(&subscribed(true, "b")).await;
-    let mut reasons = Vec::new();
-    loop {
-        match event(&mut live).await {
-            LiveEvent::Subscribed(_) => break,
-            LiveEvent::Disconnected { reason, .. } => reasons.push(reason),
-            other => panic!("unexpected {other:?}"),
+        // A server that restarts says so, and is found again.
+        peer.close(1001, "restarting").await;
+        server.refuse("503 Service Unavailable").await;
+        let mut peer = server.accept().await;
+        assert_eq!(receive_subscribe(&mut peer).await, Some(position("b")));
+        peer.send(&subscribed(true, "b")).await;
+        let mut reasons = Vec::new();
+        loop {
+            match event(&mut live).await {
+                LiveEvent::Subscribed(_) => break,
+                LiveEvent::Disconnected { reason, .. } => reasons.push(reason),
+                other => panic!("unexpected {other:?}"),
+            }
         }
+        assert_eq!(
+            reasons,
+            [
+                "server closed with 1001 restarting",
+                "server not reached: handshake refused with status 503"
+            ]
+        );
     }
-    assert_eq!(
-        reasons,
-        [
-            "server closed with 1001 restarting",
-            "server not reached: handshake refused with status 503"
-        ]
-    );
 }
 
 #[tokio::test]
@@ -331,14 +228,16 @@ async fn who_does_not_read_loses_events_but_not_the_state() {
 
 #[tokio::test]
 async fn who_only_plays_reads_deltas_without_claims() {
-    let server = LiveServer::start().await;
-    let (mut live, mut peer) = connect(&server, builder(&server).without_claims()).await;
-    receive_subscribe(&mut peer).await;
-    peer.send(&delta("b", 0)).await;
-    let LiveEvent::Message(ServerMessage::Delta(read)) = event(&mut live).await else {
-        panic!("expected a delta");
-    };
-    assert_eq!((read.claims.len(), read.resume), (0, position("b")));
+    for form in LiveForm::ALL {
+        let server = LiveServer::start_in(form).await;
+        let (mut live, mut peer) = connect(&server, builder(&server).without_claims()).await;
+        receive_subscribe(&mut peer).await;
+        peer.send(&delta("b", 0)).await;
+        let LiveEvent::Message(ServerMessage::Delta(read)) = event(&mut live).await else {
+            panic!("expected a delta");
+        };
+        assert_eq!((read.claims.len(), read.resume), (0, position("b")));
+    }
 }
 
 #[tokio::test]

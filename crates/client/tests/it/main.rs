@@ -3,6 +3,8 @@
 
 mod http_calls;
 mod live_calls;
+mod live_interest;
+mod live_words;
 mod real_server;
 mod server;
 mod streams;

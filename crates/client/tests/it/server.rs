@@ -4,12 +4,13 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::{SinkExt, StreamExt};
 use http::header::SEC_WEBSOCKET_PROTOCOL;
 use http::{HeaderValue, Request};
 use huntcore_client::{Client, ClientBuilder, RetryPolicy};
 use huntcore_model::HuntId;
-use huntcore_wire::{ClientMessage, LIVE_PROTOCOL, ServerMessage};
+use huntcore_wire::{ClientMessage, LiveForm, ServerMessage};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_websockets::{Message, ServerBuilder, WebSocketStream};
@@ -139,17 +140,23 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
 /// Accepts sockets for a test to speak through.
 pub(crate) struct LiveServer {
     listener: TcpListener,
+    pub(crate) form: LiveForm,
 }
 
 pub(crate) struct Peer {
     pub(crate) request: Request<()>,
     socket: WebSocketStream<TcpStream>,
+    pub(crate) form: LiveForm,
 }
 
 impl LiveServer {
     pub(crate) async fn start() -> Self {
+        Self::start_in(LiveForm::Json).await
+    }
+
+    pub(crate) async fn start_in(form: LiveForm) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        Self { listener }
+        Self { listener, form }
     }
 
     pub(crate) fn client(&self) -> Client {
@@ -167,14 +174,18 @@ impl LiveServer {
             ServerBuilder::new()
                 .add_header(
                     SEC_WEBSOCKET_PROTOCOL,
-                    HeaderValue::from_static(LIVE_PROTOCOL),
+                    HeaderValue::from_static(self.form.protocol()),
                 )
                 .expect("an allowed header")
                 .accept(stream),
         )
         .await
         .expect("a handshake");
-        Peer { request, socket }
+        Peer {
+            request,
+            socket,
+            form: self.form,
+        }
     }
 
     /// Accepts a connection and refuses the handshake.
@@ -196,8 +207,13 @@ impl Peer {
                 .await
                 .expect("still open")
                 .expect("a good frame");
-            if let Some(text) = message.as_text() {
-                return ClientMessage::from_json(text).expect("a client message");
+            let is_expected = match self.form {
+                LiveForm::Json => message.is_text(),
+                LiveForm::Proto => message.is_binary(),
+            };
+            if is_expected {
+                let read = ClientMessage::decode(self.form, message.as_payload());
+                return read.expect("a client message");
             }
         }
     }
@@ -228,11 +244,24 @@ impl Peer {
     }
 
     pub(crate) async fn send(&mut self, message: &ServerMessage) {
-        self.send_text(message.to_json()).await;
+        self.send_bytes(message.encode(self.form)).await;
     }
 
-    pub(crate) async fn send_text(&mut self, text: String) {
-        timely(self.socket.send(Message::text(text)))
+    /// A message of a server that is newer than the client.
+    pub(crate) async fn send_newer(&mut self) {
+        self.send_bytes(match self.form {
+            LiveForm::Json => r#"{"type":"prize","of":"a newer server"}"#.into(),
+            LiveForm::Proto => Bytes::from_static(&[14 << 3 | 2, 2, 1 << 3, 7]),
+        })
+        .await;
+    }
+
+    async fn send_bytes(&mut self, bytes: Bytes) {
+        let message = match self.form {
+            LiveForm::Json => Message::text(String::from_utf8(bytes.into()).expect("JSON")),
+            LiveForm::Proto => Message::binary(bytes),
+        };
+        timely(self.socket.send(message))
             .await
             .expect("client reads");
     }
