@@ -2,6 +2,7 @@
 //! face is used: command line, HTTP, WebSockets, the files it leaves behind. Nothing here calls
 //! into huntcore's own crates, so a misunderstanding that two of them share still shows.
 
+mod admission;
 mod backup;
 mod bad_input;
 mod checkpoints;
@@ -17,3 +18,4 @@ mod sockets;
 mod startup;
 mod strangers;
 mod support;
+mod tls;

@@ -103,3 +103,45 @@ async fn what_does_not_finish_is_cut_off_and_counted() {
     assert_eq!(counts.attempts().unanswered(), 1);
     assert!(counts.attempts().is_reconciled());
 }
+
+#[tokio::test]
+async fn sockets_are_served_until_their_turn_to_go_comes() {
+    const PLAYERS: usize = 20;
+    let mut world = World::with(|config| {
+        config.limits.player_rate = None;
+        config.limits.drain_timeout = crate::world::PATIENCE;
+    })
+    .await;
+    // Each adds a millisecond to the time over which all go.
+    let mut watchers = Vec::new();
+    for _ in 0..1_000 {
+        watchers.push(world.live(None).await);
+    }
+    let mut players = Vec::new();
+    for number in 0..PLAYERS {
+        players.push(world.live(Some(&format!("p{number}"))).await);
+    }
+    world.stop();
+    within(async { while tokio::net::TcpStream::connect(world.address).await.is_ok() {} }).await;
+    let claiming = players.into_iter().map(async |mut player| {
+        let mut heard = 0;
+        for number in 0.. {
+            let claim = format!(r#"{{"type":"claim","id":"c{number}","round":1,"tile":0}}"#);
+            if player.send(Message::text(claim)).await.is_err() {
+                break;
+            }
+            match within(futures_util::StreamExt::next(&mut player)).await {
+                Some(Ok(message)) if message.is_text() => heard += 1,
+                _ => break,
+            }
+        }
+        heard
+    });
+    let outcomes: usize = futures_util::future::join_all(claiming).await.iter().sum();
+    // More than one for each that may have been on its way when the edge was told to stop.
+    assert!(outcomes > PLAYERS, "{outcomes} outcomes");
+    for mut watcher in watchers {
+        assert_eq!(farewell(&mut watcher).await.0, 1001);
+    }
+    assert_eq!(world.stopped().await.unfinished, 0);
+}
