@@ -63,7 +63,9 @@ enum Owner {
 impl Owner {
     fn of(name: &str) -> Self {
         // Longer beginnings first: the log's threads are named after the streams' threads.
-        const NAMES: [(&str, Owner); 10] = [
+        const NAMES: [(&str, Owner); 13] = [
+            // Snapshots that take too long for a loop that serves sockets.
+            ("live-making", Owner::One(Part::Framing)),
             ("live-", Owner::LiveSockets),
             ("projector", Owner::Projections),
             ("log-", Owner::One(Part::Writing)),
@@ -73,6 +75,8 @@ impl Owner {
             ("control", Owner::One(Part::Control)),
             ("sink-", Owner::One(Part::Sinking)),
             ("tokio-", Owner::One(Part::Http)),
+            ("accept", Owner::One(Part::Http)),
+            ("forward", Owner::One(Part::Http)),
             ("upstream", Owner::One(Part::Http)),
         ];
         let known = NAMES.iter().find(|(start, _)| name.starts_with(start));
@@ -166,6 +170,9 @@ mod tests {
     fn every_thread_that_the_program_starts_is_known_by_its_name() {
         let cases = [
             ("live-0", Owner::LiveSockets),
+            ("live-making", Owner::One(Part::Framing)),
+            ("accept", Owner::One(Part::Http)),
+            ("forward", Owner::One(Part::Http)),
             ("projector", Owner::Projections),
             ("log-shard-00000", Owner::One(Part::Writing)),
             ("log-control", Owner::One(Part::Writing)),

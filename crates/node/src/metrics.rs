@@ -1,10 +1,10 @@
 //! A node's figures, for `/v1/stats` and `/metrics`.
 
 use std::fmt::Write as _;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use huntcore_capacity::{Part, Work};
+use huntcore_capacity::{Component, Part};
 use huntcore_edge::Backend as _;
 use huntcore_log::LogUsage;
 use huntcore_model::{ShardId, TimeMicros};
@@ -51,45 +51,31 @@ pub(crate) fn stats(node: &Node) -> Stats {
 
 /// What this process has besides its edge.
 fn components(node: &Node) -> Vec<ComponentStats> {
-    let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
-    let shards = u32::from(node.config.shards.count());
-    let (attempts, latency) = (node.gauge.attempts_answered(), node.gauge.latency());
-    let stored = load(&node.gauge.records_stored);
-    let one = |part: Part, count, work: Work, lag_messages, lag_s| ComponentStats {
-        component: part.component().map_or("", |one| one.name()).to_owned(),
+    let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    let of_shards = |part: Part| ComponentStats {
+        component: part.component().map_or("", Component::name).to_owned(),
         part: part.name().to_owned(),
-        count,
-        busy_s: Duration::from_nanos(work.busy_nanos).as_secs_f64(),
-        messages_total: work.messages,
-        bytes_total: work.bytes,
-        lag_messages,
-        lag_s,
+        count: u32::from(node.config.shards.count()),
         ..ComponentStats::default()
     };
-    let deciding = Work {
-        messages: attempts + load(&node.gauge.events_accepted),
-        ..Work::default()
+    let stored = load(&node.gauge.records_stored);
+    let deciding = ComponentStats {
+        messages_total: node.gauge.attempts_answered() + load(&node.gauge.events_accepted),
+        lag_messages: queued(node),
+        lag_s: node.gauge.latency().p50_ms / 1_000.0,
+        ..of_shards(Part::Deciding)
     };
-    let writing = Work {
-        messages: stored,
-        bytes: node.recent.bytes_total(),
-        busy_nanos: 0,
+    let writing = ComponentStats {
+        messages_total: stored,
+        bytes_total: node.recent.bytes_total(),
+        lag_messages: load(&node.gauge.records_submitted).saturating_sub(stored),
+        ..of_shards(Part::Writing)
     };
-    let in_flight = load(&node.gauge.records_submitted).saturating_sub(stored);
-    let behind = (lag_records(node), node.views.lag().as_secs_f64());
-    let work = &node.views.work;
-    vec![
-        one(
-            Part::Deciding,
-            shards,
-            deciding,
-            queued(node),
-            latency.p50_ms / 1_000.0,
-        ),
-        one(Part::Writing, shards, writing, in_flight, 0.0),
-        one(Part::Ranking, 1, work.boards.total(), behind.0, behind.1),
-        one(Part::Framing, 1, work.broadcast.total(), behind.0, behind.1),
-    ]
+    let folding = node
+        .views
+        .work
+        .components(lag_records(node), node.views.lag());
+    [deciding, writing].into_iter().chain(folding).collect()
 }
 
 /// Attempts and events that wait for a decision or for its being durable.

@@ -1,8 +1,9 @@
 //! What the projections' thread does, measured for each projection.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use huntcore_capacity::{Work, WorkMeter};
+use huntcore_capacity::{Component, Part, Work, WorkMeter};
+use huntcore_wire::ComponentStats;
 
 /// What the projections' thread has done since it runs, for each of them.
 #[derive(Debug, Default)]
@@ -11,6 +12,31 @@ pub struct ProjectionWork {
     pub boards: WorkMeter,
     /// Folding and framing for live sockets.
     pub broadcast: WorkMeter,
+}
+
+impl ProjectionWork {
+    /// What `/v1/stats` says of boards and framing, which are as far behind as each other.
+    #[must_use]
+    pub fn components(&self, lag_records: u64, lag: Duration) -> [ComponentStats; 2] {
+        let parts = [
+            (Part::Ranking, &self.boards),
+            (Part::Framing, &self.broadcast),
+        ];
+        parts.map(|(part, meter)| {
+            let work = meter.total();
+            ComponentStats {
+                component: part.component().map_or("", Component::name).to_owned(),
+                part: part.name().to_owned(),
+                count: 1,
+                busy_s: Duration::from_nanos(work.busy_nanos).as_secs_f64(),
+                messages_total: work.messages,
+                bytes_total: work.bytes,
+                lag_messages: lag_records,
+                lag_s: lag.as_secs_f64(),
+                ..ComponentStats::default()
+            }
+        })
+    }
 }
 
 /// Work of one turn, by projection.

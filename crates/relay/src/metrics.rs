@@ -20,11 +20,13 @@ pub(crate) fn stats(relay: &Relay) -> Stats {
         name: name.to_owned(),
         ..lag.clone()
     };
+    let behind = (lag.lag_records, relay.views.lag());
     Stats {
         server_time: Timestamp::new(relay.now()),
         uptime_s: relay.started.elapsed().as_secs_f64(),
         // They are folded and published together.
         projections: vec![named("catalog"), named("boards"), named("broadcast")],
+        components: relay.views.work.components(behind.0, behind.1).into(),
         ..Stats::default()
     }
 }
