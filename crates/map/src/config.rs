@@ -111,6 +111,16 @@ impl MapConfig {
         &self.cells
     }
 
+    /// The same configuration on a list of the same cells that is there already, so that they
+    /// are held once; another list changes nothing.
+    #[must_use]
+    pub fn sharing(mut self, cells: &Arc<CellList>) -> Self {
+        if self.cells.hash() == cells.hash() {
+            self.cells = cells.clone();
+        }
+        self
+    }
+
     /// Tiles of one map.
     #[must_use]
     pub const fn tiles(&self) -> u32 {

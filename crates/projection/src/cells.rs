@@ -86,18 +86,57 @@ impl Cells {
                 expected: logged.config_hash,
             });
         }
-        let config = Arc::new(config);
-        self.insert(key, config.clone());
-        Ok(config)
+        Ok(self.insert(key, config))
     }
 
     /// Keeps cells that were computed for a new configuration.
     pub fn keep(&self, hunt: HuntNumber, config: MapConfig) {
-        self.insert((hunt, config.version()), Arc::new(config));
+        self.insert((hunt, config.version()), config);
     }
 
-    fn insert(&self, key: (HuntNumber, u32), config: Arc<MapConfig>) {
+    /// Hunts on the same ground share its cells.
+    fn insert(&self, key: (HuntNumber, u32), config: MapConfig) -> Arc<MapConfig> {
+        let mut configs = self.configs.lock();
+        let same = {
+            let mut known = configs.values().map(|other| other.cells());
+            known
+                .find(|cells| cells.hash() == config.cells().hash())
+                .cloned()
+        };
+        let config = Arc::new(match same {
+            Some(cells) => config.sharing(&cells),
+            None => config,
+        });
         let cells = config.cells().count() as usize;
-        self.configs.lock().insert(key, config, cells);
+        configs.insert(key, config.clone(), cells);
+        config
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hunts_on_the_same_ground_share_its_cells() {
+        let config = |side: f64, tiles| {
+            let ring = format!("[[0,0],[{side},0],[{side},{side}],[0,{side}],[0,0]]");
+            let area = format!(r#"{{"type":"Polygon","coordinates":[{ring}]}}"#);
+            let cells = Area::parse(&area)
+                .expect("an area")
+                .cells(9)
+                .expect("cells");
+            let values = ValueTable::default();
+            MapConfig::new(1, Arc::new(cells), tiles, values).expect("enough cells")
+        };
+        let cells = Cells::default();
+        let kept = [(0, 0.1, 5), (1, 0.1, 7), (2, 0.2, 5)].map(|(hunt, side, tiles)| {
+            let config = config(side, tiles);
+            let kept = cells.insert((HuntNumber::new(hunt), 1), config.clone());
+            assert_eq!(*kept, config);
+            kept
+        });
+        assert!(Arc::ptr_eq(kept[0].cells(), kept[1].cells()));
+        assert!(!Arc::ptr_eq(kept[0].cells(), kept[2].cells()));
     }
 }

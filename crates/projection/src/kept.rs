@@ -30,6 +30,11 @@ impl<K: Clone + Eq + Hash, V: Clone> Kept<K, V> {
         self.values.get(key).map(|(value, _)| value.clone())
     }
 
+    /// All values that are kept, in no order.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.values.values().map(|(value, _)| value)
+    }
+
     /// Keeps a value, and lets go of the oldest that there is no room for.
     pub fn insert(&mut self, key: K, value: V, weight: usize) {
         self.weight += weight;
@@ -65,5 +70,6 @@ mod tests {
         assert_eq!((kept.get(&3), kept.get(&4)), (None, Some(40)));
         kept.insert(5, 50, 20);
         assert_eq!((kept.get(&4), kept.get(&5)), (None, Some(50)));
+        assert_eq!(kept.values().copied().collect::<Vec<_>>(), [50]);
     }
 }
