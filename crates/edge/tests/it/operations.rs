@@ -95,6 +95,7 @@ async fn the_document_describes_every_path() {
         "/v1/maps/{map}",
         "/v1/claims",
         "/v1/stats",
+        "/v1/autoscale/{component}",
         "/healthz",
         "/readyz",
         "/metrics",
