@@ -112,14 +112,14 @@ pub struct LogStreamReader {
 }
 
 impl LogStreamReader {
-    /// Takes in what has arrived. Between two calls of [`Self::next`] that gave nothing, no
-    /// more should come in than the reader is to hold besides one batch.
+    /// Takes in what has arrived. It is held until [`Self::next_item`] has given it back, so
+    /// that should come first.
     pub fn push(&mut self, bytes: &[u8]) {
         self.bytes.extend_from_slice(bytes);
     }
 
     /// The next item, once all of it is there. After an error nothing more can be read.
-    pub fn next(&mut self) -> Option<Result<StreamItem, LogStreamError>> {
+    pub fn next_item(&mut self) -> Option<Result<StreamItem, LogStreamError>> {
         let magic: [u8; 4] = *self.bytes.first_chunk()?;
         match magic {
             BATCH_MAGIC => self.batch(),
@@ -223,7 +223,7 @@ mod tests {
             let mut read = Vec::new();
             for chunk in bytes.chunks(size) {
                 reader.push(chunk);
-                while let Some(item) = reader.next() {
+                while let Some(item) = reader.next_item() {
                     read.push(item.expect("sound"));
                 }
             }
@@ -241,7 +241,7 @@ mod tests {
             let mut reader = LogStreamReader::default();
             reader.push(&damaged);
             // A longer length only makes it wait for the rest.
-            let read = reader.next();
+            let read = reader.next_item();
             assert!(!matches!(read, Some(Ok(_))), "bit {bit}: {read:?}");
         }
     }

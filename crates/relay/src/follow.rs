@@ -85,7 +85,7 @@ impl Follow {
             let bytes = chunk.len() as u64;
             self.link.bytes_total.fetch_add(bytes, Ordering::Relaxed);
             reader.push(&chunk);
-            while let Some(item) = reader.next() {
+            while let Some(item) = reader.next_item() {
                 match item {
                     Ok(StreamItem::Batch(batch)) => {
                         if let Err(fork) = self.inflow.push(batch) {

@@ -153,11 +153,12 @@ impl Sender {
                         let blocks = out.pop_front().expect("one for each batch that is out");
                         self.answer(blocks, &answered);
                     }
-                    Ok(None) => {}
-                    Err(error) => {
-                        tracing::warn!("attempts are not forwarded: {}", in_words(&error));
+                    ended => {
+                        let error = ended.err();
+                        let reason = error.as_ref().map_or_else(String::new, in_words);
+                        tracing::warn!("attempts are not forwarded: {reason}");
                         // Refused whole: nothing was decided. Else nobody knows.
-                        let refused = error.problem().is_some();
+                        let refused = error.is_some_and(|error| error.problem().is_some());
                         for blocks in out.drain(..) {
                             self.give_up(blocks, refused);
                         }
@@ -173,13 +174,20 @@ impl Sender {
                         }
                     }
                     Some(Written { batch, blocks }) => {
-                        let forwarded = &self.forwarded;
+                        if out.is_empty() && stream.has_ended() {
+                            // It was lost while nothing was out.
+                            stream = self.stream();
+                        }
                         let attempts = batch.len() as u64;
+                        if stream.send(batch, 0).await.is_err() {
+                            // It ended before this was sent; what of others is among the answers.
+                            self.give_up(blocks, true);
+                            continue;
+                        }
+                        let forwarded = &self.forwarded;
                         forwarded.attempts_total.fetch_add(attempts, Ordering::Relaxed);
                         forwarded.batches_total.fetch_add(1, Ordering::Relaxed);
                         out.push_back(blocks);
-                        // Why it ended is among the answers.
-                        drop(stream.send(batch, 0).await);
                     }
                     None => ended = true,
                 },

@@ -9,6 +9,7 @@ mod checkpoints;
 mod crash;
 mod demo;
 mod documents;
+mod edges;
 mod full_disk;
 mod old_formats;
 mod operators;

@@ -93,6 +93,12 @@ impl ClaimStream {
         self.out - self.ready.len() >= self.batches_max
     }
 
+    /// Whether nothing can be sent any more; why is among the answers that are still out.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.batches.as_ref().is_none_or(mpsc::Sender::is_closed)
+    }
+
     /// Sends a batch; `tag` comes back with its outcomes. Waits while as many as allowed are
     /// out; what is answered meanwhile is kept for [`Self::answered`]. An empty batch is not
     /// sent.

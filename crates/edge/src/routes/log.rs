@@ -50,7 +50,7 @@ pub(super) async fn batches(
                 Refusal::new(ProblemKind::Malformed, format!("from: {fault}"))
             })?,
     };
-    let bytes = log.batches(from).await.map_err(refused)?;
+    let bytes = log.batches(from).await.map_err(|fault| refused(&fault))?;
     Ok(answer(&app, bytes))
 }
 
@@ -60,7 +60,7 @@ pub(super) async fn checkpoint(
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
     let log = source(&app, &headers)?;
-    let bytes = log.checkpoint().await.map_err(refused)?;
+    let bytes = log.checkpoint().await.map_err(|fault| refused(&fault))?;
     Ok(answer(&app, bytes))
 }
 
@@ -94,7 +94,7 @@ fn answer(app: &App, bytes: LogBytes) -> Response {
     (headers, Body::from_stream(bytes.take_until(stop))).into_response()
 }
 
-fn refused(fault: LogFault) -> Refusal {
+fn refused(fault: &LogFault) -> Refusal {
     let detail = fault.to_string();
     let kind = match fault {
         LogFault::Trimmed { .. } => ProblemKind::LogTrimmed,

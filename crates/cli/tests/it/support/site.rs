@@ -146,6 +146,44 @@ impl Site {
 
     /// The same with a configuration from elsewhere.
     pub(crate) async fn try_start_with(&self, config: &Path) -> Result<Server, Exit> {
+        let server = self.launch(config, &[]).await?;
+        let port = server.url.rsplit(':').next().and_then(|p| p.parse().ok());
+        self.port
+            .store(port.expect("the address ends in a port"), Ordering::Relaxed);
+        Ok(server)
+    }
+
+    /// Starts an edge process that follows the server at `upstream`, and waits until it is
+    /// ready. It listens on `port`, shared with others of its kind; 0 takes a free one.
+    ///
+    /// # Panics
+    /// When it ends instead.
+    pub(crate) async fn start_edge(&self, upstream: &str, port: u16) -> Server {
+        match self.try_start_edge(upstream, port).await {
+            Ok(server) => server,
+            Err(exit) => panic!(
+                "the edge process ended with {}: {}",
+                exit.status, exit.stderr
+            ),
+        }
+    }
+
+    /// The same, or until it has ended.
+    pub(crate) async fn try_start_edge(&self, upstream: &str, port: u16) -> Result<Server, Exit> {
+        let listen = format!("127.0.0.1:{port}");
+        let arguments = [
+            "--roles",
+            "edge",
+            "--upstream",
+            upstream,
+            "--listen",
+            &listen,
+            "--reuse-port",
+        ];
+        self.launch(&self.config_path(), &arguments).await
+    }
+
+    async fn launch(&self, config: &Path, arguments: &[&str]) -> Result<Server, Exit> {
         let stderr = self.folder().join("stderr.log");
         let log = OpenOptions::new()
             .create(true)
@@ -157,6 +195,7 @@ impl Site {
             .command(log)
             .arg("--config")
             .arg(config)
+            .args(arguments)
             .spawn()
             .expect("it starts");
 
@@ -191,9 +230,6 @@ impl Site {
                 stderr: text_from(&stderr, before),
             });
         };
-        let port = url.rsplit(':').next().and_then(|p| p.parse().ok());
-        self.port
-            .store(port.expect("the address ends in a port"), Ordering::Relaxed);
         let api = Api::new(&url);
         let mut server = Server {
             child,
