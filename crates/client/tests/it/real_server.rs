@@ -1,9 +1,10 @@
 //! A stream of attempts against a whole server: node, edge and an in-memory log.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use huntcore_client::{AnsweredBatch, ClaimStream, ClaimStreamOptions, Client};
-use huntcore_edge::{AuthConfig, Edge, EdgeConfig};
+use huntcore_edge::{AuthConfig, AuthSettings, Edge, EdgeConfig, PlayerKey, Secret};
 use huntcore_log::{MemoryLog, MemoryOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{OutcomeKind, RoundNumber, ShardMap, TileIndex};
@@ -14,25 +15,33 @@ use tokio::sync::oneshot;
 
 use crate::server::{hunt, timely};
 
-const TILES: u32 = 64;
+pub(crate) const TILES: u32 = 64;
 
-struct RealServer {
-    client: Client,
-    round: RoundNumber,
+/// A node and its edge.
+pub(crate) struct RealServer {
+    pub(crate) client: Client,
+    pub(crate) round: RoundNumber,
     stop: oneshot::Sender<()>,
     serving: tokio::task::JoinHandle<()>,
     node: Arc<Node>,
 }
 
 impl RealServer {
-    /// With the hunt `park`, whose first round is open.
-    async fn start(shards: u16) -> Self {
+    /// With the hunt `park`, whose first round is open. Guests are admitted.
+    pub(crate) async fn start(shards: u16) -> Self {
         let mut config = NodeConfig::new(FairnessKey::new([7; 32]));
         config.shards = ShardMap::new(shards).expect("few");
         let log = Arc::new(MemoryLog::new(MemoryOptions::default()));
         let clock = Arc::new(SystemClock::default());
         let node = Node::start(config, log, clock).expect("an empty log");
-        let mut config = EdgeConfig::new(AuthConfig::Off);
+        let settings = AuthSettings {
+            player_key: PlayerKey::Hs256(Secret::new("a player key of thirty-two bytes")),
+            service_key: Some(Secret::new("a service key of thirty-two byte")),
+            issuer: None,
+            audience: None,
+            guests: Some(Duration::from_secs(3_600)),
+        };
+        let mut config = EdgeConfig::new(AuthConfig::On(settings));
         config.listen.set_port(0);
         let edge = Edge::bind(config, node.clone()).expect("a free port");
         let url = format!("http://{}", edge.local_addr());
@@ -41,7 +50,8 @@ impl RealServer {
             let stopped = async move { drop(stopped.await) };
             edge.serve(stopped).await;
         });
-        let client = Client::builder(url).build().expect("a good URL");
+        let client = Client::builder(url).service_key("a service key of thirty-two byte");
+        let client = client.build().expect("a good URL");
         timely(client.create_hunt(&park())).await.expect("created");
         let opening = async {
             loop {
@@ -61,7 +71,7 @@ impl RealServer {
         }
     }
 
-    async fn end(self) {
+    pub(crate) async fn end(self) {
         drop(self.stop);
         timely(self.serving).await.expect("it ends");
         let stopping = tokio::task::spawn_blocking(move || self.node.stop());
