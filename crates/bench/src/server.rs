@@ -62,9 +62,24 @@ impl Server {
         shards: u16,
         sections: &str,
     ) -> Result<Self, BenchError> {
+        let role = format!("shards = {shards}\n[log]\nurl = \"file:data\"");
+        Self::start_as(program, &role, sections)
+    }
+
+    /// Starts an edge process that follows another server.
+    pub(crate) fn start_edge(
+        program: &Path,
+        upstream: &Self,
+        sections: &str,
+    ) -> Result<Self, BenchError> {
+        let role = format!("roles = \"edge\"\nupstream = \"{}\"", upstream.url);
+        Self::start_as(program, &role, sections)
+    }
+
+    fn start_as(program: &Path, role: &str, sections: &str) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
         let config = format!(
-            "listen = \"127.0.0.1:0\"\nshards = {shards}\n[log]\nurl = \"file:data\"\n\
+            "listen = \"127.0.0.1:0\"\n{role}\n\
              [auth]\nplayer_alg = \"HS256\"\nplayer_key = \"{PLAYER_KEY}\"\n\
              service_key = \"{SERVICE_KEY}\"\n{sections}"
         );

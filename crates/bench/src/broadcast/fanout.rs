@@ -127,6 +127,7 @@ pub(super) fn behind(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
 fn open(program: &Path, crowding: Crowding) -> Result<(Stage, Crowd), BenchError> {
     let options = StageOptions {
         tick: crowding.tick,
+        pace: crowding.tick,
         limits: "",
     };
     let stage = Stage::open(program, options)?;

@@ -11,7 +11,7 @@ use crate::report::{BenchError, Row};
 use crate::server::Server;
 
 /// A process may open some 20,000 files.
-const SOCKETS_A_PROCESS: u32 = 16_000;
+const SOCKETS_A_PROCESS: u32 = 18_750;
 const ROUND: Duration = Duration::from_secs(10);
 const ROUNDS: u64 = 3;
 const TILES: u32 = 64;
@@ -42,9 +42,10 @@ pub(super) fn most(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let opening = started.elapsed();
     fleet.wait_between_rounds()?;
     crowd.begin()?;
-    let cpu = cpu_of(&fleet.pids());
+    let (cpu, node_cpu) = (cpu_of(&fleet.pids()), fleet.node.cpu());
     let figures = crowd.hear_rounds(ROUNDS, ROUND * u32::try_from(ROUNDS + 1).expect("few"))?;
     let cpu = cpu_of(&fleet.pids()).saturating_sub(cpu);
+    let node_cpu = fleet.node.cpu().saturating_sub(node_cpu);
     check_rounds(case, &figures, open)?;
     let value = rate(figures.messages, cpu);
     let row = with_latency(
@@ -69,13 +70,15 @@ pub(super) fn most(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     }
     let crowd_now: u64 = crowd.pids().into_iter().filter_map(private_bytes).sum();
     run.report.note(format!(
-        "{case}: {open} connections to {} servers were told of {} rounds of {ROUND:?}, in {} \
-         messages; latencies are from a round's opening to its last listener. The kernel's \
-         memory is half of what both ends of loopback take ({} bytes); listeners took {} bytes \
-         of their own. {} the {} MiB that they may take.",
-        fleet.servers.len(),
+        "{case}: {open} connections to {} edge processes were told of {} rounds of {ROUND:?}, in \
+         {} messages; latencies are from a round's opening to its last listener. The node that \
+         they follow took {:.2} CPU s besides. The kernel's memory is half of what both ends of \
+         loopback take ({} bytes); listeners took {} bytes of their own. {} the {} MiB that all \
+         may take.",
+        fleet.edges.len(),
         figures.rounds / u64::from(open.max(1)),
         figures.messages,
+        node_cpu.as_secs_f64(),
         both_ends,
         crowd_now.saturating_sub(crowd_before),
         if total <= TOTAL_MAX { "Within" } else { "Over" },
@@ -117,9 +120,11 @@ fn check_rounds(case: &str, figures: &Figures, open: u32) -> Result<(), BenchErr
     })
 }
 
-/// Servers with the same hunt each.
+/// A node that decides, and edge processes that follow it.
 struct Fleet {
-    servers: Vec<Server>,
+    // First, so that they are ended before what they follow.
+    edges: Vec<Server>,
+    node: Server,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -132,37 +137,39 @@ impl Fleet {
         let hunt = watched_hunt("10s", TILES)?;
         let sections = "[limits]\nsockets_max = 19500\nconnections_max = 19700\n\
                         [live]\nboard_interval = \"60s\"\n";
-        let mut servers = Vec::new();
+        let program = &run.bench.program;
+        let node = Server::start_with(program, 1, sections)?;
+        runtime.block_on(node.open_hunt(&hunt))?;
+        let mut edges = Vec::new();
         for _ in 0..count {
-            let server = Server::start_with(&run.bench.program, 1, sections)?;
-            runtime.block_on(server.open_hunt(&hunt))?;
-            servers.push(server);
+            edges.push(Server::start_edge(program, &node, sections)?);
         }
-        Ok(Self { servers, runtime })
+        Ok(Self {
+            edges,
+            node,
+            runtime,
+        })
     }
 
     fn addresses(&self) -> Result<Vec<std::net::SocketAddr>, BenchError> {
-        self.servers.iter().map(Server::address).collect()
+        self.edges.iter().map(Server::address).collect()
     }
 
     fn pids(&self) -> Vec<u32> {
-        self.servers.iter().map(Server::pid).collect()
+        self.edges.iter().map(Server::pid).collect()
     }
 
-    /// Memory of their own, of all servers.
+    /// Memory of their own, of all edges.
     fn held(&self) -> u64 {
         self.pids().into_iter().filter_map(private_bytes).sum()
     }
 
     /// Waits until the last round has been told of and the next has not opened.
     fn wait_between_rounds(&self) -> Result<(), BenchError> {
-        let Some(server) = self.servers.first() else {
-            return Ok(());
-        };
         let hunt = watched_hunt("10s", TILES)?;
         let round = self
             .runtime
-            .block_on(server.client.current_round(&hunt.id))
+            .block_on(self.node.client.current_round(&hunt.id))
             .map_err(BenchError::huntcore)?;
         let now = huntcore_model::TimeMicros::from(round.server_time);
         let opened = huntcore_model::TimeMicros::from(round.opens_at);
@@ -170,7 +177,9 @@ impl Fleet {
         // A second before the next one opens, or before the one after that.
         let before_next = (ROUND - Duration::from_secs(1)).checked_sub(since);
         let wait = before_next.unwrap_or(ROUND);
-        self.runtime.block_on(tokio::time::sleep(wait));
+        self.runtime.block_on(async {
+            tokio::time::sleep(wait).await;
+        });
         Ok(())
     }
 }

@@ -23,6 +23,7 @@ const PEER_SOURCE: u8 = 3;
 pub(super) fn peers(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let options = StageOptions {
         tick: TICK,
+        pace: TICK,
         limits: "",
     };
     let program = &run.bench.program;

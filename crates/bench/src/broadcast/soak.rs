@@ -25,6 +25,7 @@ const BYTES_A_CLAIM: u64 = 1_024;
 pub(super) fn soak(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let options = StageOptions {
         tick: TICK,
+        pace: TICK,
         limits: "slow_client_timeout = \"120s\"",
     };
     let program = &run.bench.program;

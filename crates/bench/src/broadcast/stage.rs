@@ -22,7 +22,10 @@ const MICROS_MAX: u64 = 120_000_000;
 /// How a stage is set.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct StageOptions<'a> {
+    /// How often the server tells what has changed.
     pub(super) tick: Duration,
+    /// How often there is a change.
+    pub(super) pace: Duration,
     /// More lines of the configuration's `[limits]`.
     pub(super) limits: &'a str,
 }
@@ -31,7 +34,7 @@ pub(super) struct StageOptions<'a> {
 pub(super) struct Stage {
     pub(super) server: Server,
     pub(super) teller: Teller,
-    pub(super) tick: Duration,
+    pub(super) pace: Duration,
     pub(super) runtime: tokio::runtime::Runtime,
     /// What the server alone held before anybody came.
     bare_bytes: u64,
@@ -69,7 +72,7 @@ impl Stage {
         Ok(Self {
             server,
             teller,
-            tick: options.tick,
+            pace: options.pace,
             runtime,
             bare_bytes,
         })
@@ -115,7 +118,7 @@ impl Stage {
         Ok(())
     }
 
-    /// Claims tiles at every tick for so long; what the crowd heard of it, and at what cost.
+    /// Claims tiles at the stage's pace for so long; what the crowd heard of it, and at what cost.
     pub(super) fn measure(
         &mut self,
         case: &str,
@@ -127,7 +130,7 @@ impl Stage {
         let pid = self.server.pid();
         let (reactors, all) = threads_cpu(pid, REACTORS);
         let crowd_cpu = cpu_of(&crowd.pids());
-        let told = self.teller.tell_for(self.tick, duration);
+        let told = self.teller.tell_for(self.pace, duration);
         let stamp = self.runtime.block_on(told)?;
         let figures = crowd.hear_texts(stamp, HEARD_WITHIN)?;
         let (reactors_after, all_after) = threads_cpu(pid, REACTORS);

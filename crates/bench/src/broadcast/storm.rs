@@ -16,6 +16,7 @@ const MESSAGE_BYTES: usize = 256;
 pub(super) fn storm(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let options = StageOptions {
         tick: TICK,
+        pace: TICK,
         limits: "",
     };
     let program = &run.bench.program;
