@@ -1,6 +1,7 @@
 //! Every HTTP path, one family a file.
 
 mod answers;
+mod asyncapi;
 mod autoscale;
 mod batches;
 mod boards;

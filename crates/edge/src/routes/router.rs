@@ -18,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    answers, autoscale, batches, boards, cells, claims, console, events, guests, hunts, live, log,
-    maps, operations, rounds,
+    answers, asyncapi, autoscale, batches, boards, cells, claims, console, events, guests, hunts,
+    live, log, maps, operations, rounds,
 };
 use crate::auth::PLAYER_HEADER;
 use crate::openapi;
@@ -63,6 +63,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
             "/openapi.json",
             get(move || async move { describe(document) }),
         )
+        .route("/asyncapi.json", get(asyncapi::document))
         .route("/huntcore.v1.proto", get(batches::definition))
         .layer(CompressionLayer::new());
     let router = router

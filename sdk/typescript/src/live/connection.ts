@@ -53,8 +53,8 @@ export interface Handlers {
   ready(): void;
   /** The server does not take this token (any more); the connection goes on without it. */
   tokenRefused(): void;
-  /** What to ask for; on a connection that has just opened, or on one that is live. */
-  subscription(fresh: boolean): Subscribe;
+  /** What to ask for on a connection: one that has just opened or not, that shows a token or not. */
+  subscription(fresh: boolean, withToken: boolean): Subscribe;
   /** A message that cannot be read: what is known may have a hole, and must not be resumed. */
   malformed(error: MalformedError): void;
 }
@@ -73,6 +73,7 @@ export class Connection {
   #token: string | null = null;
   #socket: Socket | null = null;
   #isOpen = false;
+  #showsToken = false;
   #cancelTimer: () => void = () => {};
   #status: Status = { state: 'stopped' };
   #failures = 0;
@@ -121,7 +122,7 @@ export class Connection {
   /** Asks for something else, or again; false when there is no open connection to ask on. */
   subscribe(): boolean {
     if (!this.#isOpen || this.#socket === null) return false;
-    this.#socket.send(this.#options.form.encode(this.#handlers.subscription(false)));
+    this.#socket.send(this.#options.form.encode(this.#handlers.subscription(false, this.#showsToken)));
     return true;
   }
 
@@ -145,10 +146,11 @@ export class Connection {
     }
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
+    this.#showsToken = token !== null;
     socket.addEventListener('open', () => {
       if (this.#socket !== socket) return;
       this.#isOpen = true;
-      socket.send(form.encode(this.#handlers.subscription(true)));
+      socket.send(form.encode(this.#handlers.subscription(true, this.#showsToken)));
     });
     socket.addEventListener('message', (event) => {
       if (this.#socket === socket) this.#receive(event.data);

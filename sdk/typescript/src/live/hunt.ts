@@ -119,7 +119,7 @@ export class LiveHunt {
           this.#token = null;
           this.#emit({ type: 'token-refused' });
         },
-        subscription: (fresh) => this.#subscription(fresh),
+        subscription: (fresh, withToken) => this.#subscription(fresh, withToken),
         malformed: () => {
           this.#state.resume = null;
         },
@@ -251,7 +251,7 @@ export class LiveHunt {
     return outcome.finally(() => signal?.removeEventListener('abort', aborted));
   }
 
-  #subscription(fresh: boolean): Subscribe {
+  #subscription(fresh: boolean, withToken: boolean): Subscribe {
     if (fresh) this.#asked = [];
     this.#asked.push(this.#wanted);
     const { interest, ownRank } = this.#wanted;
@@ -261,7 +261,7 @@ export class LiveHunt {
       type: 'subscribe',
       ...(canResume ? { resume } : {}),
       interest,
-      ...(ownRank === null || this.#token === null ? {} : { ownRank }),
+      ...(ownRank === null || !withToken ? {} : { ownRank }),
     };
   }
 
