@@ -248,7 +248,7 @@ fn items(workload: &Workload, costs: &UnitCosts) -> Vec<Item> {
     };
     let broadcast = &costs.broadcast;
     let frames_bytes = workload.deltas_per_s() * broadcast.delta_bytes
-        + wins * workload.interest_share * broadcast.claim_bytes
+        + workload.wins_sent_per_s() * broadcast.claim_bytes
         + workload.boards_per_s
             * (broadcast.board_bytes + workload.board_entries * broadcast.entry_bytes)
         + broadcast.round_bytes / workload.round_s;
@@ -256,7 +256,7 @@ fn items(workload: &Workload, costs: &UnitCosts) -> Vec<Item> {
     let write_cpu_us = broadcast.write_cpu_us
         + broadcast.kib_cpu_us * frames_bytes / writes.max(f64::MIN_POSITIVE) / 1_024.0;
     let decide_cpu_us =
-        costs.arbiter.attempt_cpu_us + costs.arbiter.won_cpu_us * workload.win_share;
+        costs.arbiter.attempt_cpu_us + costs.arbiter.won_cpu_us * wins / attempts.max(1.0);
     let answers = (wins * ANSWERS_KEPT_S).min(ANSWERS_MAX);
     vec![
         Item {

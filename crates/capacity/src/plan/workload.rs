@@ -21,8 +21,12 @@ pub struct Workload {
     pub players: f64,
     /// Attempts a second.
     pub attempts_per_s: f64,
-    /// The share of them that win.
+    /// The share of them that win, as long as there are tiles: each is won once.
     pub win_share: f64,
+    /// Hunts that run beside each other. A socket follows one.
+    pub hunts: f64,
+    /// Tiles of a round, in each hunt.
+    pub tiles: f64,
     /// Score events a second.
     pub events_per_s: f64,
     /// How claims come in.
@@ -76,11 +80,13 @@ impl Workload {
             ("rate", self.attempts_per_s),
             ("events", self.events_per_s),
             ("connections", self.connections),
+            ("tiles", self.tiles),
             ("boards-per-s", self.boards_per_s),
             ("board-entries", self.board_entries),
             ("retention-days", self.retention_days),
         ];
         let above_none = [
+            ("hunts", self.hunts),
             ("session-s", self.session_s),
             ("ticks-per-s", self.ticks_per_s),
             ("round-s", self.round_s),
@@ -103,9 +109,15 @@ impl Workload {
         })
     }
 
-    /// Claims a second.
+    /// Claims a second, in all hunts: no more than there are tiles.
     pub(super) fn wins_per_s(&self) -> f64 {
-        self.attempts_per_s * self.win_share
+        let tiles_per_s = self.hunts * self.tiles / self.round_s;
+        (self.attempts_per_s * self.win_share).min(tiles_per_s)
+    }
+
+    /// Claims a second that a socket is sent.
+    pub(super) fn wins_sent_per_s(&self) -> f64 {
+        self.wins_per_s() / self.hunts * self.interest_share
     }
 
     /// Records a second: claims and events, each one record.
@@ -121,7 +133,7 @@ impl Workload {
     /// Deltas a second for one socket: ticks in which something changed that it has asked for,
     /// if claims come by chance.
     pub(super) fn deltas_per_s(&self) -> f64 {
-        let changes_per_tick = self.wins_per_s() * self.interest_share / self.ticks_per_s;
+        let changes_per_tick = self.wins_sent_per_s() / self.ticks_per_s;
         self.ticks_per_s * (1.0 - (-changes_per_tick).exp())
     }
 

@@ -10,6 +10,8 @@ fn workload() -> Workload {
         players: 1_000.0,
         attempts_per_s: 2_000.0,
         win_share: 0.05,
+        hunts: 1.0,
+        tiles: 1_024.0,
         events_per_s: 0.0,
         door: Door::Socket,
         connections: 1_000.0,
@@ -138,12 +140,14 @@ fn the_fan_out_is_reckoned_by_hand_to_the_same_figures() {
     // So many claims that every tick has some: a delta each tick.
     let workload = Workload {
         attempts_per_s: 100_000.0,
+        tiles: 50_000.0,
         round_s: 10.0,
         ..workload()
     };
     let plan = Plan::new(&workload, &costs, &MACHINE, &PRICES, 0.0);
     let fan_out = fan_out(&plan);
     // For one socket: ten deltas, 5,000 claims, a board of ten entries, a tenth of a round.
+    // There are just as many tiles.
     let bytes = 10.0 * 100.0 + 5_000.0 * 50.0 + (500.0 + 10.0 * 40.0) + 0.1 * 1_000.0;
     is_about(fan_out.per_s, 10.0 * 1_000.0);
     is_about(fan_out.unit_cpu_us, 5.0 + bytes / 10.0 / 1_024.0);
@@ -155,6 +159,32 @@ fn the_fan_out_is_reckoned_by_hand_to_the_same_figures() {
     );
     let month = fan_out.egress_bytes_per_s * 60.0 * 3_600.0 / 1e9;
     is_about(fan_out.egress_cost, month * 0.05);
+}
+
+#[test]
+fn no_more_is_won_than_there_are_tiles_and_a_socket_is_sent_its_own_hunt() {
+    let records = |workload: &Workload| {
+        let plan = plan(workload);
+        let found = plan
+            .items
+            .iter()
+            .find(|item| item.part == Part::Framing.name());
+        found.expect("it is in every plan").per_s
+    };
+    let crowd = Workload {
+        attempts_per_s: 1_000_000.0,
+        ..workload()
+    };
+    is_about(records(&crowd), 1_024.0);
+    let four = Workload {
+        hunts: 4.0,
+        ..crowd.clone()
+    };
+    is_about(records(&four), 4_096.0);
+    is_about(
+        fan_out(&plan(&four)).egress_bytes_per_s,
+        fan_out(&plan(&crowd)).egress_bytes_per_s,
+    );
 }
 
 #[test]
@@ -180,6 +210,7 @@ fn what_this_version_cannot_do_is_said() {
     let too_much = plan(&Workload {
         attempts_per_s: 60_000_000.0,
         win_share: 0.5,
+        hunts: 30_000.0,
         door: Door::Stream,
         connections: 0.0,
         ..workload()

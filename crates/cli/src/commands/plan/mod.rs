@@ -29,9 +29,15 @@ pub(crate) struct Plan {
     /// Live sockets that are open at the peak; one for each player if not given.
     #[arg(long, value_name = "C")]
     connections: Option<f64>,
-    /// The share of attempts that win.
+    /// The share of attempts that win, as long as there are tiles.
     #[arg(long, value_name = "SHARE", default_value_t = 0.05)]
     win_share: f64,
+    /// Hunts that run beside each other; a socket follows one.
+    #[arg(long, value_name = "N", default_value_t = 1.0)]
+    hunts: f64,
+    /// Tiles of a round: no more are won.
+    #[arg(long, value_name = "N", default_value_t = 1_024.0)]
+    tiles: f64,
     /// How claims come in.
     #[arg(long, default_value = "socket")]
     door: DoorName,
@@ -172,6 +178,8 @@ impl Plan {
             players,
             attempts_per_s: self.rate.ok_or_else(missing)?,
             win_share: self.win_share,
+            hunts: self.hunts,
+            tiles: self.tiles,
             events_per_s: self.events,
             door: match self.door {
                 DoorName::Http => Door::Http,

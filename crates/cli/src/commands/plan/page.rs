@@ -4,8 +4,6 @@ use huntcore_capacity::{Bound, Door, GroupName};
 
 use super::Planned;
 
-const GIB: f64 = 1_073_741_824.0;
-
 /// The whole plan.
 pub(super) fn render(planned: &Planned) -> String {
     let mut text = String::new();
@@ -58,7 +56,7 @@ fn machines(planned: &Planned) -> String {
             }
             .to_owned(),
             format!("{:.2}", group.cores),
-            gib(group.memory_bytes),
+            memory(group.memory_bytes),
             price(planned, group.cost),
         ]
     });
@@ -79,7 +77,8 @@ fn machines(planned: &Planned) -> String {
 }
 
 fn components(planned: &Planned) -> String {
-    let items = planned.plan.items.iter().filter(|item| item.per_s > 0.0);
+    // What costs nothing is not there.
+    let items = planned.plan.items.iter().filter(|item| item.cores > 0.0);
     let rows = items.map(|item| {
         vec![
             item.component.to_owned(),
@@ -87,12 +86,8 @@ fn components(planned: &Planned) -> String {
             item.what.to_owned(),
             number(item.per_s),
             format!("{:.2}", item.unit_cpu_us),
-            format!("{:.2}", item.cores),
-            if item.memory_bytes > 0.0 {
-                gib(item.memory_bytes)
-            } else {
-                String::new()
-            },
+            format!("{:.3}", item.cores),
+            memory(item.memory_bytes),
             if item.egress_bytes_per_s > 0.0 {
                 rate(item.egress_bytes_per_s)
             } else {
@@ -152,24 +147,27 @@ pub(super) fn assumptions(planned: &Planned) -> Vec<String> {
     };
     let mut all = vec![
         format!(
-            "At the peak {} players make {} attempts a second, of which {} win; claims come in by \
-             {door}. {} score events a second.",
+            "At the peak {} players make {} attempts a second, of which {} win, but no more than \
+             the {} tiles of a round of {} s in {} hunts; claims come in by {door}. {} score events a \
+             second.",
             number(workload.players),
             number(workload.attempts_per_s),
             percent(workload.win_share),
+            number(workload.tiles),
+            number(workload.round_s),
+            number(workload.hunts),
             number(workload.events_per_s)
         ),
         format!(
             "{} live sockets, each open for {} s and subscribed to {} of all changes; {} ticks a \
              second, one write to a socket in each that brings it anything; {} boards a second of \
-             {} entries; rounds of {} s. JSON, without compression.",
+             {} entries. JSON, without compression.",
             number(workload.connections),
             number(workload.session_s),
             percent(workload.interest_share),
             number(workload.ticks_per_s),
             number(workload.boards_per_s),
-            number(workload.board_entries),
-            number(workload.round_s)
+            number(workload.board_entries)
         ),
         format!(
             "It is as busy as that for {} hours of a month, and machines are paid for all of it; \
@@ -258,8 +256,16 @@ fn percent(share: f64) -> String {
     format!("{} %", number(share * 100.0))
 }
 
-fn gib(bytes: f64) -> String {
-    format!("{:.2} GiB", bytes / GIB)
+fn memory(bytes: f64) -> String {
+    let units = [
+        ("GiB", 1_073_741_824.0),
+        ("MiB", 1_048_576.0),
+        ("KiB", 1_024.0),
+    ];
+    let unit = units.iter().find(|(_, size)| bytes >= *size);
+    unit.map_or_else(String::new, |(name, size)| {
+        format!("{:.1} {name}", bytes / size)
+    })
 }
 
 fn rate(bytes_per_s: f64) -> String {
