@@ -7,6 +7,7 @@ mod keys;
 mod output;
 mod progress;
 mod show;
+mod trail;
 
 use std::process::ExitCode;
 
@@ -40,6 +41,7 @@ enum Command {
     Bench(commands::bench::Bench),
     BenchClient(commands::bench_client::BenchClient),
     Demo(commands::demo::Demo),
+    Plan(commands::plan::Plan),
     Serve(commands::serve::Serve),
     Token(commands::token::Token),
 }
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench.run(output),
         Command::BenchClient(client) => client.run(),
         Command::Demo(demo) => demo.run(output),
+        Command::Plan(plan) => plan.run(output),
         Command::Serve(serve) => serve.run(output),
         Command::Token(token) => token.run(output),
     };

@@ -3,6 +3,7 @@
 mod cat;
 mod census;
 mod copy;
+mod export;
 mod ls;
 mod records;
 mod stat;
@@ -27,6 +28,7 @@ enum Command {
     Stat(stat::Stat),
     Backup(copy::Backup),
     Restore(copy::Restore),
+    Export(export::Export),
 }
 
 impl Log {
@@ -38,6 +40,7 @@ impl Log {
             Command::Stat(stat) => stat.run(output),
             Command::Backup(backup) => backup.run(output),
             Command::Restore(restore) => restore.run(output),
+            Command::Export(export) => export.run(output),
         }
     }
 }

@@ -1,9 +1,12 @@
 //! `huntcore verify`: whether huntcore kept its promises.
 
+mod export;
 mod fairness;
 mod fold;
 mod public;
 mod whole;
+
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -17,6 +20,9 @@ use crate::output::{Failed, Output};
 pub(crate) struct Verify {
     #[command(flatten)]
     place: DataPlace,
+    /// Check a trail that `huntcore log export` wrote instead, by itself.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["data", "config"])]
+    export: Option<PathBuf>,
     #[command(subcommand)]
     command: Option<Command>,
 }
@@ -30,7 +36,10 @@ impl Verify {
     pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
         match self.command {
             Some(Command::Fairness(fairness)) => fairness.run(output),
-            None => whole::run(&self.place, output),
+            None => match self.export {
+                Some(path) => export::run(&path, output),
+                None => whole::run(&self.place, output),
+            },
         }
     }
 }
