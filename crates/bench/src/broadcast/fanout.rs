@@ -67,6 +67,11 @@ pub(super) fn fanout(run: &mut Run<'_>, case: &str, crowding: Crowding) -> Resul
         let mut row = Row::new("", theirs.per_cpu_second(), UNIT).by(SEND_LOOP);
         row.generator_cpu_percent = Some(theirs.crowd_percent());
         run.report.compare(&case, row);
+        let messages = float(ours.figures.messages.max(1));
+        run.costs.send(
+            float(ours.figures.bytes) / messages,
+            ours.reactors_cpu.div_f64(messages),
+        );
         // Without what deciding, storing and folding the claims takes.
         let reactors = format!("{case}-reactors");
         let value = rate(ours.figures.messages, ours.reactors_cpu);
@@ -79,6 +84,9 @@ pub(super) fn fanout(run: &mut Run<'_>, case: &str, crowding: Crowding) -> Resul
             ours.figures.messages, crowding.sockets, ours.figures.merged
         ));
     }
+    let (bare, each_claim) = stage.delta_bytes;
+    run.costs.deltas(bare, each_claim);
+    run.costs.case(case);
     Ok(())
 }
 

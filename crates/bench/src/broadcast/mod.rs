@@ -1,6 +1,7 @@
 //! `broadcast`: what it takes to tell many listeners of every change, beside a plain loop of
 //! sends and beside peers.
 
+mod costs;
 mod fanout;
 mod latency;
 mod most;
@@ -12,6 +13,9 @@ mod storm;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use huntcore_capacity::UnitCosts;
+
+use self::costs::CostsSeen;
 use crate::claims::Peers;
 use crate::report::{BenchError, BenchReport};
 
@@ -89,12 +93,13 @@ pub fn broadcast_cases() -> Vec<&'static str> {
     CASES.iter().map(|case| case.name).collect()
 }
 
-/// Runs every case, huntcore and what it is measured against in turn.
+/// Runs every case, huntcore and what it is measured against in turn; and says what one of each
+/// thing costs, as far as the cases show it.
 ///
 /// # Errors
 /// If a server does not start or does not go on, or breaks a promise: a listener missed a
 /// tick and was not told.
-pub fn broadcast(bench: &BroadcastBench) -> Result<BenchReport, BenchError> {
+pub fn broadcast(bench: &BroadcastBench) -> Result<(BenchReport, UnitCosts), BenchError> {
     let wanted = |case: &&Case| match &bench.case {
         None => case.by_default,
         Some(only) => only == case.name,
@@ -111,17 +116,20 @@ pub fn broadcast(bench: &BroadcastBench) -> Result<BenchReport, BenchError> {
     let mut run = Run {
         bench,
         report: BenchReport::new("broadcast"),
+        costs: CostsSeen::default(),
     };
     for case in cases {
         (case.run)(&mut run, case.name)?;
     }
-    Ok(run.report)
+    let costs = run.costs.over(UnitCosts::default());
+    Ok((run.report, costs))
 }
 
 /// One run of the benchmark: what it has found so far.
 struct Run<'a> {
     bench: &'a BroadcastBench,
     report: BenchReport,
+    costs: CostsSeen,
 }
 
 impl Run<'_> {

@@ -37,9 +37,11 @@ pub(super) fn most(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     };
     let mut crowd = Crowd::start(&run.bench.program, &fleet.addresses()?, &options)?;
     let crowd_before: u64 = crowd.pids().into_iter().filter_map(private_bytes).sum();
+    let bare_cpu = cpu_of(&fleet.pids());
     let started = Instant::now();
     let open = fill(run, case, &mut crowd, wanted)?;
     let opening = started.elapsed();
+    let opening_cpu = cpu_of(&fleet.pids()).saturating_sub(bare_cpu);
     fleet.wait_between_rounds()?;
     crowd.begin()?;
     let (cpu, node_cpu) = (cpu_of(&fleet.pids()), fleet.node.cpu());
@@ -68,6 +70,11 @@ pub(super) fn most(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
         let row = Row::new(format!("{case}-{what}"), value, unit);
         run.report.rows.push(row);
     }
+    run.costs.connection(
+        each(user + both_ends / 2),
+        opening_cpu.div_f64(f64::from(open.max(1))),
+    );
+    run.costs.case(case);
     let crowd_now: u64 = crowd.pids().into_iter().filter_map(private_bytes).sum();
     run.report.note(format!(
         "{case}: {open} connections to {} edge processes were told of {} rounds of {ROUND:?}, in \

@@ -36,6 +36,8 @@ pub(super) struct Stage {
     pub(super) teller: Teller,
     pub(super) pace: Duration,
     pub(super) runtime: tokio::runtime::Runtime,
+    /// Of a delta with nothing in it, and of each claim more; once messages were aimed at.
+    pub(super) delta_bytes: (f64, f64),
     /// What the server alone held before anybody came.
     bare_bytes: u64,
 }
@@ -74,6 +76,7 @@ impl Stage {
             teller,
             pace: options.pace,
             runtime,
+            delta_bytes: (0.0, 0.0),
             bare_bytes,
         })
     }
@@ -114,7 +117,13 @@ impl Stage {
             let heard = crowd.hear_texts(stamp, HEARD_WITHIN)?;
             *length = heard.texts.last().map_or(0, String::len);
         }
-        self.teller.aim_at(bytes, lengths[0], lengths[1]);
+        let [of_one, of_two] = lengths;
+        let each = of_two.saturating_sub(of_one);
+        self.delta_bytes = (
+            float(of_one.saturating_sub(each) as u64),
+            float(each as u64),
+        );
+        self.teller.aim_at(bytes, of_one, of_two);
         Ok(())
     }
 

@@ -1,5 +1,7 @@
 //! `huntcore bench`: huntcore and its peers in turn, in one run.
 
+use std::path::PathBuf;
+
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
 use huntcore_bench::{BenchReport, BroadcastBench, ClaimsBench, Peers};
@@ -33,6 +35,9 @@ pub(crate) struct Bench {
     /// How long the case `soak` goes on.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     minutes: u64,
+    /// Write what `broadcast` shows of unit costs here as TOML, for `huntcore plan --costs`.
+    #[arg(long, value_name = "FILE")]
+    costs: Option<PathBuf>,
 }
 
 /// Of all benches.
@@ -96,16 +101,24 @@ impl Bench {
                 rate: self.rate,
                 records: self.records,
                 program,
-            }),
-            Name::Broadcast => huntcore_bench::broadcast(&BroadcastBench {
-                seconds: self.seconds,
-                case: self.case,
-                peers: self.peer.into(),
-                connections: self.connections,
-                minutes: self.minutes,
-                program,
-            }),
-        }?;
+            })?,
+            Name::Broadcast => {
+                let (report, costs) = huntcore_bench::broadcast(&BroadcastBench {
+                    seconds: self.seconds,
+                    case: self.case,
+                    peers: self.peer.into(),
+                    connections: self.connections,
+                    minutes: self.minutes,
+                    program,
+                })?;
+                if let Some(path) = &self.costs {
+                    std::fs::write(path, toml::to_string(&costs)?).map_err(|error| {
+                        Failed::new(format!("cannot write {}: {error}", path.display()))
+                    })?;
+                }
+                report
+            }
+        };
         let json = serde_json::to_value(&report)?;
         output.line(|| table(&report), || json);
         Ok(())
