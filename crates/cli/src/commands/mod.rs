@@ -7,6 +7,7 @@ pub(crate) mod data;
 pub(crate) mod demo;
 pub(crate) mod hunt;
 pub(crate) mod log;
+pub(crate) mod plan;
 pub(crate) mod serve;
 pub(crate) mod server;
 pub(crate) mod token;
