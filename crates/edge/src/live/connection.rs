@@ -226,11 +226,11 @@ impl Connection {
     }
 
     /// Gives the socket its own frames and then `shared` ones. What the kernel does not take
-    /// at once is kept. Outcomes are told once the kernel has all of them.
-    pub(super) fn send(&mut self, out: &mut Out, shared: &[Bytes], now: Tick) -> io::Result<()> {
+    /// at once is kept, and `false` says so. Outcomes are told once the kernel has all of them.
+    pub(super) fn send(&mut self, out: &mut Out, shared: &[Bytes], now: Tick) -> io::Result<bool> {
         let total = out.bytes.len() + shared.iter().map(Bytes::len).sum::<usize>();
-        if total == 0 {
-            return Ok(());
+        if total == 0 || self.is_broken {
+            return Ok(self.unsent.is_none() && !self.is_broken);
         }
         out.fanned_out.messages += shared.len() as u64;
         out.fanned_out.bytes += (total - out.bytes.len()) as u64;
@@ -241,13 +241,15 @@ impl Connection {
             None => {
                 let own = std::iter::once(out.bytes.as_slice());
                 let pieces = own.chain(shared.iter().map(|piece| &piece[..]));
-                write(&mut self.stream, &pieces, total)?
+                let written = write(&mut self.stream, &pieces, total);
+                self.is_broken = written.is_err();
+                written?
             }
         };
         if taken == total {
             self.tell(&mut out.told);
             out.bytes.clear();
-            return Ok(());
+            return Ok(true);
         }
         let unsent = self.unsent.get_or_insert_with(|| {
             Box::new(Unsent {
@@ -273,7 +275,7 @@ impl Connection {
             }
         }
         out.bytes.clear();
-        Ok(())
+        Ok(false)
     }
 
     /// Gives the kernel what it has not taken; `true` once nothing is left.

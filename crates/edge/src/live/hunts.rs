@@ -203,22 +203,25 @@ impl Crowd {
         &self.shared.class
     }
 
-    /// Whether there is nothing that whoever stands at `cursor` has missed.
-    pub(super) fn is_at_end(&self, cursor: Cursor) -> bool {
-        self.feed.as_ref().is_none_or(|feed| feed.end() == cursor)
+    /// Where whoever has missed nothing stands.
+    pub(super) fn end(&self) -> Option<Cursor> {
+        self.feed.as_ref().map(|feed| feed.end())
     }
 
     /// What whoever stands at `cursor` has missed, or some of it; `None` if that is nothing,
     /// or is being made.
-    pub(super) fn way(&mut self, cursor: Cursor, making: &Making) -> Option<Way> {
-        if let Some((_, way)) = self.ways.iter().find(|(from, _)| *from == cursor) {
-            return Some(way.clone());
-        }
-        let way = self.shared.way(self.feed.as_ref()?, cursor, making)?;
-        if self.ways.len() < WAYS_MAX {
-            self.ways.push((cursor, way.clone()));
-        }
-        Some(way)
+    pub(super) fn way(&mut self, cursor: Cursor, making: &Making) -> Option<&Way> {
+        let known = self.ways.iter().position(|(from, _)| *from == cursor);
+        let index = match known {
+            Some(index) => index,
+            None => {
+                let way = self.shared.way(self.feed.as_ref()?, cursor, making)?;
+                self.ways.truncate(WAYS_MAX - 1);
+                self.ways.push((cursor, way));
+                self.ways.len() - 1
+            }
+        };
+        Some(&self.ways[index].1)
     }
 
     /// How a socket begins that has seen `resume`; `None` while that is being made, or the

@@ -1,5 +1,6 @@
 //! Sending, time, and the ends of sockets.
 
+use std::io;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -27,22 +28,27 @@ impl Reactor {
             return false;
         };
         let held_back = connection.unsent.is_some();
-        let sent = match connection.is_broken {
-            true => Ok(()),
-            false => connection.send(&mut self.out, shared, self.now),
-        };
+        let sent = connection.send(&mut self.out, shared, self.now);
+        self.has_sent(key, sent, held_back)
+    }
+
+    /// Takes note of what came of sending to a socket that was held back before or not.
+    pub(super) fn has_sent(&mut self, key: Key, sent: io::Result<bool>, held_back: bool) -> bool {
         self.out.clear();
-        if sent.is_err() {
-            connection.is_broken = true;
-            self.broken.push(key);
-            return false;
+        match sent {
+            Ok(true) => true,
+            Ok(false) => {
+                if !held_back && let Some(connection) = self.connections.get_mut(key) {
+                    let deadline = connection.deadline(&self.shared.limits);
+                    self.wheel.set(key.index(), deadline);
+                }
+                false
+            }
+            Err(_) => {
+                self.broken.push(key);
+                false
+            }
         }
-        let holds_back = connection.unsent.is_some();
-        if !held_back && holds_back {
-            let deadline = connection.deadline(&self.shared.limits);
-            self.wheel.set(key.index(), deadline);
-        }
-        !holds_back && !connection.is_broken
     }
 
     /// Gives the kernel what it has not taken, and goes on once it has all.

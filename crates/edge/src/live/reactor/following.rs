@@ -54,19 +54,22 @@ impl Reactor {
         while self.follow_one_way(key) {}
     }
 
-    /// `true` if there is more.
+    /// `true` if there is more. This is what every change costs for every socket, so nothing
+    /// is looked up twice here, and what all share is not counted for each.
     fn follow_one_way(&mut self, key: Key) -> bool {
         let Some(connection) = self.connections.get_mut(key) else {
             return false;
         };
         connection.is_deferred = false;
+        let held_back = connection.unsent.is_some();
         let Following::At { crowd, cursor, .. } = &mut connection.following else {
             self.send(key);
             return false;
         };
         let crowd = self.hunts.crowd(*crowd);
+        let end = crowd.end();
         let Some(way) = crowd.way(*cursor, &self.shared.making) else {
-            if !crowd.is_at_end(*cursor) && !connection.is_waiting {
+            if end.is_some_and(|end| end != *cursor) && !connection.is_waiting {
                 connection.is_waiting = true;
                 self.waiting.push(key);
             }
@@ -74,9 +77,9 @@ impl Reactor {
             return false;
         };
         *cursor = way.cursor;
-        let is_at_end = crowd.is_at_end(*cursor);
-        let sent = self.send_with(key, &way.framed);
-        sent && !is_at_end
+        let is_at_end = end == Some(way.cursor);
+        let sent = connection.send(&mut self.out, &way.framed, self.now);
+        self.has_sent(key, sent, held_back) && !is_at_end
     }
 
     /// Goes on with those for whom something was being made; `false` if nothing is there now
