@@ -16,6 +16,7 @@ mod operators;
 mod overload;
 mod plan;
 mod restart;
+mod sdk;
 mod sockets;
 mod startup;
 mod strangers;

@@ -125,7 +125,7 @@ async fn restart_when_asked(
 }
 
 /// Runs a program to its end; its output is shown if it fails.
-async fn passes(mut command: Command) {
+pub(crate) async fn passes(mut command: Command) {
     let name = command.get_program().to_string_lossy().into_owned();
     let running = tokio::task::spawn_blocking(move || command.stdin(Stdio::null()).output());
     let output = running

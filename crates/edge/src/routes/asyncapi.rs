@@ -47,7 +47,17 @@ mod tests {
         ClientMessage::schemas(&mut found);
         ServerMessage::schemas(&mut found);
         let by_name: BTreeMap<_, _> = found.into_iter().collect();
-        serde_json::to_value(by_name).expect("schemas are plain data")
+        let mut schemas = serde_json::to_value(by_name).expect("schemas are plain data");
+        // What a client sends may have no other members than those named, and the schema that
+        // says so has to name the `type` itself.
+        let sent = serde_json::to_value(ClientMessage::schema()).expect("plain data");
+        for (tag, reference) in types(&sent) {
+            let name = reference.strip_prefix("#/components/schemas/");
+            let schema = &mut schemas[name.expect("a reference to a schema")];
+            assert_eq!(schema["additionalProperties"], json!(false), "{reference}");
+            schema["properties"]["type"] = json!({ "const": tag });
+        }
+        schemas
     }
 
     /// The `type`s of the messages, by the schema that each of them has.

@@ -81,6 +81,8 @@ export class Connection {
   #wasLive = false;
   #suspicion: Suspicion = 'none';
   #heardAtMs = 0;
+  /** Whether the connection is given up unless something is heard in time. */
+  #expecting = false;
 
   constructor(options: ConnectionOptions, surroundings: Surroundings, handlers: Handlers) {
     this.#options = options;
@@ -176,6 +178,7 @@ export class Connection {
       return;
     }
     this.#heardAtMs = this.#surroundings.nowMs();
+    if (this.#expecting && this.#status.state === 'live') this.#listenFor(this.#options.silenceMs);
     if (message === null) return;
     if (message.type === 'subscribed' && this.#suspicion === 'trying-without') {
       this.#suspicion = 'trying-with-again';
@@ -197,6 +200,7 @@ export class Connection {
 
   /** A cut that no one tells of shows as silence only, and browsers hide the server's pings. */
   #listenFor(delayMs: number): void {
+    this.#expecting = false;
     this.#cancelTimer();
     this.#cancelTimer = this.#surroundings.after(delayMs, () => {
       const silentMs = this.#surroundings.nowMs() - this.#heardAtMs;
@@ -211,13 +215,9 @@ export class Connection {
 
   /** Gives the connection up unless something is heard on it in time. */
   #expectWithin(delayMs: number): void {
-    const askedAtMs = this.#surroundings.nowMs();
+    this.#expecting = true;
     this.#cancelTimer();
     this.#cancelTimer = this.#surroundings.after(delayMs, () => {
-      if (this.#status.state === 'live' && this.#heardAtMs >= askedAtMs) {
-        this.#listenFor(this.#options.silenceMs);
-        return;
-      }
       this.#abandon();
       this.#wait('lost', 0);
     });

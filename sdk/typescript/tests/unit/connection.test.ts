@@ -169,10 +169,11 @@ describe('a silence', () => {
     owner.pass(45_000);
     expect(owner.socket.sent).toEqual([{ type: 'subscribe', resume: 'ra' }, { type: 'subscribe' }]);
     owner.socket.say(subscribed({ resumed: true }));
-    owner.pass(10_000);
+    owner.pass(44_999);
     expect(owner.status.state).toBe('live');
     expect(owner.readyCount).toBe(1);
-    owner.pass(45_000);
+    expect(owner.socket.sent).toHaveLength(2);
+    owner.pass(1);
     expect(owner.socket.sent).toHaveLength(3);
   });
 
