@@ -98,6 +98,8 @@ pub(crate) struct LimitsSection {
     /// New connections of one address a second; 0 for no limit.
     pub(super) address_connect_rate: Option<u32>,
     pub(super) address_connect_burst: Option<u32>,
+    /// Interests of their own that a hunt's live sockets may have together.
+    pub(super) interest_classes_max: Option<usize>,
     /// Limits on one address hold for 127.0.0.0/8 and `::1` too.
     pub(super) limit_loopback: Option<bool>,
     /// Each player's attempts a second; 0 for no limit.
@@ -140,6 +142,10 @@ pub(crate) struct LiveSection {
     pub(super) tick: Option<DurationText>,
     /// A live board is pushed at most this often.
     pub(super) board_interval: Option<DurationText>,
+    /// A player is told its own rank at most this often.
+    pub(super) rank_interval: Option<DurationText>,
+    /// A live socket's interest changes at most this often.
+    pub(super) subscribe_interval: Option<DurationText>,
 }
 
 /// `[[hunt]]`: created at the start if it does not exist.
@@ -238,6 +244,7 @@ impl LimitsSection {
                 self.sockets_per_player_max,
             ),
             (&mut limits.stream_attempts_max, self.stream_attempts_max),
+            (&mut limits.interest_classes_max, self.interest_classes_max),
         ] {
             set(setting, given);
         }

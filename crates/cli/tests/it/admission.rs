@@ -165,7 +165,10 @@ async fn a_server_with_few_files_lowers_its_limits_says_so_and_outlives_a_crowd(
         }
     }
     let metrics = Metrics::of(&server.api).await;
-    assert!(metrics.get("huntcore_accept_pauses_total") > 0, "it was full");
+    assert!(
+        metrics.get("huntcore_accept_pauses_total") > 0,
+        "it was full"
+    );
     let said = server.stderr();
     assert!(said.contains("the limits are lowered"), "{said}");
     assert!(server.stop().await.success());

@@ -207,11 +207,9 @@ async fn a_flood_of_subscribers_gets_as_many_sockets_as_there_are_and_they_are_s
     let mut kept = Vec::new();
     for _ in 0..ROOM {
         let mut socket = world.live(None).await;
-        say(
-            &mut socket,
-            &ClientMessage::Subscribe(SubscribeMessage::default()),
-        )
-        .await;
+        let subscribe = ClientMessage::Subscribe(SubscribeMessage::default());
+        say(&mut socket, &subscribe).await;
+        while !matches!(hear(&mut socket).await, ServerMessage::Subscribed(_)) {}
         kept.push(socket);
     }
     let asked = (0..FLOOD).map(|_| async {

@@ -138,11 +138,6 @@ async fn live(world: &World, trusted: &CertificateDer<'static>, player: Option<&
     socket
 }
 
-async fn say(socket: &mut Socket, message: &ClientMessage) {
-    let text = Message::text(message.to_json());
-    socket.send(text).await.expect("it reads");
-}
-
 async fn hear(socket: &mut Socket) -> Result<ServerMessage, u16> {
     loop {
         let message = within(socket.next())
@@ -158,8 +153,12 @@ async fn hear(socket: &mut Socket) -> Result<ServerMessage, u16> {
     }
 }
 
-fn subscribe() -> ClientMessage {
-    ClientMessage::Subscribe(SubscribeMessage::default())
+/// Subscribes, and waits until that has begun: what happens from here on comes as a delta.
+async fn subscribe(socket: &mut Socket) {
+    let message = ClientMessage::Subscribe(SubscribeMessage::default());
+    let text = Message::text(message.to_json());
+    socket.send(text).await.expect("it reads");
+    while !matches!(hear(socket).await, Ok(ServerMessage::Subscribed(_))) {}
 }
 
 /// Whether some tile's claim comes before anything else goes wrong.
@@ -180,7 +179,7 @@ async fn requests_and_sockets_go_through_tls() {
     assert_eq!(get(tls, "/healthz").await.ok()["status"], "ok");
 
     let mut watcher = live(&world, &trusted, None).await;
-    say(&mut watcher, &subscribe()).await;
+    subscribe(&mut watcher).await;
     let mut ada = live(&world, &trusted, Some("ada")).await;
     let claim = r#"{"type":"claim","id":"c1","round":1,"tile":0}"#;
     ada.send(Message::text(claim)).await.expect("it reads");
@@ -208,7 +207,7 @@ async fn a_new_certificate_is_shown_to_new_connections_and_old_ones_go_on() {
     let (files, first) = Files::new();
     let world = world(&files, |_| {}).await;
     let mut watcher = live(&world, &first, None).await;
-    say(&mut watcher, &subscribe()).await;
+    subscribe(&mut watcher).await;
     let second = files.renew();
     within(async { while shake(&world, &second).await.is_err() {} }).await;
     assert!(shake(&world, &first).await.is_err(), "the old one is gone");
@@ -309,9 +308,9 @@ async fn who_never_reads_over_tls_is_let_go_with_all_that_it_held() {
     socket2::SockRef::from(deaf.get_ref().get_ref().0)
         .set_recv_buffer_size(4_096)
         .expect("allowed");
-    say(&mut deaf, &subscribe()).await;
+    subscribe(&mut deaf).await;
     let mut good = live(&world, &trusted, None).await;
-    say(&mut good, &subscribe()).await;
+    subscribe(&mut good).await;
     // Answers to pings that nobody reads, until the edge hangs up.
     let (mut sink, stream) = deaf.split();
     within(async { while sink.feed(Message::ping(vec![b'x'; 125])).await.is_ok() {} }).await;
