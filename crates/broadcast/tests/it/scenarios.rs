@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use huntcore_broadcast::{ApplyError, Broadcast, BroadcastLimits, FeedVersion, Next};
+use huntcore_broadcast::{
+    ApplyError, Broadcast, BroadcastLimits, Class, FeedVersion, Layouts, Next,
+};
 use huntcore_model::{ControlRecord, Position, RoundNumber, Sequence, ShardId, TimeMicros};
-use huntcore_wire::{DeltaMessage, HuntStateName, LiveForm, ServerMessage, SnapshotMessage};
+use huntcore_wire::{
+    CellText, DeltaMessage, HuntStateName, Interest, LiveForm, ServerMessage, SnapshotMessage,
+};
 
-use crate::world::{HUNT, ReadAll as _, Wish, World};
+use crate::world::{HUNT, ReadAll as _, Wish, World, layout};
 
 const SHARD: ShardId = ShardId::new(0);
 
@@ -357,4 +361,59 @@ fn a_hunt_over_the_limit_has_no_feed() {
     broadcast.cut_tick(TimeMicros::ZERO);
     assert!(broadcast.publish().is_empty());
     assert_eq!(broadcast.records_left_out(), 1);
+}
+
+#[test]
+fn a_class_hears_nothing_of_a_tick_without_anything_in_its_sight() {
+    let (mut world, mut broadcast, _) = running(BroadcastLimits::default());
+    let opened = world.opened().remove(0);
+    let cells = layout(&opened);
+    let seen = CellText::new(cells[0]);
+    let interest = Interest::cells([seen]).expect("one cell");
+    let unseen = cells.iter().position(|&cell| cell != seen.get());
+    let unseen = u32::try_from(unseen.expect("many cells")).expect("few tiles");
+    let class = Class::new(LiveForm::Proto, interest);
+    let mut layouts = Layouts::default();
+    layouts.insert(opened.round, cells);
+    let start = feed(&broadcast).of(&class, &layouts).start(None);
+    let start = start.expect("the layout is known");
+    for (tile, heard) in [(unseen, 0), (0, 1)] {
+        claim(&mut world, tile);
+        fold_all(&mut broadcast, &world);
+        broadcast.cut_tick(world.now());
+        let feed = feed(&broadcast);
+        let cursor = feed.end();
+        let next = feed.of(&class, &layouts).next(&start.cursor, 1);
+        let Next::Messages {
+            messages,
+            cursor: end,
+        } = next
+        else {
+            panic!("expected messages");
+        };
+        assert_eq!((messages.len(), end), (heard, cursor), "tile {tile}");
+    }
+}
+
+#[test]
+fn claims_of_a_round_whose_layout_is_missing_are_not_told_before_it_is_there() {
+    let (mut world, mut broadcast, _) = running(BroadcastLimits::default());
+    let opened = world.opened().remove(0);
+    let cells = layout(&opened);
+    let interest = Interest::cells([CellText::new(cells[0])]).expect("one cell");
+    let class = Class::new(LiveForm::Json, interest);
+    let mut layouts = Layouts::default();
+    let before = feed(&broadcast).of(&class, &layouts).start(None);
+    let cursor = before.expect("no claim to tell apart").cursor;
+    claim(&mut world, 0);
+    fold_all(&mut broadcast, &world);
+    broadcast.cut_tick(world.now());
+    let feed = feed(&broadcast);
+    assert_eq!(feed.of(&class, &layouts).next(&cursor, 1), Next::NoLayout);
+    assert!(feed.of(&class, &layouts).start(None).is_none());
+    layouts.insert(opened.round, cells);
+    let Next::Messages { messages, .. } = feed.of(&class, &layouts).next(&cursor, 1) else {
+        panic!("expected messages");
+    };
+    assert_eq!(only_delta(&read(&messages)).claims.len(), 1);
 }

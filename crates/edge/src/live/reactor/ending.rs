@@ -1,6 +1,5 @@
 //! Sending, time, and the ends of sockets.
 
-use std::io;
 use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
@@ -28,23 +27,24 @@ impl Reactor {
             return false;
         };
         let held_back = connection.unsent.is_some();
-        let sent = connection.send(&mut self.out, shared, self.now);
-        self.has_sent(key, sent, held_back)
+        let taken = connection.send(&mut self.out, shared, self.now).ok();
+        self.has_sent(key, taken, held_back)
     }
 
-    /// Takes note of what came of sending to a socket that was held back before or not.
-    pub(super) fn has_sent(&mut self, key: Key, sent: io::Result<bool>, held_back: bool) -> bool {
+    /// Takes note of what came of sending to a socket: whether the kernel took all, or nothing
+    /// if the socket is broken; and whether it was held back before.
+    pub(super) fn has_sent(&mut self, key: Key, taken: Option<bool>, held_back: bool) -> bool {
         self.out.clear();
-        match sent {
-            Ok(true) => true,
-            Ok(false) => {
+        match taken {
+            Some(true) => true,
+            Some(false) => {
                 if !held_back && let Some(connection) = self.connections.get_mut(key) {
                     let deadline = connection.deadline(&self.shared.limits);
                     self.wheel.set(key.index(), deadline);
                 }
                 false
             }
-            Err(_) => {
+            None => {
                 self.broken.push(key);
                 false
             }

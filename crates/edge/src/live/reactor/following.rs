@@ -78,8 +78,8 @@ impl Reactor {
         };
         *cursor = way.cursor;
         let is_at_end = end == Some(way.cursor);
-        let sent = connection.send(&mut self.out, &way.framed, self.now);
-        self.has_sent(key, sent, held_back) && !is_at_end
+        let taken = connection.send(&mut self.out, &way.framed, self.now);
+        self.has_sent(key, taken.ok(), held_back) && !is_at_end
     }
 
     /// Goes on with those for whom something was being made; `false` if nothing is there now
