@@ -13,14 +13,11 @@ import { backoffMs, closeMeaning, failuresAfter, type Backoff, type CloseMeaning
 
 /** No `subscribed` for this long, or no answer to a question of ours: a lost connection. */
 const ANSWER_MAX_MS = 10_000;
-/** Handshakes refused in a row before the token itself comes under suspicion. */
-const SUSPECT_TOKEN_AFTER = 3;
-
 /**
- * A browser is not told why a handshake failed. So a token is only given up when the server
- * takes a connection without it, and right afterwards refuses one with it.
+ * Browsers are not told why a handshake failed: the server may be gone, or full, or not take the
+ * token. After so many in a row it is asked about the token apart from the socket.
  */
-type Suspicion = 'none' | 'trying-without' | 'trying-with-again';
+const SUSPECT_TOKEN_AFTER = 3;
 
 export type Status =
   | { readonly state: 'connecting'; readonly again: boolean }
@@ -44,6 +41,8 @@ export interface Surroundings {
   random(): number;
   /** Returns what cancels it. */
   after(delayMs: number, run: () => void): () => void;
+  /** Whether the server says that it does not take this token; false if it says nothing. */
+  refuses(token: string): Promise<boolean>;
 }
 
 export interface Handlers {
@@ -53,8 +52,8 @@ export interface Handlers {
   ready(): void;
   /** The server does not take this token (any more); the connection goes on without it. */
   tokenRefused(): void;
-  /** What to ask for on a connection: one that has just opened or not, that shows a token or not. */
-  subscription(fresh: boolean, withToken: boolean): Subscribe;
+  /** What to ask for; on a connection that has just opened, or on one that is live. */
+  subscription(fresh: boolean): Subscribe;
   /** A message that cannot be read: what is known may have a hole, and must not be resumed. */
   malformed(error: MalformedError): void;
 }
@@ -73,13 +72,11 @@ export class Connection {
   #token: string | null = null;
   #socket: Socket | null = null;
   #isOpen = false;
-  #showsToken = false;
   #cancelTimer: () => void = () => {};
   #status: Status = { state: 'stopped' };
   #failures = 0;
   #refusedHandshakes = 0;
   #wasLive = false;
-  #suspicion: Suspicion = 'none';
   #heardAtMs = 0;
   /** Whether the connection is given up unless something is heard in time. */
   #expecting = false;
@@ -100,7 +97,6 @@ export class Connection {
     this.#refusedHandshakes = 0;
     // A change of player is not a loss to report.
     this.#wasLive = false;
-    this.#suspicion = 'none';
     this.#connect();
   }
 
@@ -124,16 +120,13 @@ export class Connection {
   /** Asks for something else, or again; false when there is no open connection to ask on. */
   subscribe(): boolean {
     if (!this.#isOpen || this.#socket === null) return false;
-    this.#socket.send(this.#options.form.encode(this.#handlers.subscription(false, this.#showsToken)));
+    this.#socket.send(this.#options.form.encode(this.#handlers.subscription(false)));
     return true;
   }
 
   #connect(): void {
     this.#abandon();
-    if (this.#suspicion === 'none' && this.#token !== null && this.#refusedHandshakes >= SUSPECT_TOKEN_AFTER) {
-      this.#suspicion = 'trying-without';
-    }
-    const token = this.#suspicion === 'trying-without' ? null : this.#token;
+    const token = this.#token;
     this.#enter({ state: 'connecting', again: this.#wasLive });
     const { form } = this.#options;
     let socket: Socket;
@@ -148,11 +141,10 @@ export class Connection {
     }
     socket.binaryType = 'arraybuffer';
     this.#socket = socket;
-    this.#showsToken = token !== null;
     socket.addEventListener('open', () => {
       if (this.#socket !== socket) return;
       this.#isOpen = true;
-      socket.send(form.encode(this.#handlers.subscription(true, this.#showsToken)));
+      socket.send(form.encode(this.#handlers.subscription(true)));
     });
     socket.addEventListener('message', (event) => {
       if (this.#socket === socket) this.#receive(event.data);
@@ -180,17 +172,11 @@ export class Connection {
     this.#heardAtMs = this.#surroundings.nowMs();
     if (this.#expecting && this.#status.state === 'live') this.#listenFor(this.#options.silenceMs);
     if (message === null) return;
-    if (message.type === 'subscribed' && this.#suspicion === 'trying-without') {
-      this.#suspicion = 'trying-with-again';
-      this.#connect();
-      return;
-    }
     this.#handlers.message(message);
     // A handler may have stopped the connection, or begun another one.
     if (message.type !== 'subscribed' || this.#status.state !== 'connecting') return;
     this.#failures = 0;
     this.#refusedHandshakes = 0;
-    this.#suspicion = 'none';
     const again = this.#wasLive;
     this.#wasLive = true;
     this.#listenFor(this.#options.silenceMs);
@@ -228,9 +214,18 @@ export class Connection {
     const opened = this.#isOpen;
     if (!opened) this.#refusedHandshakes += 1;
     this.#abandon();
-    if (meaning === 'forbidden' || (!opened && this.#suspicion === 'trying-with-again')) this.#dropToken();
-    else if (this.#suspicion === 'trying-with-again') this.#suspicion = 'none';
+    if (meaning === 'forbidden') this.#dropToken();
     this.#wait(meaning, retryHintMs(reason));
+    if (!opened && this.#refusedHandshakes % SUSPECT_TOKEN_AFTER === 0) void this.#suspectToken();
+  }
+
+  async #suspectToken(): Promise<void> {
+    const token = this.#token;
+    if (token === null || !(await this.#surroundings.refuses(token))) return;
+    // Meanwhile it may have been taken after all, or another one put in its place.
+    if (this.#token !== token || this.#status.state === 'live' || this.#status.state === 'stopped') return;
+    this.#dropToken();
+    this.#connect();
   }
 
   #wait(why: CloseMeaning, askedMs: number): void {
@@ -246,7 +241,6 @@ export class Connection {
   #dropToken(): void {
     if (this.#token === null) return;
     this.#token = null;
-    this.#suspicion = 'none';
     this.#refusedHandshakes = 0;
     this.#handlers.tokenRefused();
   }

@@ -35,7 +35,7 @@ export interface LiveOptions extends Partial<Subscription> {
   readonly silenceMs?: number;
   /** False: connects only once `connect` is called. */
   readonly connect?: boolean;
-  /** The clock, the dice and the timers, for tests. */
+  /** The clock, the dice, the timers and the network, for tests. */
   readonly surroundings?: Surroundings;
 }
 
@@ -119,7 +119,7 @@ export class LiveHunt {
           this.#token = null;
           this.#emit({ type: 'token-refused' });
         },
-        subscription: (fresh, withToken) => this.#subscription(fresh, withToken),
+        subscription: (fresh) => this.#subscription(fresh),
         malformed: () => {
           this.#state.resume = null;
         },
@@ -251,7 +251,7 @@ export class LiveHunt {
     return outcome.finally(() => signal?.removeEventListener('abort', aborted));
   }
 
-  #subscription(fresh: boolean, withToken: boolean): Subscribe {
+  #subscription(fresh: boolean): Subscribe {
     if (fresh) this.#asked = [];
     this.#asked.push(this.#wanted);
     const { interest, ownRank } = this.#wanted;
@@ -261,7 +261,7 @@ export class LiveHunt {
       type: 'subscribe',
       ...(canResume ? { resume } : {}),
       interest,
-      ...(ownRank === null || !withToken ? {} : { ownRank }),
+      ...(ownRank === null || this.#token === null ? {} : { ownRank }),
     };
   }
 
@@ -319,7 +319,7 @@ export class LiveHunt {
   }
 }
 
-/** The runtime's own clock, dice, timers and sockets. */
+/** The runtime's own clock, dice, timers and network. */
 function machine(url: string, webSocket: SocketMaker | undefined): Surroundings {
   const Maker = webSocket ?? (globalThis.WebSocket as SocketMaker | undefined);
   if (Maker === undefined) {
@@ -332,6 +332,17 @@ function machine(url: string, webSocket: SocketMaker | undefined): Surroundings 
     after: (delayMs, run) => {
       const timer = setTimeout(run, delayMs);
       return () => clearTimeout(timer);
+    },
+    async refuses(token) {
+      // The player's own route judges the token first; this is no attempt that it could decide.
+      const claims = url.replace(/^ws/, 'http').replace(/\/live$/, '/claims');
+      const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+      try {
+        const { status } = await fetch(claims, { method: 'POST', headers, body: '{}' });
+        return status === 401 || status === 403;
+      } catch {
+        return false;
+      }
     },
   };
 }

@@ -202,17 +202,16 @@ describe('a token', () => {
     expect(owner.socket.protocols).toEqual(['huntcore.v1.json']);
   });
 
-  it('survives a server that is down for a long time', () => {
+  it('survives a server that is down, or full, for a long time', async () => {
     owner.connection.start('t');
     owner.admit(false);
     owner.socket.cut(1001);
     for (let index = 0; index < 12; index += 1) {
       owner.waitOut();
       owner.refuse();
+      await owner.refuses('t');
     }
     owner.waitOut();
-    // The server is back; whoever was let in without the token is let in with it too.
-    if (owner.socket.protocols.length === 1) owner.admit(true);
     expect(owner.socket.protocols).toEqual(['huntcore.v1.json', 'bearer.t']);
     owner.admit(true);
     expect(owner.refusedCount).toBe(0);
@@ -220,21 +219,36 @@ describe('a token', () => {
     expect(owner.readyCount).toBe(2);
   });
 
-  it('is given up when only those without it are let in', () => {
+  it('is given up when handshakes are refused and the server says that the token is why', async () => {
+    owner.refused.add('forged');
+    owner.connection.start('forged');
+    owner.refuse();
+    owner.waitOut();
+    owner.refuse();
+    owner.waitOut();
+    expect(owner.refusedCount).toBe(0);
+    owner.refuse();
+    await owner.refuses('forged');
+    await Promise.resolve();
+    expect(owner.refusedCount).toBe(1);
+    expect(owner.status.state).toBe('connecting');
+    expect(owner.socket.protocols).toEqual(['huntcore.v1.json']);
+    owner.admit(false);
+    expect(owner.status.state).toBe('live');
+  });
+
+  it('that has been replaced meanwhile is not what the server was asked about', async () => {
+    owner.refused.add('forged');
     owner.connection.start('forged');
     for (let index = 0; index < 3; index += 1) {
+      if (index > 0) owner.waitOut();
       owner.refuse();
-      owner.waitOut();
     }
-    expect(owner.socket.protocols).toEqual(['huntcore.v1.json']);
-    owner.admit(false);
-    expect(owner.socket.protocols).toEqual(['huntcore.v1.json', 'bearer.forged']);
-    owner.refuse();
-    expect(owner.refusedCount).toBe(1);
-    owner.waitOut();
-    owner.admit(false);
-    expect(owner.socket.protocols).toEqual(['huntcore.v1.json']);
-    expect(owner.status.state).toBe('live');
+    owner.connection.start('good');
+    await owner.refuses('forged');
+    await Promise.resolve();
+    expect(owner.refusedCount).toBe(0);
+    expect(owner.socket.protocols).toEqual(['huntcore.v1.json', 'bearer.good']);
   });
 });
 

@@ -178,19 +178,10 @@ describe('a subscription', () => {
     expect(subscriptions()).toEqual([{ type: 'subscribe', interest: { boards: ['total'] }, own_rank: 'total' }]);
   });
 
-  it('asks for no own rank without a player, nor while a token is under suspicion', () => {
+  it('asks for no own rank without a player', () => {
     begin({ ownRank: 'total' });
     admit();
     expect(subscriptions()).toEqual([{ type: 'subscribe' }]);
-    begin({ token: 't', ownRank: 'total' });
-    for (let tries = 0; tries < 3; tries += 1) {
-      stage.socket.cut(1006);
-      waitOut();
-    }
-    admit();
-    expect(stage.sockets.at(-2)?.sent).toEqual([{ type: 'subscribe' }]);
-    admit({ player: 'ada', ownRank: 'total' });
-    expect(subscriptions()).toEqual([{ type: 'subscribe', own_rank: 'total' }]);
   });
 
   it('changes on the same connection, and is granted by the answer', async () => {

@@ -145,6 +145,10 @@ export class Stage implements Surroundings {
     return () => (this.#timers = this.#timers.filter((other) => other !== timer));
   };
 
+  /** Tokens that the server says it does not take. */
+  readonly refused = new Set<string>();
+  readonly refuses = async (token: string): Promise<boolean> => this.refused.has(token);
+
   get socket(): FakeSocket {
     return this.sockets.at(-1) as FakeSocket;
   }
