@@ -57,7 +57,7 @@ impl Subscriber {
     /// ever if there will be none.
     pub(super) async fn changed(&mut self) {
         if self.asked.is_some() || self.wanted.changed().await.is_err() {
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 
