@@ -5,6 +5,7 @@
 mod admission;
 mod backup;
 mod bad_input;
+mod benches;
 mod checkpoints;
 mod crash;
 mod demo;
