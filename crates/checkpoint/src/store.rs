@@ -29,7 +29,8 @@ pub struct CheckpointOptions {
 impl Default for CheckpointOptions {
     fn default() -> Self {
         Self {
-            sync_every_bytes: 8 << 20,
+            // What a log's sync may have to wait for: some milliseconds at the most.
+            sync_every_bytes: 1 << 20,
             free_bytes_min: 0,
         }
     }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, bounded};
 use huntcore_checkpoint::{Checkpoint, CheckpointError, Checkpoints, Draft, Part, Stand};
 use huntcore_engine::{ArbiterSnapshot, ClosedOrdinal, ControllerSnapshot};
 use huntcore_model::{Sequence, ShardId, TimeMicros};
@@ -27,6 +27,10 @@ use crate::shard::ShardEvent;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The least time from a checkpoint that failed to the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// A write that took so long has waited for the disk.
+const DISK_WAIT_MIN: Duration = Duration::from_micros(500);
+/// The longest rest after such a write.
+const REST_MAX: Duration = Duration::from_millis(100);
 /// How much the thread gives way to all others.
 #[cfg(target_os = "linux")]
 const NICENESS: i32 = 19;
@@ -279,7 +283,8 @@ const fn own(name: &str, stand: Stand) -> Part<'_> {
 
 type Content<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
 
-/// Counts what is written, and ends it when the node stops.
+/// Counts what is written, leaves the disk to others for as long as it took it from them, and
+/// ends when the node stops.
 struct Stoppable<'a> {
     out: &'a mut dyn Write,
     stop: &'a Receiver<()>,
@@ -291,8 +296,16 @@ impl Write for Stoppable<'_> {
         if !self.stop.is_empty() {
             return Err(io::Error::other("the node stops"));
         }
+        let began = Instant::now();
         let count = self.out.write(bytes)?;
         *self.bytes += count as u64;
+        let took = began.elapsed();
+        if took >= DISK_WAIT_MIN {
+            // The log's syncs wait behind those of a checkpoint, so there must be room between.
+            let mut stop = Select::new();
+            stop.recv(self.stop);
+            let _ = stop.ready_timeout(took.min(REST_MAX));
+        }
         Ok(count)
     }
 

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 const CHAINS_KEPT: usize = 2 * HUNTS_MAX;
 /// Tiles of all maps kept, 16 bytes each. To make a map again takes no longer than to write it
 /// out for whoever asks.
-const TILES_KEPT: usize = 4 << 20;
+const TILES_KEPT: usize = 2 << 20;
 
 /// Makes what a round is made of. Knows the fairness key; tells no seed but to whom it may.
 pub(crate) struct Maps {

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 /// Bytes kept for each stream.
-const KEPT_BYTES_MAX: usize = 32 << 20;
+const KEPT_BYTES_MAX: usize = 16 << 20;
 /// Batches handed over in one go take about as many bytes; one is handed over whatever it
 /// takes.
 const BYTES_AT_ONCE: usize = 1 << 20;
