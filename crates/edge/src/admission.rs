@@ -122,7 +122,7 @@ impl Limit {
 
     /// The refusal; no two in a row ask to come back at the same time.
     pub(crate) fn problem(self) -> Problem {
-        self.problem_after(RETRY_AFTER_MIN + jitter::below(RETRY_SPREAD))
+        self.problem_after(retry_after())
     }
 
     /// Refusals to be used in turn, each with another time to come again.
@@ -135,6 +135,11 @@ impl Limit {
         let problem = Problem::new(ProblemKind::TooManyConnections, self.detail());
         problem.retry_after_ms(whole_millis(wait))
     }
+}
+
+/// When whoever is turned away should come again; each at another time.
+pub(crate) fn retry_after() -> Duration {
+    RETRY_AFTER_MIN + jitter::below(RETRY_SPREAD)
 }
 
 impl From<Limit> for Refusal {

@@ -316,6 +316,10 @@ impl EdgeConfig {
         ] {
             at_least(limit, found, 1, "at least 1")?;
         }
+        if let Some(tls) = &self.tls {
+            let millis = usize::try_from(tls.check_every.as_millis()).unwrap_or(usize::MAX);
+            at_least("tls.check_every", millis, 1, "at least 1 ms")?;
+        }
         at_least(
             "message_bytes_max",
             limits.message_bytes_max,

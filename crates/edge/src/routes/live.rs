@@ -9,10 +9,11 @@ use huntcore_wire::{Problem, ProblemKind};
 use hyper_util::rt::TokioIo;
 
 use super::hunts::parse_hunt;
+use crate::admission::retry_after;
 use crate::extract::Segments;
 use crate::live::{Arrival, Handshake, Place};
 use crate::origin::Peer;
-use crate::problem::Refusal;
+use crate::problem::{Refusal, whole_millis};
 use crate::server::{ConnectionHandle, EdgeStream, Transport, Tunnel};
 use crate::state::App;
 
@@ -47,7 +48,7 @@ fn check(
     let player = app.access.player_if_shown(headers, token, hunt.as_str())?;
     if app.lifetime.stop.is_cancelled() {
         let problem = Problem::new(ProblemKind::Unavailable, "the server is stopping");
-        return Err(problem.retry_after_ms(1_000).into());
+        return Err(problem.retry_after_ms(whole_millis(retry_after())).into());
     }
     let asker = player.as_ref().map(|player| &player.id);
     let admission = &app.admission;

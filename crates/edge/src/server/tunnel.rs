@@ -7,13 +7,15 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::net::TcpStream;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::admission::ConnectionPlace;
@@ -26,6 +28,7 @@ const PIECE_BYTES: usize = 4 << 10;
 pub(crate) struct Tunnel {
     near: UnixStream,
     far: UnixStream,
+    outgoing_bytes_max: usize,
     /// For the peer to take one piece.
     write_timeout: Duration,
     /// For the peer to hang up once it has been told goodbye.
@@ -42,6 +45,7 @@ impl Tunnel {
         Ok(Self {
             near,
             far,
+            outgoing_bytes_max: limits.outgoing_bytes_max,
             // The reactor gives up first, with a word; what it has given by then is less than
             // the pair holds, and may take a peer so long that it is not worth its place.
             write_timeout: limits.slow_client_timeout + limits.close_timeout,
@@ -49,46 +53,47 @@ impl Tunnel {
         })
     }
 
-    /// The reactor's end, and what carries bytes between it and `stream`. Whatever `stream`
-    /// holds of the connection's place is held until the peer is gone, too.
-    pub(crate) fn open<S>(
+    /// The reactor's end, and what carries bytes between it and `tls`. The connection's place is
+    /// held until the peer is gone, however early the reactor lets go.
+    pub(crate) fn open(
         self,
-        stream: S,
+        tls: Box<TlsStream<TcpStream>>,
         place: Option<ConnectionPlace>,
         kill: CancellationToken,
-    ) -> io::Result<(TcpStream, impl Future<Output = ()> + Send)>
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
+    ) -> io::Result<(std::net::TcpStream, impl Future<Output = ()> + Send)> {
+        // As the reactor does with connections of its own: a slow reader is known early.
+        let (tcp, _) = tls.get_ref();
+        if let Err(error) = SockRef::from(tcp).set_send_buffer_size(self.outgoing_bytes_max) {
+            tracing::debug!(%error, "the socket keeps the system's buffer size");
+        }
         let far = tokio::net::UnixStream::from_std(self.far)?;
         let (write_timeout, close_timeout) = (self.write_timeout, self.close_timeout);
         let carrying = async move {
             let _place = place;
             tokio::select! {
                 () = kill.cancelled() => {}
-                () = carry(stream, far, write_timeout, close_timeout) => {}
+                () = carry(tls, far, write_timeout, close_timeout) => {}
             }
         };
         // To the reactor a file is a stream of bytes; that this one is not TCP shows in nothing
         // that it does.
-        Ok((TcpStream::from(OwnedFd::from(self.near)), carrying))
+        Ok((
+            std::net::TcpStream::from(OwnedFd::from(self.near)),
+            carrying,
+        ))
     }
 }
 
-async fn carry<S>(
-    stream: S,
+async fn carry(
+    tls: Box<TlsStream<TcpStream>>,
     mut far: tokio::net::UnixStream,
     write_timeout: Duration,
     close_timeout: Duration,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
-    let (from_peer, to_peer) = tokio::io::split(stream);
+) {
+    let (from_peer, to_peer) = tokio::io::split(tls);
     let (from_reactor, to_reactor) = far.split();
-    let inward = std::pin::pin!(pump(from_peer, to_reactor, Duration::MAX));
-    let outward = std::pin::pin!(pump(from_reactor, to_peer, write_timeout));
-    let mut inward = inward;
-    let mut outward = outward;
+    let mut inward = std::pin::pin!(pump(from_peer, to_reactor, Duration::MAX));
+    let mut outward = std::pin::pin!(pump(from_reactor, to_peer, write_timeout));
     tokio::select! {
         ended = &mut inward => {
             // The reactor has the peer's end, and ends in turn; unless the peer is just gone.

@@ -342,6 +342,19 @@ async fn without_good_files_the_edge_does_not_start_and_says_why() {
             Ok(_) => panic!("it starts"),
         }
     };
+    let mut config = crate::world::config(huntcore_edge::AuthConfig::On(settings()));
+    config.tls = Some(TlsFiles {
+        check_every: Duration::ZERO,
+        ..files.settings()
+    });
+    let never = Edge::bind(config, Fake::new());
+    assert!(matches!(
+        never,
+        Err(BindError::Limit {
+            limit: "tls.check_every",
+            ..
+        })
+    ));
     let missing = bind(&|tls| tls.certificate = files.path("missing.pem"));
     assert!(
         missing.contains("missing.pem") && missing.contains("cannot read"),
