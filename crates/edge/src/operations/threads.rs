@@ -82,15 +82,15 @@ mod tests {
         let (told, asked) = std::sync::mpsc::channel();
         let (done, wait) = std::sync::mpsc::channel::<()>();
         let busy = move || {
-            let begun = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
+            let begun = clock_gettime(ClockId::ThreadCPUTime);
             let mut now = begun;
             while (now.tv_sec, now.tv_nsec / 20_000_000)
                 == (begun.tv_sec, begun.tv_nsec / 20_000_000)
             {
-                now = rustix::time::clock_gettime(ClockId::ThreadCPUTime);
+                now = clock_gettime(ClockId::ThreadCPUTime);
             }
             told.send(now).expect("somebody listens");
-            drop(wait.recv());
+            let _ = wait.recv();
         };
         let thread = std::thread::Builder::new().name("busy-for-a-test".to_owned());
         let thread = thread.spawn(busy).expect("a thread");
