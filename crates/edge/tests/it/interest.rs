@@ -5,128 +5,17 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt};
 use huntcore_edge::{Backend as _, HuntCommand};
-use huntcore_model::{HuntNumber, OutcomeKind, RoundNumber, TileIndex};
+use huntcore_model::{HuntNumber, OutcomeKind, RoundNumber};
 use huntcore_wire::{
-    BoardName, CellText, ClaimMessage, ClientMessage, Interest, LiveForm, LiveRound, LiveState,
-    RankMessage, ServerMessage, SubscribeMessage, SubscribedMessage,
+    BoardName, CellText, ClientMessage, Interest, LiveForm, LiveRound, LiveState, ServerMessage,
+    SubscribeMessage,
 };
 use serde_json::json;
 use tokio_websockets::Message;
 
+use crate::client::Client;
 use crate::sockets::shrink;
-use crate::world::{PATIENCE, Socket, World, farewell, hear, park, token, within};
-
-/// A socket and what it has made of all that it heard.
-struct Client {
-    socket: Socket,
-    form: LiveForm,
-    state: LiveState,
-    /// Whether a snapshot belongs to the last answer to `subscribe`.
-    told_anew: bool,
-}
-
-impl Client {
-    async fn new(world: &World, form: LiveForm, player: Option<&str>) -> Self {
-        Self::of(world, "park", form, player).await
-    }
-
-    async fn of(world: &World, hunt: &str, form: LiveForm, player: Option<&str>) -> Self {
-        let bearer = player.map(|player| format!("Bearer {}", token(player)));
-        Self {
-            socket: world.live_in(hunt, form, bearer.as_deref()).await,
-            form,
-            state: LiveState::new(),
-            told_anew: false,
-        }
-    }
-
-    async fn say(&mut self, message: &ClientMessage) {
-        let bytes = message.encode(self.form);
-        let frame = match self.form {
-            LiveForm::Json => Message::text(String::from_utf8(bytes.to_vec()).expect("UTF-8")),
-            LiveForm::Proto => Message::binary(bytes),
-        };
-        within(self.socket.send(frame)).await.expect("it reads");
-    }
-
-    async fn subscribe(&mut self, interest: Interest) {
-        self.ask(interest, None).await;
-    }
-
-    async fn ask(&mut self, interest: Interest, own_rank: Option<BoardName>) {
-        let subscribe = SubscribeMessage {
-            resume: None,
-            interest,
-            own_rank,
-        };
-        self.say(&ClientMessage::Subscribe(subscribe)).await;
-    }
-
-    async fn hear(&mut self) -> ServerMessage {
-        let message = hear(&mut self.socket).await;
-        if let ServerMessage::Subscribed(subscribed) = &message {
-            self.told_anew = !subscribed.resumed;
-        }
-        self.state.apply(&message);
-        message
-    }
-
-    async fn subscribed(&mut self) -> SubscribedMessage {
-        loop {
-            if let ServerMessage::Subscribed(subscribed) = self.hear().await {
-                return subscribed;
-            }
-        }
-    }
-
-    /// The code of the next error.
-    async fn error(&mut self) -> String {
-        loop {
-            if let ServerMessage::Error(error) = self.hear().await {
-                return error.code;
-            }
-        }
-    }
-
-    async fn rank(&mut self) -> RankMessage {
-        loop {
-            if let ServerMessage::Rank(rank) = self.hear().await {
-                return rank;
-            }
-        }
-    }
-
-    async fn until(&mut self, done: impl Fn(&LiveState) -> bool) {
-        while !done(&self.state) {
-            self.hear().await;
-        }
-    }
-
-    async fn claim(&mut self, round: u64, tile: u32) -> OutcomeKind {
-        let id = format!("{round}-{tile}");
-        let claim = ClaimMessage {
-            id: id.clone(),
-            round: RoundNumber::new(round),
-            tile: TileIndex::new(tile),
-            answer: None,
-        };
-        self.say(&ClientMessage::Claim(claim)).await;
-        loop {
-            match self.hear().await {
-                ServerMessage::Outcome(outcome) if outcome.id == id => return outcome.outcome,
-                _ => {}
-            }
-        }
-    }
-
-    fn tiles(&self, round: u64) -> Vec<u32> {
-        let round = self.state.rounds.get(&RoundNumber::new(round));
-        let tiles = round.into_iter().flat_map(|round| round.claims.keys());
-        let mut tiles: Vec<u32> = tiles.map(|tile| tile.get()).collect();
-        tiles.sort_unstable();
-        tiles
-    }
-}
+use crate::world::{PATIENCE, World, farewell, park};
 
 /// The cells of a round's tiles, as the map tells them.
 async fn cells(world: &World, round: u64) -> Vec<CellText> {

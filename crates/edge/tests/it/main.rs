@@ -5,6 +5,7 @@ mod auth;
 mod bad_input;
 mod boards;
 mod claims;
+mod client;
 mod components;
 mod crowds;
 mod duplex;
