@@ -72,9 +72,12 @@ pub struct LogCosts {
     pub claim_bytes: f64,
     /// A score event's.
     pub event_bytes: f64,
-    /// What a batch takes besides, and how many there are in a second at most for each shard.
+    /// What a batch takes of the disk besides its records.
     pub batch_bytes: f64,
-    /// See [`Self::batch_bytes`].
+    /// What a batch takes of all who handle it, whatever is in it: deciding, syncing, folding,
+    /// publishing.
+    pub batch_cpu_us: f64,
+    /// How many batches there are in a second at most; beyond that they grow.
     pub batches_per_s: f64,
 }
 
@@ -155,6 +158,7 @@ impl UnitCosts {
             &mut costs.arbiter.won_cpu_us,
             &mut costs.arbiter.event_cpu_us,
             &mut costs.log.record_cpu_us,
+            &mut costs.log.batch_cpu_us,
             &mut costs.boards.record_cpu_us,
             &mut costs.broadcast.record_cpu_us,
             &mut costs.broadcast.write_cpu_us,
@@ -183,7 +187,7 @@ impl UnitCosts {
         1e6 / cpu_us.max(1e-3)
     }
 
-    fn values(&self) -> [(&'static str, f64); 26] {
+    fn values(&self) -> [(&'static str, f64); 27] {
         let (edge, arbiter, log) = (&self.edge, &self.arbiter, &self.log);
         let (boards, broadcast) = (&self.boards, &self.broadcast);
         [
@@ -201,6 +205,7 @@ impl UnitCosts {
             ("log.claim_bytes", log.claim_bytes),
             ("log.event_bytes", log.event_bytes),
             ("log.batch_bytes", log.batch_bytes),
+            ("log.batch_cpu_us", log.batch_cpu_us),
             ("log.batches_per_s", log.batches_per_s),
             ("boards.record_cpu_us", boards.record_cpu_us),
             ("boards.player_memory_bytes", boards.player_memory_bytes),
@@ -245,6 +250,7 @@ impl Default for UnitCosts {
                 claim_bytes: 12.0,
                 event_bytes: 80.0,
                 batch_bytes: 200.0,
+                batch_cpu_us: 150.0,
                 batches_per_s: 1_000.0,
             },
             boards: BoardsCosts {

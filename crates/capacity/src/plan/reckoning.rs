@@ -283,6 +283,12 @@ fn items(workload: &Workload, costs: &UnitCosts) -> Vec<Item> {
             costs.arbiter.event_cpu_us,
         ),
         item(Part::Writing, "records", records, costs.log.record_cpu_us),
+        item(
+            Part::Writing,
+            "batches, from deciding to publishing",
+            workload.batches_per_s(costs.log.batches_per_s),
+            costs.log.batch_cpu_us,
+        ),
         Item {
             memory_bytes: workload.players * costs.boards.player_memory_bytes,
             ..item(
@@ -380,10 +386,10 @@ fn share_out(items: &mut [Item], groups: &[Group], workload: &Workload, prices: 
 
 /// What the log grows by in a second.
 fn log_bytes_per_s(workload: &Workload, costs: &UnitCosts) -> f64 {
-    let records = workload.records_per_s();
+    let batches = workload.batches_per_s(costs.log.batches_per_s);
     workload.wins_per_s() * costs.log.claim_bytes
         + workload.events_per_s * costs.log.event_bytes
-        + records.min(costs.log.batches_per_s) * costs.log.batch_bytes
+        + batches.min(workload.records_per_s()) * costs.log.batch_bytes
 }
 
 fn shards(items: &[Item], machine: &Machine) -> f64 {

@@ -125,6 +125,11 @@ impl Workload {
         self.wins_per_s() + self.events_per_s
     }
 
+    /// Batches a second: one for each attempt alone, and larger ones when there are more.
+    pub(super) fn batches_per_s(&self, most: f64) -> f64 {
+        (self.attempts_per_s + self.events_per_s).min(most)
+    }
+
     /// Connections a second that are new, if each lasts as long as the others.
     pub(super) fn connects_per_s(&self) -> f64 {
         self.connections / self.session_s

@@ -258,6 +258,32 @@ async fn every_component_of_a_server_tells_its_cost_its_work_and_its_lag() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edge_process_tells_of_what_it_has_and_nothing_of_its_nodes_arbiter() {
+    let site = Site::new();
+    let node = site.start().await;
+    let edge = site.start_edge(&node.url, 0).await;
+    for component in ["edge", "boards", "broadcast"] {
+        let path = format!("/v1/autoscale/{component}");
+        let answer = edge.api.get(&path).await.expect("the edge answers");
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        assert_eq!(answer.body["current"], 1, "{}", answer.text);
+    }
+    for component in ["arbiter", "log"] {
+        let path = format!("/v1/autoscale/{component}");
+        let answer = edge.api.get(&path).await.expect("the edge answers");
+        assert_eq!(answer.status, 404, "{}", answer.text);
+    }
+    let folded = ("broadcast".to_owned(), "framing".to_owned());
+    until("the edge folds what its node commits", || async {
+        let all = components(&edge.api).await;
+        (all[&folded]["messages_total"].as_u64() > Some(0)).then_some(())
+    })
+    .await;
+    assert!(edge.stop().await.success());
+    assert!(node.stop().await.success());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn unit_costs_are_taken_from_a_running_server_and_planned_with() {
     let site = Site::new();
     let server = busy(&site).await;
