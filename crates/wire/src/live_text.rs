@@ -130,6 +130,9 @@ impl<'a> OutcomeText<'a> {
     }
 
     /// Appends the message in protobuf.
+    ///
+    /// # Panics
+    /// If the claim's id is longer than [`CLAIM_ID_BYTES_MAX`], which none that was read is.
     pub fn write_proto(&self, server_time: Timestamp, out: &mut Vec<u8>) {
         proto::put_outcome_text(out, server_time, self);
     }

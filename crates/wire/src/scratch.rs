@@ -59,6 +59,10 @@ impl<const N: usize> Scratch<N> {
         self.put(&digits[start..]);
     }
 
+    pub(crate) fn as_mut_slice(&mut self) -> &mut [u8] {
+        &mut self.bytes[..self.length]
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.length
     }

@@ -6,14 +6,9 @@ use bytes::BufMut;
 use huntcore_model::{RoundNumber, TileIndex};
 
 use super::ProtoFault;
-use super::fields::{Fields, narrow, number_length, put_number, text};
+use super::fields::{Fields, key, narrow, number_length, put_number, text};
 use crate::ANSWER_BYTES_MAX;
 use crate::attempt::{ClaimForRef, check_hunt, check_player};
-
-/// The field's number and wire type, which are one byte.
-const fn key(field: u8, wire_type: u8) -> u8 {
-    field << 3 | wire_type
-}
 
 const HUNT: u8 = key(1, 2);
 const ROUND: u8 = key(2, 0);

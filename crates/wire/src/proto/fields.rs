@@ -102,6 +102,11 @@ pub enum ProtoFault {
     Depth,
 }
 
+/// The number and wire type of a field before the sixteenth, which are one byte.
+pub(super) const fn key(field: u8, wire_type: u8) -> u8 {
+    field << 3 | wire_type
+}
+
 /// A field's value, as its wire type says.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {

@@ -106,14 +106,15 @@ pub(crate) fn put_item(out: &mut impl BufMut, kind: OutcomeKind, error: &str) {
     out.put_slice(error.as_bytes());
 }
 
+/// Appends a number's field; there has to be room for the longest number.
 #[inline]
-fn put_number_field(item: &mut Scratch<ITEM_BYTES_MAX>, field: u8, number: u64) {
+pub(super) fn put_number_field<const N: usize>(item: &mut Scratch<N>, field: u8, number: u64) {
     let (bytes, length) = number_bytes(number);
     item.put_all(&[field << 3]);
     item.put_first(&bytes, length);
 }
 
-fn small(length: usize) -> u8 {
+pub(super) fn small(length: usize) -> u8 {
     u8::try_from(length).expect("items without a text are short")
 }
 

@@ -53,6 +53,15 @@ impl<'a> Writer<'a> {
         }
     }
 
+    /// A text of less than 128 bytes, even an empty one.
+    #[inline]
+    pub(super) fn short_text(&mut self, field: u8, text: &str) {
+        let length = u8::try_from(text.len()).expect("a short text");
+        self.out.reserve(2 + text.len());
+        self.out.extend_from_slice(&[field << 3 | BYTES, length]);
+        self.out.extend_from_slice(text.as_bytes());
+    }
+
     /// Numbers, packed; nothing if there are none.
     #[inline]
     pub(super) fn column(

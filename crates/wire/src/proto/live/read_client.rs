@@ -3,13 +3,19 @@
 use huntcore_model::{RoundNumber, TileIndex};
 
 use super::super::ProtoFault;
-use super::super::fields::{Fields, Value};
+use super::super::fields::{Fields, Value, key, narrow, text};
 use super::names::{board_of, position};
 use super::{enclosed, read_interest, set_once, unknown_type};
 use crate::{
     ANSWER_BYTES_MAX, CLAIM_ID_BYTES_MAX, ClaimMessage, ClaimText, ClientMessage, MessageError,
     SubscribeMessage,
 };
+
+const CLAIM: u8 = key(2, 2);
+const ID: u8 = key(1, 2);
+const ROUND: u8 = key(2, 0);
+const TILE: u8 = key(3, 0);
+const ANSWER: u8 = key(4, 2);
 
 /// Reads a binary frame's message.
 pub(crate) fn decode_client_message(message: &[u8]) -> Result<ClientMessage, MessageError> {
@@ -33,10 +39,17 @@ pub(crate) fn decode_client_message(message: &[u8]) -> Result<ClientMessage, Mes
 /// Reads a binary frame's message if it is a claim, and a good one.
 #[inline]
 pub(crate) fn decode_claim_text(message: &[u8]) -> Option<ClaimText<'_>> {
-    match enclosed(message).ok()? {
-        (2, Value::Bytes(claim)) => read_claim(claim).ok().map(|(claim, _)| claim),
-        _ => None,
-    }
+    let claim = match message {
+        // Nearly every claim's length has one byte.
+        [CLAIM, length, claim @ ..] if usize::from(*length) == claim.len() && *length < 0x80 => {
+            claim
+        }
+        _ => match enclosed(message).ok()? {
+            (2, Value::Bytes(claim)) => claim,
+            _ => return None,
+        },
+    };
+    read_claim(claim).ok().map(|(claim, _)| claim)
 }
 
 /// Whether a message was meant as a claim, and the claim's id, as far as either can be read.
@@ -57,13 +70,25 @@ pub(crate) fn sketch_client_message(message: &[u8]) -> (bool, Option<&str>) {
 fn read_claim(message: &[u8]) -> Result<(ClaimText<'_>, Option<&str>), ProtoFault> {
     let (mut id, mut round, mut tile, mut answer) = ("", 0, 0, None);
     let mut fields = Fields::of(message);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => id = value.text("id")?,
-            2 => round = value.number("round")?,
-            3 => tile = value.number_u32("tile")?,
-            4 => answer = Some(value.text("answer")?),
-            _ => {}
+    while let Some(byte) = fields.key_byte() {
+        match byte {
+            ID => id = text(fields.bytes_here()?, "id")?,
+            ROUND => round = fields.number_here()?,
+            TILE => tile = narrow(fields.number_here()?, "tile")?,
+            ANSWER => answer = Some(text(fields.bytes_here()?, "answer")?),
+            _ => {
+                // A field that is not known, or one of ours with a key of more bytes than needed.
+                let Some((field, value)) = fields.next()? else {
+                    break;
+                };
+                match field {
+                    1 => id = value.text("id")?,
+                    2 => round = value.number("round")?,
+                    3 => tile = value.number_u32("tile")?,
+                    4 => answer = Some(value.text("answer")?),
+                    _ => {}
+                }
+            }
         }
     }
     if id.is_empty() {

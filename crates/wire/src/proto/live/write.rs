@@ -1,20 +1,25 @@
 //! The socket's messages, written.
 
 use bytes::Bytes;
-use huntcore_model::{Hash32, PlayerId, PositionAfter};
+use huntcore_model::{Hash32, PlayerId};
 
 use super::super::fields::number_bytes;
-use super::super::item::number_of;
+use super::super::item::{number_of, put_number_field, small};
 use super::super::writer::{Writer, zigzag};
 use super::names::{board_number, millis, position_bytes, state_number};
+use crate::scratch::Scratch;
 use crate::{
-    BoardEntry, BoardMessage, BoardName, BoardWindow, ClaimMessage, ClientMessage, DeltaMessage,
-    ErrorMessage, Interest, LiveSeed, OutcomeMessage, OutcomeText, RankMessage, RoundMessage,
-    ServerMessage, SnapshotMessage, SnapshotRound, SubscribeMessage, SubscribedMessage, Timestamp,
+    BoardEntry, BoardMessage, BoardName, BoardWindow, CLAIM_ID_BYTES_MAX, ClaimMessage,
+    ClientMessage, DeltaMessage, ErrorMessage, Interest, LiveSeed, OutcomeMessage, OutcomeText,
+    RankMessage, RoundMessage, ServerMessage, SnapshotMessage, SnapshotRound, SubscribeMessage,
+    SubscribedMessage, Timestamp,
 };
 
 /// Room for what stands before a message: its key and its length.
 const HEAD_BYTES: usize = 6;
+
+/// Room for an outcome's message without a detail; the longest is 173 bytes.
+const OUTCOME_BYTES_MAX: usize = 192;
 
 /// What a claim takes besides its player's id, about: a byte for the round, two for the tile, one
 /// for the points, two before the id; a little more, so that nothing has to grow.
@@ -55,22 +60,53 @@ pub(crate) fn encode_server_message(message: &ServerMessage) -> Bytes {
 }
 
 /// Appends an outcome's message.
+#[inline]
 pub(crate) fn put_outcome_text(out: &mut Vec<u8>, server_time: Timestamp, text: &OutcomeText<'_>) {
-    let receipt = text.receipt.as_ref().map(PositionAfter::as_bytes);
-    let winner = text.winner.as_ref().map(PositionAfter::as_bytes);
-    Writer::new(out).message(7, |writer| {
-        writer.number(1, millis(server_time));
-        writer.bytes(2, text.claim.id.as_bytes());
-        writer.number(3, u64::from(number_of(text.kind)));
-        writer.number(4, text.claim.round.get());
-        writer.number(5, u64::from(text.claim.tile.get()));
-        if let Some(position) = receipt {
-            writer.message(6, |writer| writer.bytes(1, position));
+    let id = text.claim.id.as_bytes();
+    assert!(id.len() <= CLAIM_ID_BYTES_MAX, "a claim keeps its limits");
+    let mut message = Scratch::<OUTCOME_BYTES_MAX>::new();
+    // Its head comes last: the key and a length of one byte, or of two.
+    message.put_all(&[0; 3]);
+    let millis = millis(server_time);
+    if millis != 0 {
+        put_number_field(&mut message, 1, millis);
+    }
+    if !id.is_empty() {
+        message.put_all(&[2 << 3 | 2, small(id.len())]);
+        message.put(id);
+    }
+    message.put_all(&[3 << 3, number_of(text.kind)]);
+    for (field, number) in [
+        (4, text.claim.round.get()),
+        (5, u64::from(text.claim.tile.get())),
+    ] {
+        if number != 0 {
+            put_number_field(&mut message, field, number);
         }
-        writer.some_number(7, text.points.map(u64::from));
-        writer.some_bytes(8, winner);
-        writer.some_number(9, text.retry_after_ms);
-    });
+    }
+    if let Some(position) = &text.receipt {
+        let (bytes, length) = position.padded();
+        let count = small(length);
+        message.put_all(&[6 << 3 | 2, count + 2, 1 << 3 | 2, count]);
+        message.put_first(bytes, length);
+    }
+    if let Some(points) = text.points {
+        put_number_field(&mut message, 7, u64::from(points));
+    }
+    if let Some(position) = &text.winner {
+        let (bytes, length) = position.padded();
+        message.put_all(&[8 << 3 | 2, small(length)]);
+        message.put_first(bytes, length);
+    }
+    if let Some(millis) = text.retry_after_ms {
+        put_number_field(&mut message, 9, millis);
+    }
+    let (length, width) = number_bytes((message.len() - 3) as u64);
+    let start = 2 - width;
+    let bytes = message.as_mut_slice();
+    bytes[start] = 7 << 3 | 2;
+    bytes[start + 1..3].copy_from_slice(&length[..width]);
+    out.extend_from_slice(&bytes[start..]);
 }
 
 /// The one field of a frame's message. Room for its head is left before it, so that long ones
@@ -277,7 +313,7 @@ fn put_hash(writer: &mut Writer<'_>, field: u8, hash: &Hash32) {
 #[inline]
 fn put_winner(writer: &mut Writer<'_>, field: u8, player: Option<&PlayerId>) {
     let id = player.map_or("", PlayerId::as_str);
-    writer.some_bytes(field, Some(id.as_bytes()));
+    writer.short_text(field, id);
 }
 
 fn delta_bytes(message: &DeltaMessage) -> usize {
