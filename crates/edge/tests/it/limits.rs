@@ -62,6 +62,21 @@ async fn make_changes(world: &World, count: u32) {
     }
 }
 
+/// Makes changes until somebody is closed for being slow. Changes that come together are told
+/// together: how many fill the buffers depends.
+async fn changes_until_somebody_is_slow(world: &World) {
+    make_changes(world, 150).await;
+    within(async {
+        let slow = "huntcore_slow_clients_total 1";
+        let mut number = 150;
+        while !String::from_utf8_lossy(&world.get("/metrics").await.body).contains(slow) {
+            make_change(world, number).await;
+            number += 1;
+        }
+    })
+    .await;
+}
+
 async fn make_change(world: &World, number: u32) {
     let event = serde_json::json!({
         "event_id": format!("e{number}"),
@@ -96,17 +111,7 @@ async fn a_client_that_never_reads_is_closed_and_hurts_nobody() {
             hear(&mut good).await;
         }
     });
-    make_changes(&world, 150).await;
-    within(async {
-        let slow = "huntcore_slow_clients_total 1";
-        // Changes that come together are told together: how many fill the buffers depends.
-        let mut number = 150;
-        while !String::from_utf8_lossy(&world.get("/metrics").await.body).contains(slow) {
-            make_change(&world, number).await;
-            number += 1;
-        }
-    })
-    .await;
+    changes_until_somebody_is_slow(&world).await;
     // Whoever comes to after all hears why, as long as the edge still says it.
     let said = farewell_or_end(&mut deaf).await;
     assert!(said.is_none_or(|code| code == 4_000), "{said:?}");
@@ -143,12 +148,7 @@ async fn a_slow_client_is_told_4000_if_it_wakes_up_in_time() {
         &ClientMessage::Subscribe(SubscribeMessage::default()),
     )
     .await;
-    make_changes(&world, 150).await;
-    within(async {
-        let one = "huntcore_slow_clients_total 1";
-        while !String::from_utf8_lossy(&world.get("/metrics").await.body).contains(one) {}
-    })
-    .await;
+    changes_until_somebody_is_slow(&world).await;
     assert_eq!(farewell(&mut slow).await, (4_000, "slow client".to_owned()));
 }
 
