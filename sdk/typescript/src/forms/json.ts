@@ -6,6 +6,7 @@ import type {
   ClientMessage,
   HuntState,
   Interest,
+  RoundClaim,
   RoundInfo,
   ServerMessage,
   TileClaim,
@@ -90,7 +91,7 @@ function fromJson(body: Json): ServerMessage | null {
         fromTick: integerOrNull(body, 'from_tick'),
         resume: text(body, 'resume'),
         oldest: integer(body, 'oldest'),
-        claims: objects(body, 'claims').map((item) => ({ round: integer(item, 'round'), ...claim(item) })),
+        claims: objects(body, 'claims').map(roundClaim),
         closed: arrayOrEmpty(body, 'closed').map((round) => asInteger(round, 'closed')),
         seeds: objectsOrEmpty(body, 'seeds').map((item) => ({ round: integer(item, 'round'), seed: hash(item, 'seed') })),
         state: decodeState(body['state']),
@@ -202,6 +203,15 @@ export function decodeState(value: unknown): HuntState | null {
 /** `null` for a board that this version does not know, or none. */
 export function decodeBoardName(value: unknown): BoardName | null {
   return BOARDS.find((board) => board === value) ?? null;
+}
+
+function roundClaim(body: Json): RoundClaim {
+  return {
+    round: integer(body, 'round'),
+    tile: integer(body, 'tile'),
+    player: textOrNull(body, 'player'),
+    points: integer(body, 'points'),
+  };
 }
 
 function claim(body: Json): TileClaim {

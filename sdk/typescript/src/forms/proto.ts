@@ -13,6 +13,7 @@ import type {
   HuntState,
   Interest,
   RevealedSeed,
+  RoundClaim,
   RoundInfo,
   ServerMessage,
   SnapshotRound,
@@ -119,9 +120,9 @@ function readInterest(reader: Reader): Interest {
   let interest: Interest | null = null;
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     switch (field) {
-      case 1: interest = { cells: readList(reader.message(), (list) => list.hexNumbers()) }; break;
+      case 1: interest = { cells: readList<string>(reader.message(), (list, cells) => list.appendHexNumbers(cells)) }; break;
       case 2: {
-        const boards = readList(reader.message(), (list) => list.numbers());
+        const boards = readList<number>(reader.message(), (list, numbers) => list.appendNumbers(numbers));
         interest = { boards: boards.map((board) => BOARDS[board]).filter((board) => board !== undefined) };
         break;
       }
@@ -133,10 +134,10 @@ function readInterest(reader: Reader): Interest {
 }
 
 /** A message that is nothing but a list in its field 1. */
-function readList<Item>(reader: Reader, items: (reader: Reader) => Iterable<Item>): Item[] {
+function readList<Item>(reader: Reader, append: (reader: Reader, list: Item[]) => void): Item[] {
   const list: Item[] = [];
   for (let field = reader.field(); field !== 0; field = reader.field()) {
-    if (field === 1) list.push(...items(reader));
+    if (field === 1) append(reader, list);
     else reader.skip();
   }
   return list;
@@ -200,10 +201,29 @@ class Columns {
   readonly players: string[] = [];
 
   claims(): TileClaim[] {
-    const { tiles, points, players } = this;
-    sameLength('points', points, tiles);
-    sameLength('players', players, tiles);
-    return tiles.map((tile, index) => ({ tile, player: players[index] || null, points: points[index] as number }));
+    this.#check();
+    return this.tiles.map((tile, index) => ({ tile, player: this.#player(index), points: this.points[index] as number }));
+  }
+
+  /** Of several rounds, each counted from `oldest`. */
+  roundClaims(rounds: readonly number[], oldest: number): RoundClaim[] {
+    this.#check();
+    sameLength('rounds', rounds, this.tiles);
+    return this.tiles.map((tile, index) => ({
+      round: oldest + (rounds[index] as number),
+      tile,
+      player: this.#player(index),
+      points: this.points[index] as number,
+    }));
+  }
+
+  #player(index: number): string | null {
+    return this.players[index] || null;
+  }
+
+  #check(): void {
+    sameLength('points', this.points, this.tiles);
+    sameLength('players', this.players, this.tiles);
   }
 }
 
@@ -219,18 +239,17 @@ function readDelta(reader: Reader): ServerMessage {
       case 3: fromTick = reader.unsigned(); break;
       case 4: resume = position(reader); break;
       case 5: oldest = reader.unsigned(); break;
-      case 6: append(rounds, reader); break;
-      case 7: append(columns.tiles, reader); break;
-      case 8: append(columns.points, reader); break;
+      case 6: reader.appendNumbers(rounds); break;
+      case 7: reader.appendNumbers(columns.tiles); break;
+      case 8: reader.appendNumbers(columns.points); break;
       case 9: columns.players.push(reader.text()); break;
-      case 10: append(closed, reader); break;
+      case 10: reader.appendNumbers(closed); break;
       case 11: seeds.push(readSeed(reader.message())); break;
       case 12: state = STATES[reader.unsigned()] ?? null; break;
       default: reader.skip();
     }
   }
-  sameLength('rounds', rounds, columns.tiles);
-  const claims = columns.claims().map((claim, index) => ({ round: oldest + (rounds[index] as number), ...claim }));
+  const claims = columns.roundClaims(rounds, oldest);
   return { type: 'delta', serverTimeMs, tick, fromTick, resume, oldest, claims, closed, seeds, state };
 }
 
@@ -273,8 +292,8 @@ function readSnapshotRound(reader: Reader): SnapshotRound {
     switch (field) {
       case 9: closed = reader.flag(); break;
       case 10: seed = hash(reader); break;
-      case 11: append(columns.tiles, reader); break;
-      case 12: append(columns.points, reader); break;
+      case 11: reader.appendNumbers(columns.tiles); break;
+      case 12: reader.appendNumbers(columns.points); break;
       case 13: columns.players.push(reader.text()); break;
       default: if (!info.read(field, reader)) reader.skip();
     }
@@ -419,10 +438,6 @@ function position(reader: Reader): string {
 function base64urlBytes(text: string): Uint8Array {
   const binary = atob(text.replaceAll('-', '+').replaceAll('_', '/'));
   return Uint8Array.from(binary, (character) => character.charCodeAt(0));
-}
-
-function append(column: number[], reader: Reader): void {
-  for (const value of reader.numbers()) column.push(value);
 }
 
 function sameLength(name: string, column: readonly unknown[], tiles: readonly unknown[]): void {

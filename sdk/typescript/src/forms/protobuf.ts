@@ -12,6 +12,8 @@ const BYTES = 2;
 const FIXED32 = 5;
 
 const TWO_32 = 2 ** 32;
+/** Up to this length a text is put together byte by byte, if it is ASCII. */
+const SHORT_BYTES = 64;
 const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 const encoder = new TextEncoder();
 
@@ -66,36 +68,56 @@ export class Reader {
   }
 
   text(): string {
-    const bytes = this.bytes();
-    try {
-      return decoder.decode(bytes);
-    } catch {
-      throw new MalformedError(`text before byte ${this.#at} is not UTF-8`);
-    }
+    this.#expect(BYTES);
+    const length = this.#varint();
+    return this.#shortAscii(length) ?? this.#anyText(length);
   }
 
   message(): Reader {
     return new Reader(this.bytes());
   }
 
-  /** The numbers of a repeated field: packed, or one of them. */
-  *numbers(): Iterable<number> {
+  /** Appends the numbers of a repeated field: packed ones, or one alone. */
+  appendNumbers(column: number[]): void {
     if (this.#wire === VARINT) {
-      yield this.#varint();
+      column.push(this.#varint());
       return;
     }
     const packed = this.message();
-    while (packed.#at < packed.#bytes.length) yield packed.#varint();
+    while (packed.#at < packed.#bytes.length) column.push(packed.#varint());
   }
 
-  /** The same, of any 64 bits, in hex without padding. */
-  *hexNumbers(): Iterable<string> {
+  /** The same of any 64 bits, in hex without padding. */
+  appendHexNumbers(column: string[]): void {
     if (this.#wire === VARINT) {
-      yield hex64(this.#rawVarint());
+      column.push(hex64(this.#rawVarint()));
       return;
     }
     const packed = this.message();
-    while (packed.#at < packed.#bytes.length) yield hex64(packed.#rawVarint());
+    while (packed.#at < packed.#bytes.length) column.push(hex64(packed.#rawVarint()));
+  }
+
+  /** Players' ids are nearly all of this kind, for which calling the decoder takes longest. */
+  #shortAscii(length: number): string | null {
+    const end = this.#at + length;
+    if (length > SHORT_BYTES || end > this.#bytes.length) return null;
+    let text = '';
+    for (let at = this.#at; at < end; at += 1) {
+      const byte = this.#bytes[at] as number;
+      if (byte >= 0x80) return null;
+      text += String.fromCharCode(byte);
+    }
+    this.#at = end;
+    return text;
+  }
+
+  #anyText(length: number): string {
+    try {
+      return decoder.decode(this.#take(length));
+    } catch (error) {
+      if (error instanceof MalformedError) throw error;
+      throw new MalformedError(`text before byte ${this.#at} is not UTF-8`);
+    }
   }
 
   #varint(): number {
