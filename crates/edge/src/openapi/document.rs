@@ -13,11 +13,12 @@ use utoipa::{OpenApi as _, ToSchema};
                        shows every change. Times are RFC 3339 UTC, hashes lower-case hex, errors \
                        RFC 9457 problems whose `type` ends in the problem's name.\n\n\
                        `GET /v1/hunts/{hunt}/live` opens a WebSocket of subprotocol \
-                       `huntcore.v1.json`, which OpenAPI has no words for: the client sends \
-                       `ClientMessage`s, the server `ServerMessage`s, each a text frame; the \
-                       player token comes in `Authorization` or as one more subprotocol \
-                       `bearer.<token>`.\n\n`GET /huntcore.v1.proto` gives the definition of \
-                       the protobuf messages that `POST /v1/claims` takes.",
+                       `huntcore.v1.json` or `huntcore.v1.proto`, which OpenAPI has no words for: \
+                       `GET /asyncapi.json` has them. The client sends `ClientMessage`s, the \
+                       server `ServerMessage`s; the player token comes in `Authorization` or as \
+                       one more subprotocol `bearer.<token>`.\n\n`GET /huntcore.v1.proto` gives \
+                       the definition of the protobuf messages, those that `POST /v1/claims` \
+                       takes among them.",
     ),
     tags(
         (name = "hunts", description = "Hunts, their rounds, cells and maps"),
