@@ -44,9 +44,18 @@ pub(super) fn peers(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
         if !run.wants(peer) {
             continue;
         }
-        match start(program)? {
-            Ok(mut peer) => theirs.push(measure(run, case, &mut *peer, &texts)?),
-            Err(missing) => run.report.note(missing),
+        // What is wrong with a peer is told, and does not keep the others from running.
+        let measured = match start(program) {
+            Ok(Ok(mut peer)) => measure(run, case, &mut *peer, &texts),
+            Ok(Err(missing)) => {
+                run.report.note(missing);
+                continue;
+            }
+            Err(error) => Err(error),
+        };
+        match measured {
+            Ok(rows) => theirs.push(rows),
+            Err(error) => run.report.note(format!("{peer:?} is left out: {error}")),
         }
     }
     ours.add(stage.measure(case, &mut crowd, run.duration() / 2)?);
