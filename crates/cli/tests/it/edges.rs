@@ -514,6 +514,81 @@ async fn attempts_on_their_way_to_an_upstream_that_is_killed_are_unknown_and_can
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_edge_begins_with_what_the_log_no_longer_holds() {
+    let mut site = Site::new();
+    site.shards = 3;
+    site.keep_little();
+    let node = site.start().await;
+    node.api.open_round().await;
+    let name = "huntcore_log_trimmed_records{stream=\"shard-00001\"}";
+    let mut sent = 0;
+    until("the log is trimmed", || {
+        let events: Vec<Event> = (sent..sent + 2_000)
+            .map(|number| Event {
+                id: format!("e{number}"),
+                player: format!("player {}", number % 300),
+                score: number,
+            })
+            .collect();
+        sent += 2_000;
+        let api = node.api.clone();
+        async move {
+            let answer = api.events(&events).await.expect("it answers");
+            assert_eq!(answer.status, 200, "{}", answer.text);
+            (Metrics::of(&api).await.get(name) > 0).then_some(())
+        }
+    })
+    .await;
+    // What it has committed since its start a server still has in memory.
+    node.stop().await;
+    let node = site.start().await;
+    let log = node.api.service(Method::GET, "/v1/log", None).await;
+    let log = log.expect("it answers");
+    assert_eq!((log.status, log.outcome()), (410, "log-trimmed"));
+    let edge = site.start_edge(&node.url, 0).await;
+    let best = node.api.board("best", None).await;
+    assert_eq!(best.len(), 300);
+    assert_eq!(edge.api.board("best", None).await, best);
+    let round = node.api.open_round().await;
+    let position = won(&node, &claim(round, 0, "zoe")).await;
+    assert_eq!(
+        edge.api.board("total", Some(&position)).await,
+        node.api.board("total", Some(&position)).await
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_is_handed_to_nobody_without_the_service_key() {
+    let site = Site::new();
+    let node = site.start().await;
+    let paths = ["/v1/log", "/v1/log/checkpoint", "/v1/log/position"];
+    for path in paths {
+        let nobody = node.api.get(path).await.expect("it answers");
+        assert_eq!((nobody.status, nobody.outcome()), (401, "unauthorized"));
+        let player = node.api.request(Method::GET, path);
+        let player = player.bearer_auth(player_token("ana"));
+        let player = crate::support::send(player).await.expect("it answers");
+        assert_eq!(player.status, 401);
+    }
+    let bad = [
+        ("/v1/log?from=nonsense", 400, "malformed"),
+        ("/v1/log?since=AQEAAQ", 400, "malformed"),
+        // A stream that there is none of, and one far beyond its end.
+        ("/v1/log?from=AQEHAQ", 409, "log-ahead"),
+        ("/v1/log?from=AQEA__8P", 409, "log-ahead"),
+    ];
+    for (path, status, outcome) in bad {
+        let answer = node.api.service(Method::GET, path, None).await;
+        let answer = answer.expect("it answers");
+        assert_eq!(
+            (answer.status, answer.outcome()),
+            (status, outcome),
+            "{path}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_edge_follows_no_other_log_than_the_one_it_began_with() {
     let mut site = Site::new();
     let node = site.start().await;
