@@ -25,6 +25,10 @@ const CLAIMS_AT_ONCE_MAX: usize = 2_048;
 /// A snapshot that took long to make serves for so many frames more, which follow it.
 const BEHIND_FRAMES_MAX: usize = 16;
 
+/// What was made longer ago is let go of when the next is made: it may be large, and nobody
+/// will ask for it.
+const KEPT_TICKS: u64 = 64;
+
 /// Frames as the kernel gets them.
 pub(super) type Framed = Arc<[Bytes]>;
 
@@ -346,7 +350,11 @@ impl SharedClass {
 
 impl Made {
     fn keep_way(&mut self, tick: u64, from: Cursor, way: Way) {
-        self.ways.retain(|other| other.from != from);
+        let is_new = |other: u64| other + KEPT_TICKS >= tick;
+        self.beginning
+            .take_if(|known| !is_new(known.beginning.tick));
+        self.ways
+            .retain(|other| other.from != from && is_new(other.tick));
         if self.ways.len() == WAYS_MAX {
             self.ways.pop_front();
         }
