@@ -41,7 +41,7 @@ enum Command {
     Bench(commands::bench::Bench),
     BenchClient(commands::bench_client::BenchClient),
     Demo(commands::demo::Demo),
-    Plan(commands::plan::Plan),
+    Plan(Box<commands::plan::Plan>),
     Serve(commands::serve::Serve),
     Token(commands::token::Token),
 }

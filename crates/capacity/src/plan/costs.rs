@@ -223,17 +223,24 @@ impl UnitCosts {
 }
 
 impl Default for UnitCosts {
-    /// Measured on 2 cores with peers and load on the same machine, so rather too high.
+    /// Measured on 2 cores with the load on the same machine, so rather too high. A claim as a
+    /// request, a handshake, score events, memory and the sizes of boards and rounds are
+    /// estimates from such runs, to be replaced by what a running server shows.
     fn default() -> Self {
         Self {
             measured_with: vec![
                 "huntcore bench claims --case in-process-5 --peer none".to_owned(),
                 "huntcore bench claims --case in-process-50 --peer none".to_owned(),
+                "huntcore bench claims --case socket-protobuf --peer none".to_owned(),
+                "huntcore bench claims --case http-single --peer none".to_owned(),
+                "huntcore bench broadcast --case fanout-15k".to_owned(),
+                "huntcore demo --players 500 --rate 2, and meanwhile huntcore plan costs"
+                    .to_owned(),
             ],
             machine: "2 cores, 24 GiB, virtual disk, load on the same machine".to_owned(),
             edge: EdgeCosts {
                 http_claim_cpu_us: 30.0,
-                socket_claim_cpu_us: 14.0,
+                socket_claim_cpu_us: 28.0,
                 stream_claim_cpu_us: 0.3,
                 handshake_cpu_us: 150.0,
                 connection_memory_bytes: 9_000.0,
@@ -250,7 +257,7 @@ impl Default for UnitCosts {
                 claim_bytes: 12.0,
                 event_bytes: 80.0,
                 batch_bytes: 200.0,
-                batch_cpu_us: 150.0,
+                batch_cpu_us: 390.0,
                 batches_per_s: 1_000.0,
             },
             boards: BoardsCosts {
@@ -259,10 +266,10 @@ impl Default for UnitCosts {
             },
             broadcast: BroadcastCosts {
                 record_cpu_us: 0.06,
-                write_cpu_us: 6.0,
-                kib_cpu_us: 0.4,
-                delta_bytes: 160.0,
-                claim_bytes: 40.0,
+                write_cpu_us: 7.5,
+                kib_cpu_us: 1.13,
+                delta_bytes: 113.0,
+                claim_bytes: 73.0,
                 round_bytes: 400.0,
                 board_bytes: 250.0,
                 entry_bytes: 45.0,

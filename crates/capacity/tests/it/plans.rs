@@ -332,6 +332,7 @@ fn what_a_server_was_seen_to_do_replaces_the_costs_that_were_known_before() {
             // Too few to say what one costs.
             (Part::Ranking, work(5.0, 999.0, 0.0)),
         ],
+        batches: 0.0,
         win_share: 0.25,
     };
     let after = observed.costs(&before);
@@ -348,10 +349,46 @@ fn what_a_server_was_seen_to_do_replaces_the_costs_that_were_known_before() {
     assert_eq!(
         after.kept,
         [
+            "log.batch_cpu_us",
             "edge.http_claim_cpu_us",
             "log.record_cpu_us",
             "boards.record_cpu_us",
             "broadcast.record_cpu_us",
         ]
     );
+}
+
+#[test]
+fn small_batches_tell_what_a_batch_costs_and_large_ones_what_is_in_them() {
+    let before = UnitCosts::default();
+    let observed = |cpu_s, messages, batches| {
+        let work = PartWork {
+            cpu_s,
+            messages,
+            bytes: 0.0,
+        };
+        let parts = [Part::Deciding, Part::Writing, Part::Ranking, Part::Framing];
+        let observed = Observed {
+            parts: parts.map(|part| (part, work)).into(),
+            batches,
+            win_share: 1.0,
+        };
+        observed.costs(&before)
+    };
+    let arbiter = &before.arbiter;
+    let known = arbiter.attempt_cpu_us
+        + arbiter.won_cpu_us
+        + before.log.record_cpu_us
+        + before.boards.record_cpu_us
+        + before.broadcast.record_cpu_us;
+    // Two messages in each batch, and 1,000 µs for both.
+    let small = observed(0.5, 4_000.0, 2_000.0);
+    is_about(small.costs.log.batch_cpu_us, 1_000.0 - 2.0 * known);
+    assert_eq!(small.costs.boards, before.boards);
+    // A thousand messages in each batch: what batches are known to cost is no message's.
+    let large = observed(0.5, 1_000_000.0, 1_000.0);
+    assert_eq!(large.costs.log.batch_cpu_us, before.log.batch_cpu_us);
+    let left = 0.5 * (1.0 - 1_000.0 * before.log.batch_cpu_us / 2e6);
+    is_about(large.costs.boards.record_cpu_us, left);
+    is_about(large.costs.log.record_cpu_us, left);
 }

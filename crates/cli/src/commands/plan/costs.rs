@@ -121,8 +121,13 @@ fn observed(first: &Stats, second: &Stats) -> Result<Observed, Failed> {
     });
     let won = second.won_total.saturating_sub(first.won_total) as f64;
     let attempts = second.attempts_total.saturating_sub(first.attempts_total) as f64;
+    let batches = second
+        .log
+        .batches_total
+        .saturating_sub(first.log.batches_total) as f64;
     Ok(Observed {
         parts: parts.collect(),
+        batches,
         win_share: if attempts > 0.0 { won / attempts } else { 0.0 },
     })
 }
