@@ -191,6 +191,7 @@ impl Listeners {
             Stage::Shut => {}
             Stage::Following => {
                 connection.hang_up(false);
+                self.fault = Some(format!("a listener was hung up on: {reason}"));
                 self.ear.ended(reason.to_owned());
             }
             // Sent away at the door.
