@@ -237,7 +237,9 @@ impl Default for UnitCosts {
                 "huntcore demo --players 500 --rate 2, and meanwhile huntcore plan costs"
                     .to_owned(),
             ],
-            machine: "2 cores, 24 GiB, virtual disk, load on the same machine".to_owned(),
+            machine: "2 cores, 24 GiB, virtual disk, load on the same machine; requests, \
+                      handshakes, score events, memory and the sizes of boards are estimates"
+                .to_owned(),
             edge: EdgeCosts {
                 http_claim_cpu_us: 30.0,
                 socket_claim_cpu_us: 28.0,
