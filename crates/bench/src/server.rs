@@ -105,7 +105,7 @@ impl Server {
         let mut server = Self {
             child,
             url: String::new(),
-            client: client("http://127.0.0.1:1")?,
+            client: client("http://127.0.0.1:1", RetryPolicy::NEVER)?,
             folder,
         };
         said.map_err(BenchError::io("hear from the server"))?;
@@ -115,7 +115,7 @@ impl Server {
             return Err(server.failed("did not start"));
         };
         url.clone_into(&mut server.url);
-        server.client = client(url)?;
+        server.client = client(url, RetryPolicy::NEVER)?;
         Ok(server)
     }
 
@@ -164,6 +164,11 @@ impl Server {
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
+    }
+
+    /// A client that asks again if its idle connection has been closed meanwhile.
+    pub(crate) fn patient_client(&self) -> Result<Client, BenchError> {
+        client(&self.url, RetryPolicy::default())
     }
 
     /// Where it listens.
@@ -240,10 +245,10 @@ impl ServerCounts {
     }
 }
 
-fn client(url: &str) -> Result<Client, BenchError> {
+fn client(url: &str, retry: RetryPolicy) -> Result<Client, BenchError> {
     Client::builder(url)
         .service_key(SERVICE_KEY)
-        .retry(RetryPolicy::NEVER)
+        .retry(retry)
         .request_timeout(Duration::from_secs(60))
         .build()
         .map_err(BenchError::huntcore)

@@ -174,9 +174,10 @@ impl Fleet {
     /// Waits until the last round has been told of and the next has not opened.
     fn wait_between_rounds(&self) -> Result<(), BenchError> {
         let hunt = watched_hunt("10s", TILES)?;
+        let client = self.node.patient_client()?;
         let round = self
             .runtime
-            .block_on(self.node.client.current_round(&hunt.id))
+            .block_on(client.current_round(&hunt.id))
             .map_err(BenchError::huntcore)?;
         let now = huntcore_model::TimeMicros::from(round.server_time);
         let opened = huntcore_model::TimeMicros::from(round.opens_at);

@@ -69,7 +69,7 @@ impl Stage {
             .map_err(BenchError::io("start a runtime"))?;
         let hunt = watched_hunt("1h", WATCHED_TILES)?;
         let place = runtime.block_on(server.open_hunt(&hunt))?;
-        let teller = Teller::new(server.client.clone(), place, WATCHED_TILES);
+        let teller = Teller::new(server.patient_client()?, place, WATCHED_TILES);
         let bare_bytes = private_bytes(server.pid()).unwrap_or_default();
         Ok(Self {
             server,
