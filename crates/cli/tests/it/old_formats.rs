@@ -60,7 +60,10 @@ async fn serve_as_told(site: &Site, told: &Value) {
     // Its checkpoints can be read, too.
     let start = server.stderr();
     let is_from_checkpoint = start.contains("started from a checkpoint");
-    assert!(is_from_checkpoint && !start.contains("passed over"), "{start}");
+    assert!(
+        is_from_checkpoint && !start.contains("passed over"),
+        "{start}"
+    );
     let items = told["claims"].as_array().expect("an array");
     let claims: Vec<Claim> = items.iter().map(claim).collect();
     let answers = server.api.claims(&claims).await.expect("the server lives");
