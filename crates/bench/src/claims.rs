@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::cases;
+use crate::choice::chosen;
 use crate::load::Winners;
 use crate::peers::redis::Pipeline;
 use crate::peers::{postgres, redis};
@@ -105,19 +106,9 @@ pub fn claims_cases() -> Vec<&'static str> {
 
 /// Runs every case, huntcore and its peers in turn.
 pub fn claims(bench: &ClaimsBench) -> Result<BenchReport, BenchError> {
-    let wanted = |case: &&Case| match &bench.case {
-        None => case.by_default,
-        Some(only) => only == case.name,
-    };
-    let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
-    if let Some(only) = &bench.case
-        && cases.is_empty()
-    {
-        return Err(BenchError::UnknownCase {
-            case: only.clone(),
-            known: claims_cases().join(", "),
-        });
-    }
+    let cases = chosen(CASES, bench.case.as_deref(), |case| {
+        (case.name, case.by_default)
+    })?;
     let mut run = Run {
         bench,
         report: BenchReport::new("claims"),

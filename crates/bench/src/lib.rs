@@ -7,6 +7,7 @@
 
 mod broadcast;
 mod cases;
+mod choice;
 mod claims;
 mod crowd;
 mod fanout;

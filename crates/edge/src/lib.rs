@@ -38,4 +38,5 @@ pub use backend::{
 };
 pub use config::{BindError, EdgeConfig, Limits, Rate, TlsFiles};
 pub use counts::{AttemptCounts, Counts};
+pub use operations::process_memory_bytes;
 pub use server::{Drained, Edge, TlsError};

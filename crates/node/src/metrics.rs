@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use huntcore_capacity::{Component, Part};
-use huntcore_edge::Backend as _;
+use huntcore_edge::{Backend as _, process_memory_bytes};
 use huntcore_log::LogUsage;
 use huntcore_model::{ShardId, TimeMicros};
 use huntcore_wire::{ComponentStats, LogStats, ProjectionStats, Stats, Timestamp};
@@ -43,7 +43,7 @@ pub(crate) fn stats(node: &Node) -> Stats {
             batches_total: usage.batches_total,
             syncs_total: usage.syncs_total,
         },
-        memory_bytes: memory_bytes(),
+        memory_bytes: process_memory_bytes(),
         components: components(node),
         ..Stats::default()
     }
@@ -122,7 +122,7 @@ pub(crate) fn render(node: &Node, out: &mut String) {
     page.gauge(
         "huntcore_memory_bytes",
         "Memory that the process holds.",
-        memory_bytes(),
+        process_memory_bytes(),
     );
     page.gauge(
         "huntcore_projection_lag_records",
@@ -283,18 +283,4 @@ fn lag_records(node: &Node) -> u64 {
                 .saturating_sub(view.position.next(shard).get())
         })
         .sum()
-}
-
-/// What the operating system says this process holds in memory; 0 where it does not say.
-fn memory_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = resident.and_then(|rest| {
-        rest.trim()
-            .trim_end_matches("kB")
-            .trim()
-            .parse::<u64>()
-            .ok()
-    });
-    kib.unwrap_or_default() * 1_024
 }

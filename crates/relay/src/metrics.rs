@@ -4,7 +4,7 @@ use std::fmt::{Display, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use huntcore_edge::Backend as _;
+use huntcore_edge::{Backend as _, process_memory_bytes};
 use huntcore_wire::{ProjectionStats, Stats, Timestamp};
 
 use crate::relay::Relay;
@@ -26,7 +26,7 @@ pub(crate) fn stats(relay: &Relay) -> Stats {
         uptime_s: relay.started.elapsed().as_secs_f64(),
         // They are folded and published together.
         projections: vec![named("catalog"), named("boards"), named("broadcast")],
-        memory_bytes: memory_bytes(),
+        memory_bytes: process_memory_bytes(),
         components: relay.views.work.components(behind.0, behind.1).into(),
         ..Stats::default()
     }
@@ -91,7 +91,7 @@ pub(crate) fn render(relay: &Relay, out: &mut String) {
     page.gauge(
         "huntcore_memory_bytes",
         "Memory that the process holds.",
-        memory_bytes(),
+        process_memory_bytes(),
     );
     page.gauge(
         "huntcore_projection_lag_records",
@@ -112,14 +112,6 @@ fn lag_records(relay: &Relay) -> u64 {
         .streams()
         .map(|(shard, end)| end.get().saturating_sub(shown.next(shard).get()));
     behind.sum()
-}
-
-/// What the operating system says this process holds in memory; 0 where it does not say.
-fn memory_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = resident.and_then(|rest| rest.trim().strip_suffix("kB")?.trim().parse::<u64>().ok());
-    kib.unwrap_or_default() * 1_024
 }
 
 struct Page<'a>(&'a mut String);

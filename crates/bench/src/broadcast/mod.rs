@@ -16,6 +16,7 @@ use std::time::Duration;
 use huntcore_capacity::UnitCosts;
 
 use self::costs::CostsSeen;
+use crate::choice::chosen;
 use crate::claims::Peers;
 use crate::report::{BenchError, BenchReport};
 
@@ -100,19 +101,9 @@ pub fn broadcast_cases() -> Vec<&'static str> {
 /// If a server does not start or does not go on, or breaks a promise: a listener missed a
 /// tick and was not told.
 pub fn broadcast(bench: &BroadcastBench) -> Result<(BenchReport, UnitCosts), BenchError> {
-    let wanted = |case: &&Case| match &bench.case {
-        None => case.by_default,
-        Some(only) => only == case.name,
-    };
-    let cases: Vec<&Case> = CASES.iter().filter(wanted).collect();
-    if let Some(only) = &bench.case
-        && cases.is_empty()
-    {
-        return Err(BenchError::UnknownCase {
-            case: only.clone(),
-            known: broadcast_cases().join(", "),
-        });
-    }
+    let cases = chosen(CASES, bench.case.as_deref(), |case| {
+        (case.name, case.by_default)
+    })?;
     let mut run = Run {
         bench,
         report: BenchReport::new("broadcast"),

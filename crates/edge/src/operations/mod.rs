@@ -3,6 +3,7 @@
 //! CPU time is read from the kernel when somebody asks, and never on the way of a request.
 //! Messages and bytes are counted where they pass, once for each batch or turn.
 
+mod memory;
 mod page;
 mod scaling;
 mod threads;
@@ -14,6 +15,7 @@ use huntcore_capacity::{Component, CpuAccount, Part, Recommendation, SharedTime,
 use huntcore_wire::ComponentStats;
 use parking_lot::Mutex;
 
+pub use self::memory::process_memory_bytes;
 use self::scaling::Scaling;
 use crate::backend::Backend;
 use crate::counts::{Counts, Delays};
