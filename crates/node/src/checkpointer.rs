@@ -27,9 +27,11 @@ use crate::shard::ShardEvent;
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 /// The least time from a checkpoint that failed to the next try.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
-/// A write that took so long has waited for the disk.
-const DISK_WAIT_MIN: Duration = Duration::from_micros(500);
-/// The longest rest after such a write.
+/// Work in one go, be it of a core or of the disk.
+const STINT: Duration = Duration::from_millis(1);
+/// How many times as long the rest after it is.
+const RESTS: u32 = 2;
+/// The longest rest.
 const REST_MAX: Duration = Duration::from_millis(100);
 /// How much the thread gives way to all others.
 #[cfg(target_os = "linux")]
@@ -219,10 +221,11 @@ fn write(
     let mut bytes = 0;
     let mut put = |draft: &mut Draft<'_>, part: Part<'_>, content: &Content<'_>| {
         draft.part(part, |out| {
-            let mut out = Stoppable {
+            let mut out = Paced {
                 out,
                 stop,
                 bytes: &mut bytes,
+                since: Instant::now(),
             };
             content(&mut out)
         })
@@ -283,28 +286,31 @@ const fn own(name: &str, stand: Stand) -> Part<'_> {
 
 type Content<'a> = dyn Fn(&mut dyn Write) -> io::Result<()> + 'a;
 
-/// Counts what is written, leaves the disk to others for as long as it took it from them, and
-/// ends when the node stops.
-struct Stoppable<'a> {
+/// Counts what is written, leaves core and disk to others for longer than it takes them from
+/// them, and ends when the node stops.
+struct Paced<'a> {
     out: &'a mut dyn Write,
     stop: &'a Receiver<()>,
     bytes: &'a mut u64,
+    /// When it last began to work.
+    since: Instant,
 }
 
-impl Write for Stoppable<'_> {
+impl Write for Paced<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if !self.stop.is_empty() {
             return Err(io::Error::other("the node stops"));
         }
-        let began = Instant::now();
         let count = self.out.write(bytes)?;
         *self.bytes += count as u64;
-        let took = began.elapsed();
-        if took >= DISK_WAIT_MIN {
-            // The log's syncs wait behind those of a checkpoint, so there must be room between.
+        let worked = self.since.elapsed();
+        if worked >= STINT {
+            // The log's syncs wait behind those of a checkpoint, and on a full machine deciding
+            // waits for a core, so there must be room between.
             let mut stop = Select::new();
             stop.recv(self.stop);
-            let _ = stop.ready_timeout(took.min(REST_MAX));
+            let _ = stop.ready_timeout((worked * RESTS).min(REST_MAX));
+            self.since = Instant::now();
         }
         Ok(count)
     }

@@ -16,6 +16,8 @@ const OFFERED: u64 = 500_000;
 const FILL: Duration = Duration::from_secs(2);
 /// One checkpoint behind the other.
 const OFTEN: Duration = Duration::from_millis(250);
+/// Measurements with checkpoints, each beside one without.
+const PAIRS: usize = 5;
 /// After a load of the case `restart` has ended.
 const SOON: Duration = Duration::from_secs(5);
 /// Hunts of the case `restart` that are open together.
@@ -23,20 +25,27 @@ const HUNTS_AT_ONCE: u32 = 32;
 /// For the log of the case `restart`.
 const BUILD_MAX: Duration = Duration::from_secs(600);
 
-/// Latency while checkpoints are taken against latency while none is.
+/// Latency while checkpoints are taken against latency while none is: pairs in turn, of which the
+/// one in the middle counts.
 pub(crate) fn checkpoint(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
-    let without = measure(run, case, None)?;
-    let with = measure(run, case, Some(OFTEN))?;
-    let (p99_without, p99_with) = (
-        without.latency.quantile_ms(0.99),
-        with.latency.quantile_ms(0.99),
-    );
+    let mut pairs = Vec::new();
+    for _ in 0..PAIRS {
+        let without = measure(run, case, None)?;
+        let with = measure(run, case, Some(OFTEN))?;
+        let ratio = with.latency.quantile_ms(0.99) / without.latency.quantile_ms(0.99);
+        pairs.push((ratio, with, without));
+    }
+    pairs.sort_by(|(one, ..), (other, ..)| one.total_cmp(other));
+    let ratios: Vec<String> = pairs.iter().map(|pair| format!("{:.2}", pair.0)).collect();
+    let note = format!("{case}: the ratio of each pair was {}", ratios.join(", "));
+    run.report.note(note);
+    let (ratio, with, without) = pairs.swap_remove(PAIRS / 2);
     run.report.rows.push(with.row(case));
     run.report.rows.push(without.row(&format!("{case}-none")));
     run.report.ratios.push(Ratio {
         case: format!("{case}: p99"),
         against: "no checkpoint",
-        ratio: p99_with / p99_without,
+        ratio,
     });
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What stands around the routes in the OpenAPI document.
 
-use huntcore_wire::{ClientMessage, Problem, ServerMessage};
+use huntcore_wire::Problem;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi};
 use utoipa::{OpenApi as _, ToSchema};
@@ -14,9 +14,8 @@ use utoipa::{OpenApi as _, ToSchema};
                        RFC 9457 problems whose `type` ends in the problem's name.\n\n\
                        `GET /v1/hunts/{hunt}/live` opens a WebSocket of subprotocol \
                        `huntcore.v1.json` or `huntcore.v1.proto`, which OpenAPI has no words for: \
-                       `GET /asyncapi.json` has them. The client sends `ClientMessage`s, the \
-                       server `ServerMessage`s; the player token comes in `Authorization` or as \
-                       one more subprotocol `bearer.<token>`.\n\n`GET /huntcore.v1.proto` gives \
+                       `GET /asyncapi.json` has them. The player token comes in `Authorization` or \
+                       as one more subprotocol `bearer.<token>`.\n\n`GET /huntcore.v1.proto` gives \
                        the definition of the protobuf messages, those that `POST /v1/claims` \
                        takes among them.",
     ),
@@ -34,10 +33,8 @@ struct Api;
 pub(crate) fn api() -> OpenApi {
     let mut api = Api::openapi();
     let components = api.components.get_or_insert_with(Components::new);
-    // No route names these: problems are referred to, and messages are of the socket.
+    // No route names it, but every refusal refers to it.
     add::<Problem>(components);
-    add::<ClientMessage>(components);
-    add::<ServerMessage>(components);
     api
 }
 
