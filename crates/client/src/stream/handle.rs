@@ -116,10 +116,14 @@ impl ClaimStream {
         let sent = SentBatch { tag, bytes, len };
         let batches = self.batches.as_ref().ok_or_else(ended)?;
         if batches.send(sent).await.is_err() {
-            // The reason is in the answers.
-            return match self.answers.recv().await {
-                Some(Err(error)) => Err(error),
-                _ => Err(ended()),
+            // The reason is in the answers, behind those that came before the end: each of
+            // them belongs to a batch that somebody waits for.
+            return loop {
+                match self.answers.recv().await {
+                    Some(Ok(answer)) => self.ready.push_back(answer),
+                    Some(Err(error)) => break Err(error),
+                    None => break Err(ended()),
+                }
             };
         }
         self.out += 1;
