@@ -191,12 +191,14 @@ impl Following {
     /// The next piece; after an error there is none.
     async fn next(mut self) -> Option<(io::Result<Bytes>, Self)> {
         while !self.over {
-            if let Some(piece) = self.waiting.pop_front() {
-                return Some((Ok(piece), self));
-            }
+            // Ahead of what waits: it is the first thing that is said, and a long way to the
+            // end must not hold it up.
             if Instant::now() >= self.note_at {
                 let note = self.note();
                 return Some((Ok(note), self));
+            }
+            if let Some(piece) = self.waiting.pop_front() {
+                return Some((Ok(piece), self));
             }
             tokio::time::sleep_until(self.gather_until).await;
             if let Err(error) = self.look().await {

@@ -96,13 +96,15 @@ impl Follow {
                     Ok(StreamItem::Note(note)) => {
                         self.clock.advance_to(note.time);
                         self.link.told(note.ends, &self.views.newest().position);
+                        // Not before it has said how far it is: until then nobody can tell
+                        // whether all of that is shown here.
+                        if !self.link.is_up() {
+                            tracing::info!(upstream = %self.config.upstream, "upstream followed");
+                            self.link.up();
+                        }
                     }
                     Err(error) => return Over::Lost(format!("it sends no log: {error}")),
                 }
-            }
-            if !self.link.is_up() {
-                tracing::info!(upstream = %self.config.upstream, "upstream followed");
-                self.link.up();
             }
         }
     }

@@ -50,15 +50,17 @@ impl Link {
 
     /// The upstream is heard.
     pub(crate) fn up(&self) {
+        let mut known = self.known.lock();
         if !self.is_up.swap(true, Ordering::Relaxed) {
-            self.known.lock().lost = None;
+            known.lost = None;
         }
     }
 
     /// It is not; says whether it was until now.
     pub(crate) fn lost(&self, reason: &str) -> bool {
-        let was_up = self.is_up.swap(false, Ordering::Relaxed);
+        // Whoever finds it lost finds the reason, too.
         let mut known = self.known.lock();
+        let was_up = self.is_up.swap(false, Ordering::Relaxed);
         let since = known
             .lost
             .take()

@@ -1,5 +1,5 @@
 //! Cells and maps. Cells follow from the catalog; maps only the upstream can make, because
-//! only it has the seeds, and what it says is checked against the map's name.
+//! only it has the seeds; a whole one, with its values, is checked against its name.
 
 use std::sync::Arc;
 
@@ -10,17 +10,21 @@ use huntcore_model::Hash32;
 use huntcore_projection::Kept;
 use huntcore_wire::{MapView, ProblemKind};
 use parking_lot::Mutex;
+use tokio::sync::Semaphore;
 
 use crate::answers::in_words;
 
 /// Tiles of all maps kept.
 const TILES_KEPT: usize = 8 << 20;
+/// Maps on their way from the upstream; who else asks waits for a turn.
+const FETCHES_MAX: usize = 4;
 
 /// Maps that the upstream has made.
 pub(crate) struct Maps {
     client: Client,
     /// Whole ones only: of others more may be shown later.
     kept: Mutex<Kept<Hash32, Arc<PublishedMap>>>,
+    turns: Semaphore,
 }
 
 impl Maps {
@@ -28,11 +32,17 @@ impl Maps {
         Self {
             client,
             kept: Mutex::new(Kept::new(TILES_KEPT)),
+            turns: Semaphore::new(FETCHES_MAX),
         }
     }
 
     /// The map of that name; `None` if the upstream knows none.
     pub(crate) async fn map(&self, name: Hash32) -> Result<Option<Arc<PublishedMap>>, Unavailable> {
+        if let Some(kept) = self.kept.lock().get(&name) {
+            return Ok(Some(kept));
+        }
+        let _turn = self.turns.acquire().await;
+        // It may have come meanwhile.
         if let Some(kept) = self.kept.lock().get(&name) {
             return Ok(Some(kept));
         }

@@ -1,11 +1,13 @@
 //! A running edge process: its threads and tasks, and how they start and stop.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
+use futures_util::FutureExt as _;
 use huntcore_client::{Client, ClientError, RetryPolicy};
 use huntcore_lane::{Bell, Entrance, EntranceLimits};
 use huntcore_model::{ShardMap, TimeMicros};
@@ -172,7 +174,7 @@ impl Relay {
             forwarded: forwarded.clone(),
             written,
         };
-        tokio::spawn(sender.run(stop_tasks.clone()));
+        guard(&failure, "forward", sender.run(stop_tasks.clone()));
         let follow = Follow {
             config: config.clone(),
             upstream: upstream.clone(),
@@ -189,7 +191,7 @@ impl Relay {
                 }
             }
         };
-        tokio::spawn(following);
+        guard(&failure, "follow", following);
 
         Ok(Self {
             commands: Commands {
@@ -366,6 +368,21 @@ fn client(config: &RelayConfig, retry: RetryPolicy) -> Result<Client, StartError
     Ok(builder.build()?)
 }
 
+/// Spawns a task whose panic is told: without it nothing would be forwarded, or followed.
+fn guard(
+    failure: &watch::Sender<Option<Arc<str>>>,
+    name: &'static str,
+    task: impl Future<Output = ()> + Send + 'static,
+) {
+    let failure = failure.clone();
+    tokio::spawn(async move {
+        if AssertUnwindSafe(task).catch_unwind().await.is_err() {
+            let what = format!("task {name} panicked: this is a bug; start again to recover");
+            report(&failure, &what);
+        }
+    });
+}
+
 fn report(failure: &watch::Sender<Option<Arc<str>>>, what: &str) {
     let is_first = failure.send_if_modified(|first| {
         let is_first = first.is_none();
@@ -387,7 +404,7 @@ fn spawn(
 ) -> Result<JoinHandle<()>, StartError> {
     let failure = failure.clone();
     let guarded = move || {
-        if std::panic::catch_unwind(std::panic::AssertUnwindSafe(body)).is_err() {
+        if std::panic::catch_unwind(AssertUnwindSafe(body)).is_err() {
             let what = format!("thread {name} panicked: this is a bug; start again to recover");
             report(&failure, &what);
         }

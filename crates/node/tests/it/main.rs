@@ -2,6 +2,7 @@
 
 mod checkpoints;
 mod faults;
+mod followers;
 mod hunts;
 mod retention;
 mod support;
