@@ -22,7 +22,7 @@ const COPIED_BYTES_MAX: usize = 16 << 10;
 const WAYS_MAX: usize = 16;
 /// Claims looked at without leaving a reactor's thread: some hundred microseconds.
 const CLAIMS_AT_ONCE_MAX: usize = 2_048;
-/// A snapshot that took long to make serves for so many frames more, which follow it.
+/// A snapshot that took long to make is made anew after so many frames more, which follow it.
 const BEHIND_FRAMES_MAX: usize = 16;
 
 /// What was made longer ago is let go of when the next is made: it may be large, and nobody
@@ -232,6 +232,16 @@ impl SharedClass {
         self.snapshot(feed, resume, making)
     }
 
+    /// How a socket begins with a snapshot of at least what it has seen of other claims.
+    pub(super) fn anew_after(
+        self: &Arc<Self>,
+        feed: &Arc<FeedVersion>,
+        seen: &Position,
+        making: &Making,
+    ) -> Option<Beginning> {
+        self.snapshot(feed, Some(seen), making)
+    }
+
     /// How a socket goes on that has been sent the same claims up to `cursor` in another
     /// class.
     pub(super) fn go_on(&self, feed: &FeedVersion, cursor: Cursor) -> Option<Beginning> {
@@ -241,7 +251,7 @@ impl SharedClass {
     }
 
     /// Makes what takes too long for a reactor. `false` if it cannot be made yet, for want of
-    /// a layout: whoever waits is told of that.
+    /// a layout that has still not come: whoever waits is told when it does.
     pub(super) fn make(&self, feed: &FeedVersion, wish: Wish) -> bool {
         let layouts = self.layouts.load();
         let reader = feed.of(&self.class, &layouts);
@@ -254,7 +264,7 @@ impl SharedClass {
                 if let Some(way) = way {
                     made.keep_way(feed.tick(), cursor, way);
                 }
-                is_made
+                is_made || self.has_other_layouts(&layouts)
             }
             Wish::Beginning => {
                 let start = reader.start(None);
@@ -265,7 +275,7 @@ impl SharedClass {
                 if let Some(beginning) = beginning {
                     made.keep_beginning(feed, beginning);
                 }
-                is_made
+                is_made || self.has_other_layouts(&layouts)
             }
         }
     }
@@ -284,10 +294,16 @@ impl SharedClass {
         if let Some(known) = &made.beginning {
             let is_newest = known.beginning.tick == feed.tick();
             let since = feed.frames(&known.beginning.way.cursor);
-            let serves = since.is_some_and(|frames| frames.len() <= BEHIND_FRAMES_MAX)
-                && seen.is_none_or(|seen| known.position.covers(seen));
+            let behind = since.map(|frames| frames.len());
+            let serves = behind.is_some() && seen.is_none_or(|seen| known.position.covers(seen));
             if is_newest || (takes_long && serves) {
-                return Some(known.beginning.clone());
+                let beginning = known.beginning.clone();
+                // It serves while the frames since are there: were it thrown away sooner, one
+                // that waits long for its making would be old before anybody had it.
+                if behind.is_some_and(|frames| frames > BEHIND_FRAMES_MAX) {
+                    self.ask(&mut made, Wish::Beginning, feed, making);
+                }
+                return Some(beginning);
             }
         }
         if takes_long {
@@ -297,6 +313,12 @@ impl SharedClass {
         let beginning = self.begin(feed, reader.start(None)?);
         made.keep_beginning(feed, beginning.clone());
         Some(beginning)
+    }
+
+    /// Whether layouts came while something was being made with those: who waits was told of
+    /// them when asking again was in vain.
+    fn has_other_layouts(&self, used: &Arc<Layouts>) -> bool {
+        !Arc::ptr_eq(used, &self.layouts.load())
     }
 
     fn make_way(&self, reader: &ClassFeed<'_>, cursor: Cursor) -> Option<Way> {

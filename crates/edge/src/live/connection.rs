@@ -99,6 +99,8 @@ pub(super) enum Entry {
     Anew,
     /// From where it was on another connection.
     Resume(Box<Resume>),
+    /// From a snapshot on that shows no less than it has seen on another connection.
+    AnewAfter(Box<Resume>),
     /// From where it was in another crowd.
     GoOn(Cursor),
 }
@@ -354,7 +356,8 @@ impl Connection {
         if now >= self.begins_at() {
             self.is_early = false;
             if let Following::AtTheDoor { entry, .. } = &mut self.following
-                && matches!(entry, Entry::Resume(resume) if now >= resume.wait_until)
+                && matches!(entry, Entry::Resume(resume) | Entry::AnewAfter(resume)
+                    if now >= resume.wait_until)
             {
                 // What the client has seen is of another log, or too far ahead, and what it
                 // made of that must not stay.
@@ -386,7 +389,7 @@ impl Connection {
         match &self.following {
             Following::AtTheDoor { .. } if self.is_early => self.settled_until,
             Following::AtTheDoor {
-                entry: Entry::Resume(resume),
+                entry: Entry::Resume(resume) | Entry::AnewAfter(resume),
                 ..
             } => resume.wait_until,
             _ => Tick::NEVER,

@@ -241,6 +241,11 @@ impl Crowd {
         Some(beginning)
     }
 
+    /// How a socket begins with a snapshot of at least what it has seen.
+    pub(super) fn anew_after(&mut self, seen: &Position, making: &Making) -> Option<Beginning> {
+        self.shared.anew_after(self.feed.as_ref()?, seen, making)
+    }
+
     /// How a socket goes on that has been sent the same claims up to `cursor` in another
     /// crowd; begins anew if it has missed too much.
     pub(super) fn go_on(&mut self, cursor: Cursor, making: &Making) -> Option<Beginning> {

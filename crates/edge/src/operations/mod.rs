@@ -61,6 +61,8 @@ impl Operations {
             told.iter().find(is_it)
         };
         let nanos = |part| of(part).map_or(0, |one| from_seconds(one.busy_s));
+        // Before anything is read: what was read first must be taken in first.
+        let mut account = self.account.lock();
         let (sockets, fan_out) = (counts.sockets_work().total(), counts.fan_out_work().total());
         let shared = SharedTime {
             sockets_nanos: sockets.busy_nanos,
@@ -68,7 +70,6 @@ impl Operations {
             ranking_nanos: nanos(Part::Ranking),
             framing_nanos: nanos(Part::Framing),
         };
-        let mut account = self.account.lock();
         account.update(&threads::all(), threads::process_nanos(), shared);
         let seen = *self.seen.lock();
         let parts = Part::ALL.into_iter().filter_map(|part| {

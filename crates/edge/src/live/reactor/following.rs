@@ -133,9 +133,14 @@ impl Reactor {
         let (crowd_key, making) = (*crowd, &self.shared.making);
         let crowd = self.hunts.crowd(crowd_key);
         let found = match entry {
-            Entry::Resume(resume) if !self.view.position.covers(&resume.seen) => return false,
+            Entry::Resume(resume) | Entry::AnewAfter(resume)
+                if !self.view.position.covers(&resume.seen) =>
+            {
+                return false;
+            }
             Entry::Resume(resume) => crowd.beginning(Some(&resume.seen), making),
             Entry::GoOn(cursor) => crowd.go_on(*cursor, making),
+            Entry::AnewAfter(resume) => crowd.anew_after(&resume.seen, making),
             Entry::Anew => crowd.beginning(None, making),
         };
         // It is being made; or the hunt has just been created, and the next view has its feed.

@@ -53,6 +53,11 @@ impl Reactor {
             Following::Outside => self.first_entry(resume.and_then(|resume| resume.parse().ok())),
             Following::AtTheDoor { entry, .. } if hears_same => entry,
             Following::At { cursor, .. } if hears_same => Entry::GoOn(cursor),
+            // It asks for other claims now, and has still seen what it has seen (I6).
+            Following::AtTheDoor {
+                entry: Entry::Resume(resume) | Entry::AnewAfter(resume),
+                ..
+            } => Entry::AnewAfter(resume),
             Following::AtTheDoor { .. } | Following::At { .. } => Entry::Anew,
         };
         let connection = self.connections.get_mut(key).expect("found above");
