@@ -24,4 +24,4 @@ mod translate;
 
 pub use check::{Checker, Report, StreamSpan};
 pub use fault::Fault;
-pub use translate::Translator;
+pub use translate::{Translator, payload};

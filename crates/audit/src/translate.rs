@@ -232,8 +232,9 @@ fn padded(sequence: Sequence) -> String {
     format!("{:020}", sequence.get())
 }
 
-/// The sender's JSON as such; whatever else stands there, as a text.
-fn payload(text: &str) -> Value {
+/// A score event's payload: the sender's JSON as such; whatever else stands there, as a text.
+#[must_use]
+pub fn payload(text: &str) -> Value {
     if text.is_empty() {
         return Value::Null;
     }

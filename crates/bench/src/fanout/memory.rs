@@ -14,8 +14,6 @@ pub(crate) struct KernelMemory {
     pub(crate) slab_bytes: u64,
     /// Bytes that are queued in TCP's buffers.
     pub(crate) buffer_bytes: u64,
-    /// What is still free.
-    pub(crate) available_bytes: u64,
 }
 
 impl KernelMemory {
@@ -36,7 +34,6 @@ impl KernelMemory {
         Self {
             slab_bytes: kib("Slab:"),
             buffer_bytes: pages * 4_096,
-            available_bytes: kib("MemAvailable:"),
         }
     }
 
@@ -45,7 +42,6 @@ impl KernelMemory {
         Self {
             slab_bytes: self.slab_bytes.saturating_sub(before.slab_bytes),
             buffer_bytes: self.buffer_bytes.saturating_sub(before.buffer_bytes),
-            available_bytes: before.available_bytes.saturating_sub(self.available_bytes),
         }
     }
 }
@@ -67,7 +63,6 @@ mod tests {
         let expected = KernelMemory {
             slab_bytes: 40_960,
             buffer_bytes: 12_288,
-            available_bytes: 102_400,
         };
         assert_eq!(found, expected);
     }

@@ -1,5 +1,6 @@
 //! One batch or record as a line, for people and for machines.
 
+use huntcore_audit::payload;
 use huntcore_log::stream_name;
 use huntcore_model::{Batch, ControlRecord, Record, Sequence, ShardId, TimeMicros};
 use huntcore_wire::Timestamp;
@@ -163,14 +164,6 @@ pub(super) fn record_json(
         line.extend(fields);
     }
     line
-}
-
-/// The sender's JSON as such; whatever else stands there, as a text.
-fn payload(text: &str) -> Value {
-    if text.is_empty() {
-        return Value::Null;
-    }
-    serde_json::from_str(text).unwrap_or_else(|_| Value::String(text.to_owned()))
 }
 
 #[cfg(test)]
