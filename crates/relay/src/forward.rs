@@ -3,7 +3,9 @@
 //!
 //! Nothing is decided here. While the upstream is lost an attempt is answered `overloaded` at
 //! once: it went nowhere. One that was sent when the upstream was lost is `outcome-unknown`:
-//! decided or not, the same attempt again will tell (I3). Batches grow under load by themselves.
+//! decided or not, the same attempt again will tell (I3). An upstream that falls silent with
+//! attempts out keeps later ones waiting until the stream gives it up, some seconds. Batches grow
+//! under load by themselves.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
