@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use huntcore_log::stream_name;
 use huntcore_model::{
-    Batch, BatchError, ControlRecord, HEADER_BYTES, HuntId, HuntNumber, PlayerId, PlayerNumber,
-    PlayerRecord, Record, Sequence, ShardId, StoredRecord, TimeMicros,
+    Batch, BatchError, ControlRecord, Correction, HEADER_BYTES, HuntId, HuntNumber, PlayerId,
+    PlayerNumber, PlayerRecord, Record, Sequence, ShardId, StoredRecord, TimeMicros,
 };
 use huntcore_wire::{CloudEvent, CloudEventType, DataContentType, SpecVersion, Timestamp};
 use serde_json::{Value, json};
@@ -83,7 +83,11 @@ impl Translator {
                     self.hunts.insert(created.hunt, created.id.clone());
                 }
             }
-            Record::Time | Record::Claim(_) | Record::Score(_) => {}
+            Record::Time
+            | Record::Claim(_)
+            | Record::Score(_)
+            | Record::BoardClosed(_)
+            | Record::Correction(_) => {}
         }
     }
 
@@ -156,9 +160,38 @@ impl Translator {
             ),
             Record::Control { at, record } => (
                 CloudEventType::Control,
-                Some(record.hunt()),
+                record.hunt(),
                 None,
                 json!({"at": at, "entry": record}),
+            ),
+            Record::BoardClosed(closed) => {
+                let entries = closed.entries.iter().map(|(number, score)| {
+                    json!({"player": player(*number), "player_number": number, "score": score})
+                });
+                (
+                    CloudEventType::BoardClosed,
+                    Some(closed.hunt),
+                    Some(closed.board.to_string()),
+                    json!({
+                        "hunt": self.hunt_value(closed.hunt),
+                        "board": closed.board,
+                        "start": whole_millis(closed.start),
+                        "end": whole_millis(closed.end),
+                        "players": closed.players,
+                        "entries": entries.collect::<Vec<_>>(),
+                    }),
+                )
+            }
+            Record::Correction(correction) => (
+                CloudEventType::Correction,
+                Some(correction.hunt),
+                player(correction.player),
+                json!({
+                    "hunt": self.hunt_value(correction.hunt),
+                    "player_number": correction.player,
+                    "what": correction_value(correction.what),
+                    "reason": correction.reason,
+                }),
             ),
         };
         CloudEvent {
@@ -189,6 +222,25 @@ impl Translator {
             Some(id) => json!(id),
             None => json!(hunt),
         }
+    }
+}
+
+fn correction_value(what: Correction) -> Value {
+    match what {
+        Correction::ClaimVoided {
+            round,
+            tile,
+            points,
+            claimed,
+        } => json!({
+            "kind": "claim-voided",
+            "round": round,
+            "tile": tile,
+            "points": points,
+            "claimed": claimed,
+        }),
+        Correction::Disqualified => json!({"kind": "disqualified"}),
+        Correction::Reinstated => json!({"kind": "reinstated"}),
     }
 }
 

@@ -105,7 +105,10 @@ impl<'batch> RecordSink<'batch> for Sink<'_, 'batch> {
             Record::Score(score) if score.player.get() >= self.given => {
                 self.unknown(sequence, score.player);
             }
-            Record::Time | Record::Control { .. } => return,
+            Record::Time
+            | Record::Control { .. }
+            | Record::BoardClosed(_)
+            | Record::Correction(_) => return,
             Record::Player(_) | Record::Score(_) | Record::Claim(_) => {}
         }
         self.others.push((sequence, record));

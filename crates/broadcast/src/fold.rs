@@ -255,12 +255,17 @@ impl Broadcast {
             }
             Record::Control { at, record } => {
                 let (limits, left_out) = (&self.limits, &mut self.records_left_out);
-                let hunt = hunt_mut(&mut self.hunts, record.hunt(), limits, left_out, 1);
+                let Some(number) = record.hunt() else { return };
+                let hunt = hunt_mut(&mut self.hunts, number, limits, left_out, 1);
                 if let Some(hunt) = hunt {
                     hunt.fold.control(at, *record, self.time, limits);
                 }
             }
-            Record::Time | Record::Score(_) | Record::Claim(_) => {}
+            Record::Time
+            | Record::Score(_)
+            | Record::Claim(_)
+            | Record::BoardClosed(_)
+            | Record::Correction(_) => {}
         }
     }
 

@@ -154,7 +154,10 @@ impl HuntFold {
                     }
                 }
             }
-            ControlRecord::HuntChanged { .. } | ControlRecord::ChainAnchored { .. } => {}
+            ControlRecord::HuntChanged { .. }
+            | ControlRecord::ChainAnchored { .. }
+            | ControlRecord::BoardsChanged { .. }
+            | ControlRecord::FlagSet(_) => {}
         }
         self.advance(now, limits);
     }

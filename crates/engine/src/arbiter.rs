@@ -139,7 +139,8 @@ impl Arbiter {
 
     /// Takes note of what an entry that the catalog has folded means for rounds and times.
     fn watch(&mut self, record: &ControlRecord) {
-        let Some(hunt) = self.catalog.by_number(record.hunt()) else {
+        let hunt = record.hunt().and_then(|hunt| self.catalog.by_number(hunt));
+        let Some(hunt) = hunt else {
             return;
         };
         if let ControlRecord::RoundOpened(opened) = record {
@@ -186,7 +187,8 @@ impl Arbiter {
         if !moves_rounds {
             return;
         }
-        let Some(hunt) = self.catalog.by_number(record.hunt()) else {
+        let hunt = record.hunt().and_then(|hunt| self.catalog.by_number(hunt));
+        let Some(hunt) = hunt else {
             return;
         };
         let Some(newest) = hunt.newest_round(self.now) else {

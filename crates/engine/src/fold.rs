@@ -93,6 +93,7 @@ impl Arbiter {
             Record::Claim(claim) => self.apply_claim(at, claim, &mut None)?,
             Record::Score(score) => self.apply_score(at, score)?,
             Record::Control { at: entry, record } => self.note_control(*entry, record)?,
+            Record::BoardClosed(_) | Record::Correction(_) => {}
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::hunt::RoundQuota;
-use crate::{ControlRecord, HuntEntry, HuntId, HuntNumber, Sequence, TimeMicros};
+use crate::{ControlRecord, Flags, HuntEntry, HuntId, HuntNumber, Sequence, TimeMicros};
 
 /// Rounds that a catalog remembers for each hunt: six hours of one-second rounds. Those that
 /// are still open stay in any case.
@@ -29,6 +29,7 @@ const ROUNDS_KEPT_MIN: usize = 64;
 pub struct Catalog {
     pub(crate) hunts: Arc<Vec<Arc<HuntEntry>>>,
     pub(crate) by_id: Arc<BTreeMap<HuntId, HuntNumber>>,
+    pub(crate) flags: Arc<Flags>,
     pub(crate) next: Sequence,
     pub(crate) keeps: Keeps,
 }
@@ -96,6 +97,7 @@ impl Catalog {
         Self {
             hunts: Arc::default(),
             by_id: Arc::default(),
+            flags: Arc::default(),
             next: Sequence::ZERO,
             keeps,
         }
@@ -125,12 +127,13 @@ impl Catalog {
             }
             self.add(HuntEntry::new(created));
             self.share_rounds(created.created_at);
-        } else {
-            let hunt = record.hunt();
+        } else if let ControlRecord::FlagSet(set) = record {
+            Arc::make_mut(&mut self.flags).apply(set);
+        } else if let Some(hunt) = record.hunt() {
             let entry = Arc::make_mut(&mut self.hunts)
                 .get_mut(hunt.get() as usize)
                 .ok_or(CatalogError::UnknownHunt { at, hunt })?;
-            Arc::make_mut(entry).apply(record, quota);
+            Arc::make_mut(entry).apply(at, record, quota);
         }
         self.next = at.advanced(1);
         Ok(())
@@ -181,6 +184,12 @@ impl Catalog {
     #[must_use]
     pub fn by_number(&self, number: HuntNumber) -> Option<&Arc<HuntEntry>> {
         self.hunts.get(number.get() as usize)
+    }
+
+    /// How flags are set; only a catalog that folds the control stream itself knows.
+    #[must_use]
+    pub fn flags(&self) -> &Flags {
+        &self.flags
     }
 
     /// Every hunt in order of creation.

@@ -3,14 +3,21 @@
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
 use crate::catalog::Keeps;
 use crate::hunt::RoundQuota;
 use crate::record::CONTROL_BYTES_MAX;
 use crate::{
-    Catalog, ConfigVersion, ControlRecord, Hash32, HuntConfig, HuntCreated, HuntEntry, HuntId,
-    HuntNumber, RoundEntry, RoundNumber, RoundOpened, RoundSchedule, Sequence, SnapshotError,
-    SnapshotReader, SnapshotWriter, TimeMicros,
+    Catalog, ConfigVersion, ControlRecord, FLAG_SETTINGS_MAX, Flags, Hash32, HuntConfig,
+    HuntCreated, HuntEntry, HuntId, HuntNumber, RoundEntry, RoundNumber, RoundOpened,
+    RoundSchedule, Sequence, SnapshotError, SnapshotReader, SnapshotWriter, TimeMicros,
 };
+
+/// Catalogs written since hunts have boards of their own begin with a number that is this much
+/// higher; older ones are read, too.
+const WITH_BOARDS: u64 = 3;
 
 /// Reading a snapshot forgets nothing: what was written was within its quota.
 const NO_QUOTA: RoundQuota = RoundQuota {
@@ -21,22 +28,25 @@ const NO_QUOTA: RoundQuota = RoundQuota {
 impl Catalog {
     /// Writes all that [`Self::read`] needs to make an equal catalog.
     pub fn write<W: Write>(&self, out: &mut SnapshotWriter<W>) -> io::Result<()> {
-        out.number(match self.keeps {
-            Keeps::Past => 0,
-            Keeps::Unpublished => 1,
-            Keeps::Open => 2,
-        })?;
+        out.number(WITH_BOARDS + keeps_number(self.keeps))?;
         out.number(self.next.get())?;
         out.number(self.hunts.len() as u64)?;
         for hunt in self.hunts.iter() {
             write_hunt(hunt, out)?;
+            write_json(&*hunt.boards, out)?;
+        }
+        out.number(self.flags.settings().len() as u64)?;
+        for (_, setting) in self.flags.settings() {
+            write_json(setting, out)?;
         }
         Ok(())
     }
 
     /// Reads what [`Self::write`] has written.
     pub fn read<R: Read>(input: &mut SnapshotReader<R>) -> Result<Self, SnapshotError> {
-        let keeps = match input.number_up_to(2, "what the catalog keeps")? {
+        let keeps = input.number_up_to(2 * WITH_BOARDS - 1, "what the catalog keeps")?;
+        let with_boards = keeps >= WITH_BOARDS;
+        let keeps = match keeps % WITH_BOARDS {
             0 => Keeps::Past,
             1 => Keeps::Unpublished,
             _ => Keeps::Open,
@@ -45,14 +55,44 @@ impl Catalog {
         catalog.next = Sequence::new(input.number("next control entry")?);
         let count = input.number_u32("number of hunts")?;
         for number in 0..count {
-            let hunt = read_hunt(HuntNumber::new(number), input)?;
+            let mut hunt = read_hunt(HuntNumber::new(number), input)?;
+            if with_boards {
+                hunt.boards = Arc::new(read_json("boards", input)?);
+            }
             if catalog.hunt(&hunt.id).is_some() {
                 return Err(input.invalid("hunt id", "two hunts have it"));
             }
             catalog.add(hunt);
         }
+        if with_boards {
+            let mut flags = Flags::default();
+            for _ in 0..input.number_up_to(FLAG_SETTINGS_MAX as u64, "number of flags")? {
+                flags.keep(read_json("flag", input)?);
+            }
+            catalog.flags = Arc::new(flags);
+        }
         Ok(catalog)
     }
+}
+
+const fn keeps_number(keeps: Keeps) -> u64 {
+    match keeps {
+        Keeps::Past => 0,
+        Keeps::Unpublished => 1,
+        Keeps::Open => 2,
+    }
+}
+
+fn write_json<W: Write>(value: &impl Serialize, out: &mut SnapshotWriter<W>) -> io::Result<()> {
+    out.bytes(&serde_json::to_vec(value).expect("plain data"))
+}
+
+fn read_json<T: DeserializeOwned, R: Read>(
+    field: &'static str,
+    input: &mut SnapshotReader<R>,
+) -> Result<T, SnapshotError> {
+    let json = input.bytes(CONTROL_BYTES_MAX, field)?;
+    serde_json::from_slice(&json).map_err(|error| input.invalid(field, &error.to_string()))
 }
 
 fn write_hunt<W: Write>(hunt: &HuntEntry, out: &mut SnapshotWriter<W>) -> io::Result<()> {
@@ -130,7 +170,11 @@ fn read_hunt<R: Read>(
         if !hunt.last_announced().is_none_or(after) {
             return Err(input.invalid("round", "it does not follow the one before"));
         }
-        hunt.apply(&ControlRecord::RoundOpened(opened), NO_QUOTA);
+        hunt.apply(
+            Sequence::ZERO,
+            &ControlRecord::RoundOpened(opened),
+            NO_QUOTA,
+        );
         if let Some(seed) = seed {
             let hunt_number = number;
             let published = ControlRecord::SeedPublished {
@@ -138,7 +182,7 @@ fn read_hunt<R: Read>(
                 round,
                 seed,
             };
-            hunt.apply(&published, NO_QUOTA);
+            hunt.apply(Sequence::ZERO, &published, NO_QUOTA);
         }
     }
     Ok(hunt)

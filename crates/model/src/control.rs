@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Hash32, HuntId, HuntNumber, RoundNumber, TimeMicros};
+use crate::{BoardDefinition, FlagSet, Hash32, HuntId, HuntNumber, RoundNumber, TimeMicros};
 
 /// One entry of the control stream, copied by each shard into its own log.
 ///
@@ -64,31 +64,45 @@ pub enum ControlRecord {
         /// Its seed(0).
         anchor: Hash32,
     },
+    /// A hunt's boards are these from now on, besides the built-in ones. One that is defined
+    /// as before goes on; any other begins anew.
+    BoardsChanged {
+        /// Which hunt.
+        hunt: HuntNumber,
+        /// All of them.
+        boards: Vec<BoardDefinition>,
+    },
+    /// A flag was turned.
+    FlagSet(FlagSet),
 }
 
 impl ControlRecord {
-    /// The hunt that this concerns.
+    /// The hunt that this concerns; `None`: all of them.
     #[must_use]
-    pub const fn hunt(&self) -> HuntNumber {
-        match self {
+    pub const fn hunt(&self) -> Option<HuntNumber> {
+        let hunt = match self {
             Self::HuntCreated(created) => created.hunt,
             Self::RoundOpened(opened) => opened.hunt,
+            Self::FlagSet(set) => return set.hunt,
             Self::HuntChanged { hunt, .. }
             | Self::HuntEndMoved { hunt, .. }
             | Self::HuntPaused { hunt }
             | Self::HuntResumed { hunt }
             | Self::HuntClosed { hunt, .. }
             | Self::SeedPublished { hunt, .. }
-            | Self::ChainAnchored { hunt, .. } => *hunt,
-        }
+            | Self::ChainAnchored { hunt, .. }
+            | Self::BoardsChanged { hunt, .. } => *hunt,
+        };
+        Some(hunt)
     }
 
-    /// Whether arbiters need it, and so copy it into their shard's log.
+    /// Whether it is copied into every shard's log: arbiters need it, or whoever folds a
+    /// shard's stream has to know from which record on it holds.
     #[must_use]
     pub const fn concerns_arbiters(&self) -> bool {
         !matches!(
             self,
-            Self::SeedPublished { .. } | Self::ChainAnchored { .. }
+            Self::SeedPublished { .. } | Self::ChainAnchored { .. } | Self::FlagSet(_)
         )
     }
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::round_list::RoundList;
 use crate::{
-    ConfigVersion, ControlRecord, Hash32, HuntCreated, HuntId, HuntNumber, RoundNumber,
-    RoundOpened, RoundSchedule, TimeMicros,
+    BoardDefinition, ConfigVersion, ControlRecord, DefinedBoard, Hash32, HuntCreated, HuntId,
+    HuntNumber, RoundNumber, RoundOpened, RoundSchedule, Sequence, TimeMicros,
 };
 
 /// What a hunt is doing at some time.
@@ -58,6 +58,8 @@ pub struct HuntEntry {
     pub closed_at: Option<TimeMicros>,
     /// seed(0) of each seed chain published so far, chain 0 first.
     pub anchors: Vec<Hash32>,
+    /// The boards that it has been given, besides the built-in ones.
+    pub boards: Arc<Vec<DefinedBoard>>,
     pub(crate) rounds: RoundList,
     // Of all versions, so that rounds that close out of order are found.
     claim_window_ms_max: u64,
@@ -70,6 +72,22 @@ pub struct RoundEntry {
     pub opened: RoundOpened,
     /// Its seed, once it may be known.
     pub seed: Option<Hash32>,
+}
+
+/// The boards after a change: those that are defined as before keep their generation.
+fn redefined(
+    known: &[DefinedBoard],
+    at: Sequence,
+    boards: &[BoardDefinition],
+) -> Vec<DefinedBoard> {
+    let defined = boards.iter().map(|definition| {
+        let as_before = known.iter().find(|board| board.definition == *definition);
+        as_before.cloned().unwrap_or_else(|| DefinedBoard {
+            definition: definition.clone(),
+            defined_at: at,
+        })
+    });
+    defined.collect()
 }
 
 /// A round is announced ahead of its opening, to shards whose clocks differ. So it takes as
@@ -97,6 +115,7 @@ impl HuntEntry {
             paused: false,
             closed_at: None,
             anchors: vec![created.anchor],
+            boards: Arc::default(),
             rounds: RoundList::default(),
             claim_window_ms_max: 0,
         };
@@ -111,9 +130,9 @@ impl HuntEntry {
         self.versions = Arc::new(versions);
     }
 
-    pub(crate) fn apply(&mut self, record: &ControlRecord, quota: RoundQuota) {
+    pub(crate) fn apply(&mut self, at: Sequence, record: &ControlRecord, quota: RoundQuota) {
         match record {
-            ControlRecord::HuntCreated(_) => {}
+            ControlRecord::HuntCreated(_) | ControlRecord::FlagSet(_) => {}
             ControlRecord::HuntChanged { version, .. } => {
                 // A later version that starts no later replaces the one before it.
                 let kept = self.versions.iter();
@@ -144,6 +163,9 @@ impl HuntEntry {
                 }
             }
             ControlRecord::ChainAnchored { anchor, .. } => self.anchors.push(*anchor),
+            ControlRecord::BoardsChanged { boards, .. } => {
+                self.boards = Arc::new(redefined(&self.boards, at, boards));
+            }
         }
     }
 

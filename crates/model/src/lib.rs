@@ -8,10 +8,12 @@
 mod attempts;
 mod batch;
 mod batch_builder;
+mod board;
 mod catalog;
 mod catalog_snapshot;
 mod codec;
 mod control;
+mod flags;
 mod hash;
 mod hunt;
 mod ids;
@@ -19,6 +21,7 @@ mod outcome;
 mod players;
 mod position;
 mod record;
+mod results;
 mod round_list;
 mod scan;
 mod slot;
@@ -31,10 +34,19 @@ pub use batch::{
     BATCH_BYTES_MAX, Batch, BatchError, BatchHeader, HEADER_BYTES, StoredRecord, Tail,
 };
 pub use batch_builder::BatchBuilder;
+pub use board::{
+    BOARD_EVENT_TYPES_MAX, BOARDS_MAX, BoardClock, BoardDefinition, BoardDefinitionError,
+    BoardName, BoardOperator, BoardOrder, BoardSource, CalendarUnit, DefinedBoard, LATENESS_MS_MAX,
+    RESULTS_MAX, WINDOW_MS_MAX, WINDOW_MS_MIN, WindowRule, ZONE_OFFSETS_MAX, Zone, ZoneOffset,
+};
 pub use catalog::{Catalog, CatalogError, ROUNDS_KEPT, ROUNDS_KEPT_TOTAL};
 pub use codec::CodecError;
 pub use control::{
     ConfigVersion, ControlRecord, HuntConfig, HuntCreated, RoundOpened, RoundSchedule, ValueWeight,
+};
+pub use flags::{
+    FLAG_REASON_BYTES_MAX, FLAG_SETTINGS_MAX, Flag, FlagKey, FlagSet, FlagSetting, FlagSource,
+    FlagValue, Flags, RefreshMode, UnknownFlag,
 };
 pub use hash::{Hash32, HashParseError};
 pub use hunt::{HuntEntry, HuntState, RoundEntry};
@@ -48,6 +60,7 @@ pub use position::{Position, PositionAfter, PositionError};
 pub use record::{
     ClaimRecord, EventDigest, PAYLOAD_BYTES_MAX, PlayerRecord, Record, Salt, ScoreRecord,
 };
+pub use results::{BoardClosedRecord, CORRECTION_REASON_BYTES_MAX, Correction, CorrectionRecord};
 pub use scan::RecordSink;
 pub use slot::{SLOTS, ShardMap, ShardMapError, Slot};
 pub use snapshot::{SnapshotError, SnapshotWriter};

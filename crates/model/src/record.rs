@@ -1,6 +1,7 @@
 //! What a batch holds: records, each of a versioned kind.
 
 use crate::codec::{CodecError, Reader, write_limited, write_number, write_signed};
+use crate::results::{BoardClosedRecord, CorrectionRecord};
 use crate::{
     ControlRecord, EventId, EventType, HuntNumber, PlayerId, PlayerNumber, RoundNumber, Sequence,
     TileIndex, TimeMicros,
@@ -17,6 +18,8 @@ const TAG_PLAYER: u8 = 2;
 pub(crate) const TAG_CLAIM: u8 = 3;
 const TAG_SCORE: u8 = 4;
 const TAG_CONTROL: u8 = 5;
+const TAG_BOARD_CLOSED: u8 = 6;
+const TAG_CORRECTION: u8 = 7;
 
 /// One record, its variable parts borrowed from the batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,6 +39,10 @@ pub enum Record<'a> {
         /// The entry.
         record: Box<ControlRecord>,
     },
+    /// A board's window has come to its end.
+    BoardClosed(Box<BoardClosedRecord>),
+    /// An operator corrected something.
+    Correction(Box<CorrectionRecord>),
 }
 
 /// Keeps an erased player's fingerprint from being guessed.
@@ -186,6 +193,14 @@ impl Record<'_> {
                 write_number(body, at.get());
                 write_limited(body, &json, CONTROL_BYTES_MAX, "control record");
             }
+            Self::BoardClosed(closed) => {
+                body.push(TAG_BOARD_CLOSED);
+                closed.write(body);
+            }
+            Self::Correction(correction) => {
+                body.push(TAG_CORRECTION);
+                correction.write(body);
+            }
         }
     }
 }
@@ -234,6 +249,12 @@ pub(crate) fn read_record<'a>(
                 reason: error.to_string(),
             })?;
             Ok(Record::Control { at, record })
+        }
+        TAG_BOARD_CLOSED => {
+            BoardClosedRecord::read(body).map(|closed| Record::BoardClosed(Box::new(closed)))
+        }
+        TAG_CORRECTION => {
+            CorrectionRecord::read(body).map(|correction| Record::Correction(Box::new(correction)))
         }
         tag => Err(CodecError::UnknownKind { offset, tag }),
     }

@@ -2,7 +2,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::{HuntNumber, PlayerId, RoundNumber, ShardId, TileIndex};
+use crate::{BoardName, HuntNumber, PlayerId, RoundNumber, ShardId, TileIndex};
 
 /// How many slots there are, in every deployment, for ever.
 pub const SLOTS: u16 = 16_384;
@@ -32,6 +32,14 @@ impl Slot {
         key[..4].copy_from_slice(&hunt.get().to_le_bytes());
         key[4..4 + id.len()].copy_from_slice(id);
         Self::from_hash(xxh3_64(&key[..4 + id.len()]))
+    }
+
+    /// Where a board's results are written down.
+    #[must_use]
+    pub fn of_board(hunt: HuntNumber, board: BoardName) -> Self {
+        let mut key = hunt.get().to_le_bytes().to_vec();
+        key.extend_from_slice(board.as_str().as_bytes());
+        Self::from_hash(xxh3_64(&key))
     }
 
     /// The bare number, below [`SLOTS`].

@@ -39,12 +39,12 @@ impl Hunts {
     /// Folds a copy; `name` is the hunt's.
     pub(crate) fn apply(
         &mut self,
+        number: HuntNumber,
         record: &ControlRecord,
         name: impl Fn() -> String,
         report: &mut Report,
     ) {
         self.last = None;
-        let number = record.hunt();
         let creates = self.is_trimmed || matches!(record, ControlRecord::HuntCreated(_));
         let hunt = if creates {
             self.hunts.entry(number).or_default()
@@ -72,7 +72,9 @@ impl Hunts {
             | ControlRecord::HuntEndMoved { .. }
             | ControlRecord::RoundOpened(_)
             | ControlRecord::SeedPublished { .. }
-            | ControlRecord::ChainAnchored { .. } => {}
+            | ControlRecord::ChainAnchored { .. }
+            | ControlRecord::BoardsChanged { .. }
+            | ControlRecord::FlagSet(_) => {}
         }
     }
 

@@ -85,7 +85,9 @@ impl Control {
             ControlRecord::HuntEndMoved { .. }
             | ControlRecord::HuntPaused { .. }
             | ControlRecord::HuntResumed { .. }
-            | ControlRecord::HuntClosed { .. } => {}
+            | ControlRecord::HuntClosed { .. }
+            | ControlRecord::BoardsChanged { .. }
+            | ControlRecord::FlagSet(_) => {}
         }
         if let Err(error) = self.catalog.apply(sequence, record) {
             let reason = error.to_string();
@@ -130,7 +132,9 @@ impl Control {
             | ControlRecord::HuntEndMoved { .. }
             | ControlRecord::HuntPaused { .. }
             | ControlRecord::HuntResumed { .. }
-            | ControlRecord::HuntClosed { .. } => {}
+            | ControlRecord::HuntClosed { .. }
+            | ControlRecord::BoardsChanged { .. }
+            | ControlRecord::FlagSet(_) => {}
         }
     }
 

@@ -182,13 +182,20 @@ impl RuleCheck {
             }
             Record::Control { at: entry, record } => self.copy(at, *entry, record),
             Record::Time => {}
-            Record::Player(_) | Record::Claim(_) | Record::Score(_) if in_control => {
+            Record::Player(_)
+            | Record::Claim(_)
+            | Record::Score(_)
+            | Record::BoardClosed(_)
+            | Record::Correction(_)
+                if in_control =>
+            {
                 let reason = "a record of players in the control stream".to_owned();
                 self.report.fault(Fault::BadRecord { at, reason });
             }
             Record::Player(player) => self.players.meet(at, player, &mut self.report),
             Record::Claim(claim) => self.claim(header.time, at, claim),
             Record::Score(event) => self.score(header.time, at, event),
+            Record::BoardClosed(_) | Record::Correction(_) => {}
         }
     }
 
@@ -219,10 +226,11 @@ impl RuleCheck {
         if let ControlRecord::RoundOpened(opened) = record {
             self.rounds.announce(entry, opened);
         }
+        let Some(hunt) = record.hunt() else { return };
         let control = &self.control;
-        let name = || control.name(record.hunt());
+        let name = || control.name(hunt);
         let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
-        hunts.apply(record, name, &mut self.report);
+        hunts.apply(hunt, record, name, &mut self.report);
     }
 
     fn claim(&mut self, time: TimeMicros, at: Place, claim: &ClaimRecord) {

@@ -74,6 +74,12 @@ pub enum CloudEventType {
     /// Something about a hunt or a round was laid down, or copied to a shard's stream.
     #[serde(rename = "huntcore.control.v1")]
     Control,
+    /// A board's window came to its end.
+    #[serde(rename = "huntcore.board-closed.v1")]
+    BoardClosed,
+    /// An operator corrected something.
+    #[serde(rename = "huntcore.correction.v1")]
+    Correction,
 }
 
 /// The version of CloudEvents; there is one.
@@ -105,6 +111,8 @@ impl CloudEventType {
             Self::Claim => "huntcore.claim.v1",
             Self::Score => "huntcore.score.v1",
             Self::Control => "huntcore.control.v1",
+            Self::BoardClosed => "huntcore.board-closed.v1",
+            Self::Correction => "huntcore.correction.v1",
         }
     }
 }

@@ -7,8 +7,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use huntcore_engine::{AttemptRef, EngineLimits, EventRef, EventVerdict};
 use huntcore_model::{
-    Batch, ControlRecord, HuntNumber, Outcome, PlayerNumber, Record, RoundNumber, Sequence,
-    ShardId, TimeMicros,
+    Batch, BoardClosedRecord, ControlRecord, CorrectionRecord, HuntNumber, Outcome, PlayerNumber,
+    Record, RoundNumber, Sequence, ShardId, TimeMicros,
 };
 
 use crate::naive_hunts::{Hunts, Micros};
@@ -33,6 +33,8 @@ pub(crate) enum Written {
         score: i64,
     },
     Control(u64, ControlRecord),
+    BoardClosed(Box<BoardClosedRecord>),
+    Correction(Box<CorrectionRecord>),
 }
 
 impl Written {
@@ -64,6 +66,8 @@ impl Written {
                 score: score.score,
             },
             Record::Control { at, record } => Self::Control(at.get(), (**record).clone()),
+            Record::BoardClosed(closed) => Self::BoardClosed(closed.clone()),
+            Record::Correction(correction) => Self::Correction(correction.clone()),
         }
     }
 }
@@ -164,7 +168,7 @@ impl Naive {
             record,
             ControlRecord::HuntChanged { .. } | ControlRecord::HuntEndMoved { .. }
         ) {
-            let hunt = record.hunt();
+            let hunt = record.hunt().expect("both are of a hunt");
             let known = self.hunts.get(hunt).expect("created before");
             let first = known.last_announced() + 1;
             let opened = (first..).take_while(|&round| {

@@ -77,9 +77,13 @@ impl Hunts {
             });
             return;
         }
-        let hunt = &mut self.hunts[record.hunt().get() as usize];
+        let Some(hunt) = record.hunt() else { return };
+        let hunt = &mut self.hunts[hunt.get() as usize];
         match record {
-            ControlRecord::HuntCreated(_) | ControlRecord::ChainAnchored { .. } => {}
+            ControlRecord::HuntCreated(_)
+            | ControlRecord::ChainAnchored { .. }
+            | ControlRecord::BoardsChanged { .. }
+            | ControlRecord::FlagSet(_) => {}
             ControlRecord::HuntChanged { version, .. } => hunt.versions.push(Version::new(version)),
             ControlRecord::HuntEndMoved { ends_at, .. } => hunt.ends = ends_at.map(TimeMicros::get),
             ControlRecord::HuntPaused { .. } => hunt.paused = true,

@@ -355,5 +355,6 @@ fn describe_record(record: &Record<'_>) -> String {
             let json = serde_json::to_string(record).expect("plain data");
             format!("control entry {at} {json}")
         }
+        other => format!("{other:?}"),
     }
 }

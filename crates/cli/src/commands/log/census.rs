@@ -23,6 +23,8 @@ pub(super) struct Census {
     pub(super) claim: u64,
     pub(super) score: u64,
     pub(super) control: u64,
+    pub(super) board_closed: u64,
+    pub(super) correction: u64,
     /// The first and the last term that wrote anything.
     pub(super) epochs: Option<(Epoch, Epoch)>,
     /// Everything before it is called durable by a later batch.
@@ -41,7 +43,8 @@ pub(super) struct Stretch {
 
 impl Census {
     pub(super) const fn records(&self) -> u64 {
-        self.time + self.player + self.claim + self.score + self.control
+        let of_players = self.player + self.claim + self.score;
+        self.time + of_players + self.control + self.board_closed + self.correction
     }
 
     fn take(&mut self, batch: &Batch) -> Result<(), Failed> {
@@ -60,6 +63,8 @@ impl Census {
                 Record::Claim(_) => &mut self.claim,
                 Record::Score(_) => &mut self.score,
                 Record::Control { .. } => &mut self.control,
+                Record::BoardClosed(_) => &mut self.board_closed,
+                Record::Correction(_) => &mut self.correction,
             } += 1;
         }
         Ok(())
@@ -73,6 +78,8 @@ impl Census {
         self.claim += other.claim;
         self.score += other.score;
         self.control += other.control;
+        self.board_closed += other.board_closed;
+        self.correction += other.correction;
         self.durable = self.durable.max(other.durable);
         self.epochs = match (self.epochs, other.epochs) {
             (Some(a), Some(b)) => Some((a.0.min(b.0), a.1.max(b.1))),

@@ -2,7 +2,7 @@
 
 use huntcore_audit::payload;
 use huntcore_log::stream_name;
-use huntcore_model::{Batch, ControlRecord, Record, Sequence, ShardId, TimeMicros};
+use huntcore_model::{Batch, ControlRecord, Correction, Record, Sequence, ShardId, TimeMicros};
 use huntcore_wire::Timestamp;
 use serde_json::{Value, json};
 
@@ -62,8 +62,38 @@ pub(super) fn record_text(sequence: Sequence, record: &Record<'_>) -> String {
             show::foreign(event.event_id),
         ),
         Record::Control { at, record } => format!("control {at} {}", control_text(record)),
+        Record::BoardClosed(closed) => format!(
+            "board-closed hunt {} {} from {} to {}, {} players",
+            closed.hunt,
+            closed.board,
+            show::time(closed.start),
+            show::time(closed.end),
+            closed.players
+        ),
+        Record::Correction(correction) => format!(
+            "correction hunt {} player #{} {}: {}",
+            correction.hunt,
+            correction.player,
+            correction_text(correction.what),
+            show::foreign(&correction.reason)
+        ),
     };
     format!("{sequence:>10}  {text}")
+}
+
+fn correction_text(what: Correction) -> String {
+    match what {
+        Correction::ClaimVoided {
+            round,
+            tile,
+            points,
+            claimed,
+        } => {
+            format!("claim-voided round {round} tile {tile} {points} points, claimed at {claimed}")
+        }
+        Correction::Disqualified => "disqualified".to_owned(),
+        Correction::Reinstated => "reinstated".to_owned(),
+    }
 }
 
 fn control_text(record: &ControlRecord) -> String {
@@ -107,6 +137,21 @@ fn control_text(record: &ControlRecord) -> String {
             anchor,
         } => {
             format!("chain-anchored hunt {hunt} chain {chain} {anchor}")
+        }
+        ControlRecord::BoardsChanged { hunt, boards } => {
+            let names: Vec<_> = boards.iter().map(|board| board.name.as_str()).collect();
+            format!("boards-changed {hunt} to [{}]", names.join(", "))
+        }
+        ControlRecord::FlagSet(set) => {
+            let value = serde_json::to_string(&set.value).expect("plain data");
+            let hunt = set
+                .hunt
+                .map_or_else(String::new, |hunt| format!(" hunt {hunt}"));
+            let board = set
+                .board
+                .map_or_else(String::new, |board| format!(" board {board}"));
+            let reason = show::foreign(&set.reason);
+            format!("flag-set {}{hunt}{board} to {value}: {reason}", set.flag)
         }
     }
 }
@@ -152,6 +197,26 @@ pub(super) fn record_json(
             }),
         ),
         Record::Control { at, record } => ("control", json!({"at": at, "entry": record})),
+        Record::BoardClosed(closed) => (
+            "board-closed",
+            json!({
+                "hunt": closed.hunt,
+                "board": closed.board,
+                "start": Timestamp::new(closed.start),
+                "end": Timestamp::new(closed.end),
+                "players": closed.players,
+                "entries": closed.entries,
+            }),
+        ),
+        Record::Correction(correction) => (
+            "correction",
+            json!({
+                "hunt": correction.hunt,
+                "player": correction.player,
+                "what": correction_text(correction.what),
+                "reason": correction.reason,
+            }),
+        ),
     };
     let mut line = json!({
         "type": "record",

@@ -165,15 +165,17 @@ impl Found {
                 census.score,
                 census.player,
                 census.control,
+                census.board_closed + census.correction,
                 census.time,
             ];
-            let [claim, score, player, control, time] = kinds.map(show::count);
+            let [claim, score, player, control, boards, time] = kinds.map(show::count);
             Some([
                 stream_name(stat.shard).into_owned(),
                 claim,
                 score,
                 player,
                 control,
+                boards,
                 time,
                 show::count(census.batches),
                 mean(census).map_or_else(dash, |mean| format!("{mean:.1}")),
@@ -186,6 +188,7 @@ impl Found {
             "scores",
             "players",
             "control",
+            "boards",
             "time",
             "batches",
             "records each",
@@ -358,6 +361,8 @@ fn stream_json((stat, census): &(StreamStat, Option<Census>)) -> Value {
             "score": census.score,
             "player": census.player,
             "control": census.control,
+            "board_closed": census.board_closed,
+            "correction": census.correction,
             "time": census.time,
         });
     }
