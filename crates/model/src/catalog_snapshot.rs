@@ -253,7 +253,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::ValueWeight;
+    use crate::{BoardDefinition, Flag, FlagSet, FlagSource, FlagValue, ValueWeight};
 
     const MAGIC: [u8; 4] = *b"TEST";
 
@@ -317,6 +317,19 @@ mod tests {
                     round: RoundNumber::new(number % (at.get() + 1)),
                     seed: hash,
                 },
+                6 => ControlRecord::BoardsChanged {
+                    hunt,
+                    boards: BoardDefinition::built_in()[..usize::from(number % 3 == 0)].to_vec(),
+                },
+                7 => ControlRecord::FlagSet(FlagSet {
+                    flag: Flag::BoardsShadow,
+                    hunt: (number % 2 == 0).then_some(hunt),
+                    board: None,
+                    value: (number % 3 > 0).then_some(FlagValue::On(number % 3 == 1)),
+                    by: FlagSource::Api,
+                    reason: "a trial".to_owned(),
+                    set_at: time,
+                }),
                 _ => ControlRecord::RoundOpened(RoundOpened {
                     hunt,
                     round,
@@ -355,7 +368,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_catalog_survives_its_bytes_and_goes_on_alike(
-            steps in proptest::collection::vec((0..4_u32, 0..12_u8, any::<u64>()), 0..120),
+            steps in proptest::collection::vec((0..4_u32, 0..14_u8, any::<u64>()), 0..120),
             cut in 0..120_usize,
             keeps in 0..3_u8,
         ) {
@@ -385,15 +398,28 @@ mod tests {
             out.raw(&bytes).expect("memory");
             let stored = out.finish().expect("memory");
             if let Ok(catalog) = read(&stored) {
-                prop_assert_eq!(written(&catalog).len(), stored.len());
+                // Those from before boards gain what they lack.
+                prop_assert!(written(&catalog).len() >= stored.len());
             }
         }
     }
 
     #[test]
+    fn a_catalog_from_before_boards_is_read() {
+        let mut out = SnapshotWriter::new(Vec::new(), MAGIC, 1).expect("memory");
+        for number in [keeps_number(Keeps::Unpublished), 7, 1] {
+            out.number(number).expect("memory");
+        }
+        let before = folded(Catalog::for_controller(), &[(0, 0, 1)]);
+        write_hunt(&before.hunts[0], &mut out).expect("memory");
+        let read = read(&out.finish().expect("memory")).expect("an older catalog");
+        assert_eq!((read.hunts, read.next), (before.hunts, Sequence::new(7)));
+    }
+
+    #[test]
     fn every_flipped_bit_is_found() {
         let steps: Vec<_> = (0..16)
-            .map(|n| (0, if n == 0 { 0 } else { 6 }, n))
+            .map(|n| (0, if n == 0 { 0 } else { 8 }, n))
             .collect();
         let stored = written(&folded(Catalog::new(), &steps));
         assert!(read(&stored).is_ok());

@@ -181,3 +181,93 @@ impl CorrectionRecord {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{BatchBuilder, Epoch, Record, ShardId, Tail};
+
+    fn any_closed() -> impl Strategy<Value = Record<'static>> {
+        let entries = prop::collection::vec((any::<u32>(), any::<i64>()), 0..20);
+        let record = (
+            any::<u32>(),
+            "[a-z][a-z0-9-]{0,30}",
+            any::<[u64; 3]>(),
+            entries,
+        );
+        record.prop_map(|(hunt, board, [start, end, players], entries)| {
+            let entries = entries.into_iter();
+            Record::BoardClosed(Box::new(BoardClosedRecord {
+                hunt: HuntNumber::new(hunt),
+                board: BoardName::new(&board).expect("a name"),
+                start: TimeMicros::new(start),
+                end: TimeMicros::new(end),
+                players,
+                entries: entries
+                    .map(|(player, score)| (PlayerNumber::new(player), score))
+                    .collect(),
+            }))
+        })
+    }
+
+    fn any_correction() -> impl Strategy<Value = Record<'static>> {
+        let voided = (any::<u64>(), any::<u32>(), any::<u32>(), any::<u64>());
+        let voided = voided.prop_map(|(round, tile, points, claimed)| Correction::ClaimVoided {
+            round: RoundNumber::new(round),
+            tile: TileIndex::new(tile),
+            points,
+            claimed: Sequence::new(claimed),
+        });
+        let what = prop_oneof![
+            voided,
+            Just(Correction::Disqualified),
+            Just(Correction::Reinstated)
+        ];
+        (any::<u32>(), any::<u32>(), what, "\\PC{0,60}").prop_map(|(hunt, player, what, reason)| {
+            Record::Correction(Box::new(CorrectionRecord {
+                hunt: HuntNumber::new(hunt),
+                player: PlayerNumber::new(player),
+                what,
+                reason,
+            }))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn results_and_corrections_survive_a_batch(
+            records in prop::collection::vec(prop_oneof![any_closed(), any_correction()], 1..8),
+        ) {
+            let mut builder = BatchBuilder::new();
+            for record in &records {
+                builder.push(record);
+            }
+            let batch = builder.finish(
+                ShardId::new(0),
+                Epoch::default(),
+                &Tail::default(),
+                TimeMicros::new(1),
+                Sequence::ZERO,
+            );
+            let read: Result<Vec<_>, _> =
+                batch.records().map(|item| item.map(|(_, record)| record)).collect();
+            prop_assert_eq!(read, Ok(records));
+        }
+    }
+
+    #[test]
+    fn more_results_than_a_record_holds_are_refused_when_read() {
+        let mut body = Vec::new();
+        for number in [0, 1] {
+            write_number(&mut body, number);
+        }
+        body.push(b'a');
+        for number in [0, 0, 9, u64::from(RESULTS_MAX) + 1] {
+            write_number(&mut body, number);
+        }
+        let error = BoardClosedRecord::read(&mut Reader::new(&body)).expect_err("too many");
+        assert!(error.to_string().contains("number of results"), "{error}");
+    }
+}
