@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use huntcore_model::{BATCH_BYTES_MAX, Batch, PlayerNumber, Sequence, ShardId, Tail};
 use huntcore_wire::{CloudEvent, CloudEventType};
+use serde_json::Value;
 
 use crate::translate::{UNNAMED_HUNT, is_of_named_hunt};
 use crate::{Fault, Translator};
@@ -192,19 +193,33 @@ impl Checker {
     /// How an event differs from the one that its bytes make.
     fn difference(&self, stream: ShardId, found: &CloudEvent, expected: &CloudEvent) -> Difference {
         let hunt_on_trust = is_of_named_hunt(found) && expected.source.contains(UNNAMED_HUNT);
-        let number = |event: &CloudEvent| {
-            let number = event.data["player_number"].as_u64()?;
-            u32::try_from(number).ok().map(PlayerNumber::new)
+        let is_new = |data: &Value| {
+            let number = data["player_number"].as_u64();
+            let number = number.and_then(|number| u32::try_from(number).ok());
+            let names = self.translator.names();
+            number.is_some_and(|number| !names.has_met(stream, PlayerNumber::new(number)))
         };
-        let player_on_trust = found.subject.is_some()
-            && number(expected).is_some_and(|number| !self.translator.has_met(stream, number));
-        let data = |event: &CloudEvent| {
+        let player_on_trust = found.subject.is_some() && is_new(&expected.data);
+        let mut results_on_trust = false;
+        let mut data = |event: &CloudEvent| {
             let mut data = event.data.clone();
             if hunt_on_trust && let Some(data) = data.as_object_mut() {
                 data.remove("hunt");
             }
+            // A board's results name players, too.
+            let results = data.get_mut("entries").and_then(Value::as_array_mut);
+            for result in results
+                .into_iter()
+                .flatten()
+                .filter(|result| is_new(result))
+            {
+                let result = result.as_object_mut();
+                let name = result.and_then(|result| result.remove("player"));
+                results_on_trust |= name.is_some_and(|name| !name.is_null());
+            }
             data
         };
+        let has_same_data = data(found) == data(expected);
         let attributes = [
             ("id", found.id == expected.id),
             ("source", found.source == expected.source || hunt_on_trust),
@@ -218,11 +233,11 @@ impl Checker {
             ("sequence", found.sequence == expected.sequence),
             ("record", found.record == expected.record),
             ("personal", found.personal == expected.personal),
-            ("data", data(found) == data(expected)),
+            ("data", has_same_data),
         ];
         match attributes.iter().find(|(_, is_same)| !is_same) {
             Some((attribute, _)) => Difference::Attribute(attribute),
-            None if hunt_on_trust || player_on_trust => Difference::Names,
+            None if hunt_on_trust || player_on_trust || results_on_trust => Difference::Names,
             None => Difference::None,
         }
     }

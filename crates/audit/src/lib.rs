@@ -20,8 +20,12 @@
 
 mod check;
 mod fault;
+mod filter;
+mod names;
 mod translate;
 
 pub use check::{Checker, Report, StreamSpan};
 pub use fault::Fault;
+pub use filter::Filter;
+pub use names::{Introduced, Names};
 pub use translate::{Translator, payload};

@@ -1,14 +1,14 @@
 //! Batches in, events out.
 
-use std::collections::HashMap;
-
 use huntcore_log::stream_name;
 use huntcore_model::{
-    Batch, BatchError, ControlRecord, Correction, HEADER_BYTES, HuntId, HuntNumber, PlayerId,
-    PlayerNumber, PlayerRecord, Record, Sequence, ShardId, StoredRecord, TimeMicros,
+    Batch, BatchError, ControlRecord, Correction, HEADER_BYTES, HuntNumber, Record, Sequence,
+    ShardId, StoredRecord, TimeMicros,
 };
 use huntcore_wire::{CloudEvent, CloudEventType, DataContentType, SpecVersion, Timestamp};
 use serde_json::{Value, json};
+
+use crate::names::{Introduced, Names};
 
 /// Where events about no hunt in particular come from.
 const LOG_SOURCE: &str = "/v1/log";
@@ -18,20 +18,11 @@ pub(crate) const UNNAMED_HUNT: &str = "#hunt-";
 
 /// Turns batches into events.
 ///
-/// It is to be fed every batch of the log, each stream's in order: names are introduced once
-/// and used ever after. Of a log whose beginning was trimmed, what was introduced before stays
-/// a number.
+/// It is to be fed every batch of the log from where its names end, each stream's in order:
+/// names are introduced once and used ever after. What `names` does not know stays a number.
 #[derive(Clone, Debug, Default)]
-pub struct Translator {
-    players: HashMap<ShardId, Names>,
-    hunts: HashMap<HuntNumber, HuntId>,
-}
-
-/// A stream's players from the first that was introduced where reading began.
-#[derive(Clone, Debug)]
-struct Names {
-    first: u32,
-    ids: Vec<Option<PlayerId>>,
+pub struct Translator<N = Introduced> {
+    names: N,
 }
 
 impl Translator {
@@ -39,6 +30,28 @@ impl Translator {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+}
+
+impl<N: Names> Translator<N> {
+    /// One that knows these names already.
+    pub const fn with_names(names: N) -> Self {
+        Self { names }
+    }
+
+    /// The names that it knows.
+    pub const fn names(&self) -> &N {
+        &self.names
+    }
+
+    /// The names that it knows, to be exchanged for others.
+    pub const fn names_mut(&mut self) -> &mut N {
+        &mut self.names
+    }
+
+    /// Takes note of what a record introduces.
+    pub fn learn(&mut self, shard: ShardId, record: &Record<'_>) {
+        self.names.learn(shard, record);
     }
 
     /// Takes note of the names that a batch introduces, and gives its events to nobody.
@@ -61,69 +74,19 @@ impl Translator {
         for item in batch.stored_records() {
             let stored = item?;
             self.learn(header.shard, &stored.record);
-            take(self.record_event(header.shard, header.time, &stored));
+            take(self.event(header.shard, header.time, &stored));
         }
         Ok(())
     }
 
-    /// Whether that player's name was introduced, be it erased since.
-    pub(crate) fn has_met(&self, shard: ShardId, number: PlayerNumber) -> bool {
-        let names = self.players.get(&shard);
-        names.is_some_and(|names| {
-            let index = number.get().checked_sub(names.first);
-            index.is_some_and(|index| (index as usize) < names.ids.len())
-        })
-    }
-
-    fn learn(&mut self, shard: ShardId, record: &Record<'_>) {
-        match record {
-            Record::Player(player) => self.introduce(shard, player),
-            Record::Control { record, .. } => {
-                if let ControlRecord::HuntCreated(created) = &**record {
-                    self.hunts.insert(created.hunt, created.id.clone());
-                }
-            }
-            Record::Time
-            | Record::Claim(_)
-            | Record::Score(_)
-            | Record::BoardClosed(_)
-            | Record::Correction(_) => {}
-        }
-    }
-
-    fn introduce(&mut self, shard: ShardId, player: &PlayerRecord<'_>) {
-        let number = player.number.get();
-        let names = self.players.entry(shard).or_insert_with(|| Names {
-            first: number,
-            ids: Vec::new(),
-        });
-        let id = player.id.and_then(|id| PlayerId::new(id).ok());
-        let index = number.checked_sub(names.first).map(|index| index as usize);
-        // Numbers are given out one after another; a forged one must not cost memory.
-        match index {
-            Some(index) if index == names.ids.len() => names.ids.push(id),
-            Some(index) if index < names.ids.len() => names.ids[index] = id,
-            _ => {}
-        }
-    }
-
-    fn player(&self, shard: ShardId, number: PlayerNumber) -> Option<&PlayerId> {
-        let names = self.players.get(&shard)?;
-        let index = number.get().checked_sub(names.first)?;
-        names.ids.get(index as usize)?.as_ref()
-    }
-
-    fn record_event(
-        &self,
-        shard: ShardId,
-        time: TimeMicros,
-        stored: &StoredRecord<'_>,
-    ) -> CloudEvent {
-        let player = |number| self.player(shard, number).map(ToString::to_string);
-        let (kind, hunt, subject, data) = match &stored.record {
-            Record::Time => (CloudEventType::Time, None, None, json!({})),
+    /// The event of one record that was written at that time. What it introduces itself is to
+    /// be learnt ahead of it.
+    #[must_use]
+    pub fn event(&self, shard: ShardId, time: TimeMicros, stored: &StoredRecord<'_>) -> CloudEvent {
+        let player = |number| self.names.player(shard, number).map(ToString::to_string);
+        let (hunt, subject, data) = match &stored.record {
+            Record::Time => (None, None, json!({})),
             Record::Player(record) => (
-                CloudEventType::Player,
                 None,
                 record.id.map(str::to_owned),
                 json!({
@@ -133,7 +96,6 @@ impl Translator {
                 }),
             ),
             Record::Claim(claim) => (
-                CloudEventType::Claim,
                 Some(claim.hunt),
                 player(claim.player),
                 json!({
@@ -145,7 +107,6 @@ impl Translator {
                 }),
             ),
             Record::Score(event) => (
-                CloudEventType::Score,
                 Some(event.hunt),
                 player(event.player),
                 json!({
@@ -158,18 +119,12 @@ impl Translator {
                     "payload": payload(event.payload),
                 }),
             ),
-            Record::Control { at, record } => (
-                CloudEventType::Control,
-                record.hunt(),
-                None,
-                json!({"at": at, "entry": record}),
-            ),
+            Record::Control { at, record } => (record.hunt(), None, self.control_data(*at, record)),
             Record::BoardClosed(closed) => {
                 let entries = closed.entries.iter().map(|(number, score)| {
                     json!({"player": player(*number), "player_number": number, "score": score})
                 });
                 (
-                    CloudEventType::BoardClosed,
                     Some(closed.hunt),
                     Some(closed.board.to_string()),
                     json!({
@@ -183,7 +138,6 @@ impl Translator {
                 )
             }
             Record::Correction(correction) => (
-                CloudEventType::Correction,
                 Some(correction.hunt),
                 player(correction.player),
                 json!({
@@ -198,7 +152,7 @@ impl Translator {
             specversion: SpecVersion::V1,
             id: format!("{}/{}", stream_name(shard), stored.sequence),
             source: hunt.map_or_else(|| LOG_SOURCE.to_owned(), |hunt| self.source(hunt)),
-            kind,
+            kind: type_of(&stored.record),
             subject,
             time: whole_millis(time),
             datacontenttype: DataContentType::Json,
@@ -206,22 +160,61 @@ impl Translator {
             sequence: padded(stored.sequence),
             record: stored.body.to_vec(),
             personal: stored.personal.to_vec(),
+            position: None,
             data,
         }
     }
 
+    fn control_data(&self, at: Sequence, record: &ControlRecord) -> Value {
+        match record {
+            ControlRecord::BoardsChanged { hunt, boards } => json!({
+                "at": at,
+                "hunt": self.hunt_value(*hunt),
+                "boards": boards,
+            }),
+            ControlRecord::FlagSet(set) => json!({
+                "at": at,
+                "hunt": set.hunt.map(|hunt| self.hunt_value(hunt)),
+                "board": set.board,
+                "flag": set.flag,
+                "value": set.value,
+                "by": set.by,
+                "reason": set.reason,
+                "set_at": whole_millis(set.set_at),
+            }),
+            _ => json!({"at": at, "entry": record}),
+        }
+    }
+
     fn source(&self, hunt: HuntNumber) -> String {
-        match self.hunts.get(&hunt) {
+        match self.names.hunt(hunt) {
             Some(id) => format!("{HUNT_SOURCE}{id}"),
             None => format!("{LOG_SOURCE}{UNNAMED_HUNT}{hunt}"),
         }
     }
 
     fn hunt_value(&self, hunt: HuntNumber) -> Value {
-        match self.hunts.get(&hunt) {
+        match self.names.hunt(hunt) {
             Some(id) => json!(id),
             None => json!(hunt),
         }
+    }
+}
+
+/// The type of a record's event.
+pub(crate) fn type_of(record: &Record<'_>) -> CloudEventType {
+    match record {
+        Record::Time => CloudEventType::Time,
+        Record::Player(_) => CloudEventType::Player,
+        Record::Claim(_) => CloudEventType::Claim,
+        Record::Score(_) => CloudEventType::Score,
+        Record::Control { record, .. } => match **record {
+            ControlRecord::BoardsChanged { .. } => CloudEventType::BoardsChanged,
+            ControlRecord::FlagSet(_) => CloudEventType::FlagSet,
+            _ => CloudEventType::Control,
+        },
+        Record::BoardClosed(_) => CloudEventType::BoardClosed,
+        Record::Correction(_) => CloudEventType::Correction,
     }
 }
 
@@ -264,6 +257,7 @@ fn batch_event(batch: &Batch) -> CloudEvent {
         sequence: padded(header.first_sequence),
         record: batch.bytes()[..HEADER_BYTES].to_vec(),
         personal: Vec::new(),
+        position: None,
         data: json!({
             "count": header.count,
             "time_us": header.time,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::{Timestamp, schema};
+use crate::{PositionText, Timestamp, schema};
 
 /// One record of the log, or the batch that the records after it belong to.
 ///
@@ -48,13 +48,20 @@ pub struct CloudEvent {
     #[schema(value_type = Option<String>, content_encoding = "base64")]
     #[serde(default, skip_serializing_if = "Vec::is_empty", with = "base64_text")]
     pub personal: Vec<u8>,
+    /// In a hunt's stream of events, how far whoever has read this one has read: what comes
+    /// after it follows from there. An exported trail has none.
+    #[schema(value_type = Option<schema::Position>)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<PositionText>,
     /// What it says.
     #[schema(value_type = Object)]
     pub data: serde_json::Value,
 }
 
 /// What a [`CloudEvent`] is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
+)]
 pub enum CloudEventType {
     /// A batch begins; its records follow.
     #[serde(rename = "huntcore.batch.v1")]
@@ -80,6 +87,12 @@ pub enum CloudEventType {
     /// An operator corrected something.
     #[serde(rename = "huntcore.correction.v1")]
     Correction,
+    /// A hunt's boards were defined anew.
+    #[serde(rename = "huntcore.boards-changed.v1")]
+    BoardsChanged,
+    /// A flag was set, or unset.
+    #[serde(rename = "huntcore.flag-set.v1")]
+    FlagSet,
 }
 
 /// The version of CloudEvents; there is one.
@@ -101,6 +114,23 @@ pub enum DataContentType {
 }
 
 impl CloudEventType {
+    /// All of them.
+    pub const ALL: [Self; 10] = [
+        Self::Batch,
+        Self::Time,
+        Self::Player,
+        Self::Claim,
+        Self::Score,
+        Self::Control,
+        Self::BoardClosed,
+        Self::Correction,
+        Self::BoardsChanged,
+        Self::FlagSet,
+    ];
+    /// What all names begin and end with.
+    const PREFIX: &str = "huntcore.";
+    const SUFFIX: &str = ".v1";
+
     /// The type's name, as it stands in an event.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -113,7 +143,33 @@ impl CloudEventType {
             Self::Control => "huntcore.control.v1",
             Self::BoardClosed => "huntcore.board-closed.v1",
             Self::Correction => "huntcore.correction.v1",
+            Self::BoardsChanged => "huntcore.boards-changed.v1",
+            Self::FlagSet => "huntcore.flag-set.v1",
         }
+    }
+
+    /// The middle of the name, which tells them apart: `claim`.
+    #[must_use]
+    pub fn short_name(self) -> &'static str {
+        let name = self.name();
+        let middle = name.strip_prefix(Self::PREFIX);
+        middle
+            .and_then(|rest| rest.strip_suffix(Self::SUFFIX))
+            .unwrap_or(name)
+    }
+
+    /// The type of that name, be it whole or its middle only.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| [kind.name(), kind.short_name()].contains(&name))
+    }
+
+    /// Whether it is about a hunt, and not about the log as such.
+    #[must_use]
+    pub const fn is_of_hunt(self) -> bool {
+        !matches!(self, Self::Batch | Self::Time | Self::Player)
     }
 }
 
@@ -151,6 +207,7 @@ mod tests {
             sequence: format!("{:020}", 42),
             record: vec![1, 2, 255],
             personal: Vec::new(),
+            position: None,
             data: serde_json::json!({"points": 3}),
         }
     }
@@ -168,11 +225,14 @@ mod tests {
 
     #[test]
     fn every_type_is_written_by_its_name() {
-        use CloudEventType::{Batch, Claim, Control, Player, Score, Time};
-        for kind in [Batch, Time, Player, Claim, Score, Control] {
+        for kind in CloudEventType::ALL {
             let text = serde_json::to_value(kind).expect("plain data");
             assert_eq!(text, kind.name());
+            assert_eq!(CloudEventType::from_name(kind.name()), Some(kind));
+            assert_eq!(CloudEventType::from_name(kind.short_name()), Some(kind));
+            assert!(kind.short_name().len() < kind.name().len());
         }
+        assert_eq!(CloudEventType::from_name("huntcore"), None);
     }
 
     #[test]

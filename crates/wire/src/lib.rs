@@ -34,6 +34,7 @@ mod scratch;
 mod stats;
 mod text;
 mod time;
+mod trail;
 
 pub use attempt::{ClaimFault, ClaimForRef, parse_claim_for};
 pub use autoscale::Autoscale;
@@ -70,3 +71,4 @@ pub use rounds::{MapView, RoundView, TileView};
 pub use stats::{ComponentStats, LogStats, ProjectionStats, Stats};
 pub use text::{CellText, CellTextError, POSITION_TEXT_BYTES_MAX, PositionText};
 pub use time::{DurationError, DurationText, Timestamp, TimestampError};
+pub use trail::{EventTypes, EventTypesError, EventsQuery};

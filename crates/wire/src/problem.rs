@@ -37,6 +37,10 @@ pub struct Problem {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Timestamp>)]
     pub opens_at: Option<Timestamp>,
+    /// Of `log-trimmed`: where the log begins now.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Position>)]
+    pub oldest_position: Option<PositionText>,
     /// When to ask again, if that may help.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
@@ -233,6 +237,7 @@ impl Problem {
             outcome: kind.outcome(),
             winner_position: None,
             opens_at: None,
+            oldest_position: None,
             retry_after_ms: None,
         }
     }

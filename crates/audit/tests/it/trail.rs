@@ -1,10 +1,11 @@
 //! A small log, its trail, and every way of falsifying it.
 
-use huntcore_audit::{Checker, Fault, Report, Translator};
+use huntcore_audit::{Checker, Fault, Filter, Introduced, Names, Report, Translator};
 use huntcore_model::{
-    Batch, BatchBuilder, ClaimRecord, ControlRecord, Epoch, EventDigest, Hash32, HuntConfig,
-    HuntCreated, HuntId, HuntNumber, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord,
-    Sequence, ShardId, Tail, TileIndex, TimeMicros,
+    Batch, BatchBuilder, BoardClosedRecord, BoardDefinition, ClaimRecord, ControlRecord,
+    Correction, CorrectionRecord, Epoch, EventDigest, Flag, FlagSet, FlagSource, FlagValue, Hash32,
+    HuntConfig, HuntCreated, HuntId, HuntNumber, PlayerId, PlayerNumber, Record, RefreshMode,
+    RoundNumber, Salt, ScoreRecord, Sequence, ShardId, Tail, TileIndex, TimeMicros,
 };
 use huntcore_wire::{CloudEvent, CloudEventType};
 use proptest::prelude::*;
@@ -42,6 +43,55 @@ fn created() -> ControlRecord {
     })
 }
 
+/// What an operator did, and what a window came to.
+fn boards_changed() -> ControlRecord {
+    let [total, ..] = BoardDefinition::built_in();
+    ControlRecord::BoardsChanged {
+        hunt: HUNT,
+        boards: vec![BoardDefinition {
+            name: "hourly".parse().expect("a name"),
+            ..total
+        }],
+    }
+}
+
+fn flag_set() -> ControlRecord {
+    ControlRecord::FlagSet(FlagSet {
+        flag: Flag::BoardsRefresh,
+        hunt: None,
+        board: Some("hourly".parse().expect("a name")),
+        value: Some(FlagValue::Refresh(RefreshMode::Frozen)),
+        by: FlagSource::Api,
+        reason: "a canary".to_owned(),
+        set_at: TimeMicros::from_millis(2),
+    })
+}
+
+fn voided() -> Record<'static> {
+    Record::Correction(Box::new(CorrectionRecord {
+        hunt: HUNT,
+        player: PlayerNumber::new(0),
+        what: Correction::ClaimVoided {
+            round: RoundNumber::FIRST,
+            tile: TileIndex::new(0),
+            points: 5,
+            claimed: Sequence::new(1),
+        },
+        reason: "a script".to_owned(),
+    }))
+}
+
+fn closed() -> Record<'static> {
+    Record::BoardClosed(Box::new(BoardClosedRecord {
+        hunt: HUNT,
+        board: "hourly".parse().expect("a name"),
+        start: TimeMicros::ZERO,
+        end: TimeMicros::from_millis(3_600_000),
+        players: 2,
+        entries: vec![(PlayerNumber::new(1), 9), (PlayerNumber::new(0), -3)],
+    }))
+}
+
 fn claim(tile: u32, player: u32) -> Record<'static> {
     Record::Claim(ClaimRecord {
         hunt: HUNT,
@@ -62,6 +112,13 @@ fn log() -> Vec<Batch> {
         record: Box::new(created()),
     });
     batches.push(finish(&mut builder, ShardId::CONTROL, &mut tail, 1));
+    for (at, record) in (1..).zip([boards_changed(), flag_set()]) {
+        builder.push(&Record::Control {
+            at: Sequence::new(at),
+            record: Box::new(record),
+        });
+    }
+    batches.push(finish(&mut builder, ShardId::CONTROL, &mut tail, 2));
     let mut tail = Tail::default();
     for round in 0..4 {
         let mut builder = BatchBuilder::new();
@@ -81,6 +138,10 @@ fn log() -> Vec<Batch> {
             digest: EventDigest([9; 16]),
         }));
         builder.push(&Record::Time);
+        if round == 3 {
+            builder.push(&voided());
+            builder.push(&closed());
+        }
         let batch = finish(&mut builder, SHARD, &mut tail, 10 + u64::from(round));
         batches.push(batch);
     }
@@ -127,14 +188,102 @@ fn a_trail_names_hunts_and_players_and_says_what_they_did() {
 }
 
 #[test]
+fn results_corrections_definitions_and_flags_have_types_of_their_own() {
+    let events = trail(&log());
+    let only = |kind| {
+        let mut found = events.iter().filter(|event| event.kind == kind);
+        let first = found.next().expect("there is one");
+        assert_eq!(found.count(), 0, "{kind:?}");
+        first
+    };
+    let closed = only(CloudEventType::BoardClosed);
+    assert_eq!(closed.source, "/v1/hunts/park");
+    assert_eq!(closed.subject.as_deref(), Some("hourly"));
+    assert_eq!(closed.data["end"], "1970-01-01T01:00:00.000Z");
+    assert_eq!(
+        closed.data["entries"],
+        serde_json::json!([
+            {"player": "bob", "player_number": 1, "score": 9},
+            {"player": "ada", "player_number": 0, "score": -3},
+        ])
+    );
+    let corrected = only(CloudEventType::Correction);
+    assert_eq!(corrected.subject.as_deref(), Some("ada"));
+    assert_eq!(corrected.data["what"]["kind"], "claim-voided");
+    assert_eq!(corrected.data["reason"], "a script");
+    let defined = only(CloudEventType::BoardsChanged);
+    assert_eq!(defined.source, "/v1/hunts/park");
+    assert_eq!(defined.data["hunt"], "park");
+    assert_eq!(defined.data["boards"][0]["name"], "hourly");
+    let set = only(CloudEventType::FlagSet);
+    assert_eq!(set.source, "/v1/log", "it holds for all hunts");
+    assert_eq!(set.data["flag"], "boards.refresh");
+    assert_eq!(set.data["value"], "frozen");
+    assert_eq!(set.data["by"], "api");
+}
+
+/// Sequences of what a filter lets through, by stream.
+fn wanted(filter: &Filter) -> Vec<String> {
+    let mut names = Introduced::default();
+    let mut wanted = Vec::new();
+    for batch in log() {
+        let header = *batch.header();
+        for item in batch.records() {
+            let (sequence, record) = item.expect("own batches");
+            names.learn(header.shard, &record);
+            if filter.wants(header.shard, header.time, &record, &names) {
+                wanted.push(format!("{}/{sequence}", header.shard));
+            }
+        }
+    }
+    wanted
+}
+
+#[test]
+fn a_hunts_events_are_chosen_by_type_player_and_time_and_copies_are_none() {
+    let all = Filter::all(HUNT);
+    let events = trail(&log());
+    let of_hunt = |event: &&CloudEvent| event.kind.is_of_hunt();
+    let everything = wanted(&all);
+    assert_eq!(everything.len(), events.iter().filter(of_hunt).count());
+    assert_eq!(
+        wanted(&Filter::all(HuntNumber::new(7))).len(),
+        1,
+        "a flag for all hunts"
+    );
+    let of_types = Filter {
+        types: Some(vec![CloudEventType::FlagSet, CloudEventType::Correction]),
+        ..all.clone()
+    };
+    assert_eq!(wanted(&of_types).len(), 2);
+    let about_bob = Filter {
+        player: PlayerId::new("bob").ok(),
+        ..all.clone()
+    };
+    assert_eq!(wanted(&about_bob).len(), 3, "bob's claims");
+    let late = Filter {
+        since: TimeMicros::from_millis(13),
+        ..all.clone()
+    };
+    assert_eq!(wanted(&late).len(), 4);
+    let copy = Record::Control {
+        at: Sequence::ZERO,
+        record: Box::new(created()),
+    };
+    let names = Introduced::default();
+    let is_wanted = |shard| all.wants(shard, TimeMicros::ZERO, &copy, &names);
+    assert!(is_wanted(ShardId::CONTROL) && !is_wanted(SHARD));
+}
+
+#[test]
 fn an_untouched_trail_is_proved_whole() {
     let batches = log();
     let report = check(&trail(&batches));
     assert_eq!(report.faults, []);
-    assert_eq!((report.batches, report.names_on_trust), (5, 0));
+    assert_eq!((report.batches, report.names_on_trust), (6, 0));
     let [control, shard] = [report.streams[1], report.streams[0]];
     assert_eq!((control.stream, shard.stream), (ShardId::CONTROL, SHARD));
-    assert_eq!(shard.end, batches[4].tail());
+    assert_eq!(shard.end, batches[5].tail());
     assert_eq!(shard.first, Sequence::ZERO);
 }
 
@@ -152,7 +301,7 @@ fn every_event_that_is_taken_out_is_missed() {
 #[test]
 fn every_batch_that_is_taken_out_between_two_is_missed() {
     let batches = log();
-    for index in 2..4 {
+    for index in 3..5 {
         let mut fewer = batches.clone();
         fewer.remove(index);
         let report = check(&trail(&fewer));
@@ -169,16 +318,16 @@ fn what_was_introduced_before_the_trail_begins_is_shown_on_trust() {
     let later = &all[from.expect("the third batch of the shard")..];
     let report = check(later);
     assert_eq!(report.faults, []);
-    // Two claims and two scores, each with a hunt and a player.
-    assert_eq!(report.names_on_trust, 4);
+    // Two claims, two scores and a correction, each with a hunt and a player; a board's results.
+    assert_eq!(report.names_on_trust, 6);
     assert_eq!(report.streams[0].first, Sequence::new(8));
 }
 
 #[test]
 fn a_name_given_to_an_erased_player_is_found() {
     let mut batches = log();
-    let mut bytes = batches[1].bytes().to_vec();
-    let header = *batches[1].header();
+    let mut bytes = batches[2].bytes().to_vec();
+    let header = *batches[2].header();
     let personal = header.batch_bytes() - (16 + 1 + "ada".len());
     bytes[personal..personal + 16].fill(0);
     bytes[personal + 17..].fill(0);
@@ -186,7 +335,7 @@ fn a_name_given_to_an_erased_player_is_found() {
     bytes[88..92].copy_from_slice(&crc.to_le_bytes());
     let crc = crc32c::crc32c(&bytes[..92]);
     bytes[92..96].copy_from_slice(&crc.to_le_bytes());
-    batches[1] = Batch::decode(bytes.into()).expect("erased as the format says");
+    batches[2] = Batch::decode(bytes.into()).expect("erased as the format says");
     let mut events = trail(&batches);
     assert_eq!(check(&events).faults, [], "the chain does not cover names");
     let claim = events

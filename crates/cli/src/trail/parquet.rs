@@ -257,6 +257,7 @@ fn event(row: &Row) -> Result<CloudEvent, String> {
         sequence: format!("{:020}", unsigned("sequence")?),
         record: bytes("record")?,
         personal: bytes("personal")?,
+        position: None,
         data,
     })
 }
