@@ -34,17 +34,21 @@
 //! its checkpoints know the id until they are built anew from the log.
 
 mod apply_error;
+mod beside;
 mod boards;
 mod checkpoint;
 mod codec;
+mod contribution;
 mod cursor;
 mod key;
 mod limits;
 mod numbers;
 mod order;
+mod pending;
 mod players;
 mod radix;
 mod ranking;
+mod roster;
 mod tally;
 mod unpack;
 mod version;
@@ -56,5 +60,6 @@ pub use boards::Boards;
 pub use checkpoint::RestoreError;
 pub use cursor::{BoardPlace, Cursor, CursorError};
 pub use limits::{BoardCounters, BoardLimits};
+pub use roster::{Numbered, Roster};
 pub use version::{BoardsVersion, WindowError};
 pub use view::{BoardName, BoardNameError, BoardView, Entry, Page, Standing, Window};

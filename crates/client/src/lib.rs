@@ -16,12 +16,14 @@ mod hunts;
 mod live;
 mod retry;
 mod stream;
+mod trail;
 
 pub use client::{Client, ClientBuilder};
 pub use error::ClientError;
 pub use live::{LiveBuilder, LiveConnection, LiveEvent, LiveHandle};
 pub use retry::RetryPolicy;
 pub use stream::{AnsweredBatch, ClaimBatch, ClaimStream, ClaimStreamOptions};
+pub use trail::EventStream;
 
 /// The messages' types, so that a caller needs no second dependency.
 pub use huntcore_wire as wire;

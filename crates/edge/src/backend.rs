@@ -17,6 +17,8 @@ pub use huntcore_projection::View;
 use huntcore_wire::{HuntChange, HuntRequest, Stats};
 use tokio::sync::watch;
 
+use crate::trail::TrailSource;
+
 /// Everything behind the edge.
 ///
 /// Futures own what they need and may be dropped at any time: what was handed over is then
@@ -58,6 +60,9 @@ pub trait Backend: Send + Sync + 'static {
 
     /// The log, if other processes may follow it here.
     fn log(&self) -> Option<Arc<dyn LogSource>>;
+
+    /// The log as hunts' events, if this process can give them.
+    fn trail(&self) -> Option<Arc<dyn TrailSource>>;
 
     /// Whether this process can serve.
     fn readiness(&self) -> Readiness;
@@ -182,6 +187,10 @@ pub enum EventOutcome {
     HuntClosed,
     /// The hunt takes no events yet.
     HuntNotBegun,
+    /// The id's own time lies before what is remembered: it may have been taken before.
+    TooOld,
+    /// The id's own time, or the sender's, lies too far ahead.
+    TooNew,
     /// A limit is reached; nothing was stored.
     Overloaded,
     /// The log takes no more for lack of space; nothing was stored.

@@ -30,6 +30,7 @@ mod routes;
 mod server;
 mod state;
 mod telling;
+mod trail;
 
 pub use auth::{AuthConfig, AuthSettings, Ed25519PublicKey, KeyError, PlayerKey, Secret};
 pub use backend::{
@@ -40,3 +41,4 @@ pub use config::{BindError, EdgeConfig, Limits, Rate, TlsFiles};
 pub use counts::{AttemptCounts, Counts};
 pub use operations::process_memory_bytes;
 pub use server::{Drained, Edge, TlsError};
+pub use trail::{TrailFault, TrailSource};

@@ -1,7 +1,10 @@
 //! What every request and every socket shares.
 
+use std::io;
 use std::sync::Arc;
 
+use axum::body::Body;
+use futures_util::{StreamExt as _, stream};
 use huntcore_model::{HuntEntry, HuntId, PlayerId};
 use huntcore_wire::ProblemKind;
 use tokio_util::sync::CancellationToken;
@@ -9,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::admission::Admission;
 use crate::auth::Access;
-use crate::backend::{Backend, View};
+use crate::backend::{Backend, LogBytes, View};
 use crate::bodies::Bodies;
 use crate::config::{BindError, EdgeConfig, Limits};
 use crate::counts::Counts;
@@ -79,6 +82,17 @@ impl App {
             lifetime,
             config,
         })
+    }
+
+    /// A body without a known end. A stop ends it like a lost connection, not like something
+    /// whole: whoever reads asks another process, or this one's next.
+    pub(crate) fn until_stop(&self, bytes: LogBytes) -> Body {
+        let stop = self.lifetime.stop.clone();
+        let until = stop.clone().cancelled_owned();
+        let cut_off = stream::once(async move { stop.is_cancelled() })
+            .filter(|stopped| std::future::ready(*stopped))
+            .map(|_| Err(io::ErrorKind::ConnectionAborted.into()));
+        Body::from_stream(bytes.take_until(until).chain(cut_off))
     }
 
     pub(crate) const fn limits(&self) -> &Limits {

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
-    Readiness, Unavailable, View,
+    Readiness, TrailSource, Unavailable, View,
 };
 use huntcore_engine::{CommandError as Refused, EventVerdict};
 use huntcore_lane::{Lane, LaneOptions};
@@ -116,6 +116,10 @@ impl Backend for Node {
         Some(self.followers.clone())
     }
 
+    fn trail(&self) -> Option<Arc<dyn TrailSource>> {
+        Some(self.trails.clone())
+    }
+
     fn map(
         &self,
         map: Hash32,
@@ -188,6 +192,8 @@ fn event_outcome(answer: Result<EventVerdict, NoAnswer>, shard: ShardId) -> Even
         Ok(EventVerdict::UnknownHunt) => EventOutcome::UnknownHunt,
         Ok(EventVerdict::HuntClosed) => EventOutcome::HuntClosed,
         Ok(EventVerdict::HuntNotBegun) => EventOutcome::HuntNotBegun,
+        Ok(EventVerdict::TooOld) => EventOutcome::TooOld,
+        Ok(EventVerdict::TooNew) => EventOutcome::TooNew,
         Ok(EventVerdict::Overloaded) | Err(NoAnswer::Overloaded) => EventOutcome::Overloaded,
         Ok(EventVerdict::StorageFull) => EventOutcome::StorageFull,
         Err(NoAnswer::Unknown) => EventOutcome::OutcomeUnknown,

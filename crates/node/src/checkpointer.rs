@@ -322,9 +322,9 @@ impl Write for Paced<'_> {
 
 /// Lets all other threads go first. Elsewhere than on Linux it would be the whole process
 /// that gives way.
-fn give_way() {
+pub(crate) fn give_way() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::nice(NICENESS) {
-        tracing::debug!(%error, "checkpoints are written at the priority of all else");
+        tracing::debug!(%error, "the system lets no thread give way to others");
     }
 }

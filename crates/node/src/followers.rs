@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use huntcore_edge::{LogBytes, LogFault, LogSource};
-use huntcore_log::{ReadError, stream_name};
+use huntcore_log::ReadError;
 use huntcore_model::{Batch, Position, ShardMap};
 use huntcore_projection::log_stream::{Note, pieces, put_note};
 use huntcore_projection::{Snapshots, by_time};
@@ -68,17 +68,10 @@ impl Followers {
 
     /// Refuses a position that cannot be one of this log.
     fn check(&self, from: &Position) -> Result<(), LogFault> {
-        let ends = self.recent.ends();
-        for (shard, next) in from.streams() {
-            let end = ends.next(shard);
-            let is_ours = self.shards.streams().any(|stream| stream == shard);
-            if !is_ours || next > end {
-                return Err(LogFault::Ahead {
-                    reason: format!("{} ends at {end}, before {next}", stream_name(shard)),
-                });
-            }
+        match self.recent.beyond_ends(from) {
+            Some(reason) => Err(LogFault::Ahead { reason }),
+            None => Ok(()),
         }
-        Ok(())
     }
 }
 

@@ -25,6 +25,7 @@ mod rules;
 mod shard;
 mod snapshots;
 mod text;
+mod trail;
 
 pub use config::{CheckpointHome, NodeConfig};
 use huntcore_projection as clock;

@@ -26,6 +26,7 @@ use crate::recent::RecentBatches;
 use crate::recovery::{self, Folded, Source, StartError};
 use crate::retention::{Retention, SpaceWatch};
 use crate::shard::{Inbox, Shard, ShardEvent};
+use crate::trail::{Sources, Trails};
 
 /// Commands that may be on their way at one time; each may hold an area and its cells.
 const COMMANDS_MAX: usize = 32;
@@ -44,6 +45,7 @@ pub struct Node {
     pub(crate) views: Arc<Views>,
     pub(crate) recent: Arc<RecentBatches>,
     pub(crate) followers: Arc<Followers>,
+    pub(crate) trails: Arc<Trails>,
     pub(crate) gauge: Arc<Gauge>,
     pub(crate) checkpoint_gauge: Arc<CheckpointGauge>,
     pub(crate) storage_full: Arc<AtomicBool>,
@@ -193,6 +195,13 @@ impl Node {
         let watching_space = move || space.run(&space_stopped);
         watchers.push(spawn("space".to_owned(), &failure, watching_space)?);
         let mut stop_watchers = vec![stop_projector, stop_space];
+        let trails = Trails::new(Sources {
+            shards: config.shards,
+            log: log.clone(),
+            recent: recent.clone(),
+            views: views.clone(),
+            snapshots: snapshots.clone(),
+        });
         let followers = Followers::new(
             config.shards,
             recent.clone(),
@@ -232,6 +241,7 @@ impl Node {
             views,
             recent,
             followers: Arc::new(followers),
+            trails: Arc::new(trails),
             gauge,
             checkpoint_gauge,
             storage_full,
@@ -265,6 +275,7 @@ impl Node {
             door.tell(ShardEvent::Stop);
         }
         join(&self.deciders);
+        self.trails.stop();
         for stop in self.stop_watchers.lock().drain(..) {
             // Gone if its thread has ended already.
             let _ = stop.send(());

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
-use huntcore_log::{Log, ReadError};
+use huntcore_log::{Log, ReadError, stream_name};
 use huntcore_model::{Batch, Position, Sequence, ShardId};
 use huntcore_projection::{Batches, Stretch};
 use parking_lot::Mutex;
@@ -118,6 +118,17 @@ impl RecentBatches {
             ends.advance(*shard, recent.lock().next);
         }
         ends
+    }
+
+    /// Which stream ends before `from`, in words: it can be no position of this log.
+    pub(crate) fn beyond_ends(&self, from: &Position) -> Option<String> {
+        let ends = self.ends();
+        from.streams().find_map(|(shard, next)| {
+            let end = ends.next(shard);
+            let is_ours = self.streams.iter().any(|(stream, _)| *stream == shard);
+            (!is_ours || next > end)
+                .then(|| format!("{} ends at {end}, before {next}", stream_name(shard)))
+        })
     }
 
     /// What follows `from` on each stream, if all of it is still in memory.

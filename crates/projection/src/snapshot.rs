@@ -81,6 +81,12 @@ pub enum RestoreError {
 }
 
 impl ProjectorSnapshot {
+    /// The boards.
+    #[must_use]
+    pub const fn boards(&self) -> &Boards {
+        &self.boards
+    }
+
     /// The state that these parts make together.
     #[must_use]
     pub const fn new(

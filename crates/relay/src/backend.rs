@@ -7,7 +7,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
-    Readiness, Unavailable, View,
+    Readiness, TrailSource, Unavailable, View,
 };
 use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::CellList;
@@ -94,6 +94,10 @@ impl Backend for Relay {
     fn log(&self) -> Option<Arc<dyn LogSource>> {
         // Its edges would be told twice what one upstream tells them once.
         None
+    }
+
+    fn trail(&self) -> Option<Arc<dyn TrailSource>> {
+        Some(self.trails.clone())
     }
 
     fn readiness(&self) -> Readiness {

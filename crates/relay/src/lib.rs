@@ -25,6 +25,7 @@ mod link;
 mod maps;
 mod metrics;
 mod relay;
+mod trail;
 mod upstream;
 
 pub use config::RelayConfig;

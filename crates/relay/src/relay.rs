@@ -26,6 +26,7 @@ use crate::forward::{self, Forwarded};
 use crate::inflow::Inflow;
 use crate::link::Link;
 use crate::maps::Maps;
+use crate::trail::Trails;
 use crate::upstream::{Upstream, UpstreamError, lost};
 
 /// Commands that may be on their way at one time.
@@ -46,6 +47,7 @@ pub struct Relay {
     pub(crate) commands_room: Arc<Semaphore>,
     pub(crate) events: Events,
     pub(crate) maps: Arc<Maps>,
+    pub(crate) trails: Arc<Trails>,
     pub(crate) cells: Arc<Cells>,
     pub(crate) started: Instant,
     failure: watch::Sender<Option<Arc<str>>>,
@@ -204,6 +206,7 @@ impl Relay {
                 client: client.clone(),
                 views: views.clone(),
             },
+            trails: Arc::new(Trails::new(client.clone())),
             maps: Arc::new(Maps::new(client)),
             cells: Arc::new(Cells::default()),
             started: Instant::now(),

@@ -9,5 +9,5 @@ pub(crate) use document::{api, finish};
 pub(crate) use responses::{
     AtLeastProblems, AutoscaleProblems, BulkProblems, ClaimProblems, CommandProblems,
     CommonProblems, CreateProblems, GuestProblems, HuntProblems, MapProblems, ReadyProblems,
-    RoundProblems,
+    RoundProblems, TrailProblems,
 };

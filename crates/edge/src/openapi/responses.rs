@@ -97,6 +97,18 @@ problem_sets! {
         ProblemKind::HuntClosed,
         ProblemKind::HuntState,
         ProblemKind::EventConflict,
+        ProblemKind::TooOld,
+        ProblemKind::TooNew,
+    ]];
+    /// Of reading a hunt's events.
+    TrailProblems: [ANY, &[
+        ProblemKind::Unauthorized,
+        ProblemKind::Forbidden,
+        ProblemKind::Invalid,
+        ProblemKind::UnknownHunt,
+        ProblemKind::NotFound,
+        ProblemKind::LogTrimmed,
+        ProblemKind::LogAhead,
     ]];
     /// Of asking for a guest's token.
     GuestProblems: [ANY, BODY, &[

@@ -3,13 +3,10 @@
 //! What is sent are the committed batches in their own checked format: who follows folds them
 //! as this process does. Not in the OpenAPI document: it is no API for anybody else.
 
-use std::io;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use futures_util::{StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use huntcore_model::Position;
 use huntcore_projection::log_stream::MEDIA_TYPE;
@@ -90,18 +87,7 @@ fn answer(app: &App, bytes: LogBytes) -> Response {
         (header::CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE)),
         (header::CACHE_CONTROL, answers::NEVER),
     ];
-    // A stop ends it like a lost connection, not like something whole: who follows asks another
-    // process, or this one's next.
-    let stop = app.lifetime.stop.clone();
-    let until = stop.clone().cancelled_owned();
-    let cut_off = stream::once(async move { stop.is_cancelled() })
-        .filter(|stopped| std::future::ready(*stopped))
-        .map(|_| Err(io::ErrorKind::ConnectionAborted.into()));
-    (
-        headers,
-        Body::from_stream(bytes.take_until(until).chain(cut_off)),
-    )
-        .into_response()
+    (headers, app.until_stop(bytes)).into_response()
 }
 
 fn refused(fault: &LogFault) -> Refusal {

@@ -18,5 +18,6 @@ mod operations;
 pub(crate) mod quick;
 mod rounds;
 mod router;
+mod trail;
 
 pub(crate) use router::router;

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::{
     answers, asyncapi, autoscale, batches, boards, cells, claims, console, events, guests, hunts,
-    live, log, maps, operations, rounds,
+    live, log, maps, operations, rounds, trail,
 };
 use crate::auth::PLAYER_HEADER;
 use crate::openapi;
@@ -45,7 +45,7 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .routes(routes!(rounds::show))
         .routes(routes!(claims::claim))
         .routes(routes!(batches::claim_all))
-        .routes(routes!(events::record))
+        .routes(routes!(events::record, trail::events))
         .routes(routes!(boards::page))
         .routes(routes!(boards::standing))
         .routes(routes!(guests::welcome))

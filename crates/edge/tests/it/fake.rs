@@ -10,7 +10,7 @@ use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
     Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
-    Readiness, Unavailable, View,
+    Readiness, TrailSource, Unavailable, View,
 };
 use huntcore_lane::{
     Bell, Entrance, EntranceLimits, Lane, LaneOptions, Listen, PendingBlock, ShardPort,
@@ -228,6 +228,10 @@ impl Backend for Fake {
     }
 
     fn log(&self) -> Option<Arc<dyn LogSource>> {
+        None
+    }
+
+    fn trail(&self) -> Option<Arc<dyn TrailSource>> {
         None
     }
 
