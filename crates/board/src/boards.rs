@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchHeader, HuntNumber, PlayerRecord, Position, Record, Sequence, ShardId, ShardMap,
-    Tail, TimeMicros,
+    Batch, BatchHeader, BoardOperator, BoardOrder, HuntNumber, PlayerRecord, Position, Record,
+    Sequence, ShardId, ShardMap, Tail, TimeMicros,
 };
 
 use crate::apply_error::ApplyError;
-use crate::key::{Key, Place, TIME_MAX};
+use crate::key::{Place, TIME_MAX};
 use crate::limits::{BoardCounters, BoardLimits};
 use crate::numbers::{ERASED, LEFT_OUT, Numbers};
 use crate::players::Players;
 use crate::radix::Radix;
-use crate::tally::{Highest, Sum, Tally};
+use crate::tally::Tally;
 use crate::unpack::{Claim, Unpacked};
 use crate::version::{BoardsVersion, HuntVersion};
 use crate::windows::{Agenda, HuntWindows, window_start};
@@ -61,10 +61,10 @@ pub(crate) struct Stream {
 }
 
 /// One hunt's boards.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Hunt {
-    pub(crate) total: Tally<Sum>,
-    pub(crate) best: Tally<Highest>,
+    pub(crate) total: Tally,
+    pub(crate) best: Tally,
     pub(crate) windows: HuntWindows,
     is_changed: bool,
 }
@@ -204,11 +204,10 @@ impl Boards {
     ) -> Result<(), ApplyError> {
         let shard = header.shard;
         let stream = &self.streams[usize::from(shard.get())];
-        let is_full = self.agenda.open_entries >= self.limits.open_window_entries_max;
         let is_ahead =
             stream.tail.time > self.time && window_start(header.time) > window_start(self.time);
         let is_score = |(_, record): &_| matches!(record, Record::Score(_));
-        if is_full && is_ahead && others.iter().any(is_score) {
+        if is_ahead && others.iter().any(is_score) && self.is_open_full() {
             let (slowest_time, slowest) = self.slowest();
             return Err(ApplyError::Ahead {
                 shard,
@@ -218,6 +217,15 @@ impl Boards {
             });
         }
         Ok(())
+    }
+
+    /// Whether open windows hold as much as they may.
+    fn is_open_full(&self) -> bool {
+        let windows = self
+            .hunts
+            .values()
+            .flat_map(|hunt| hunt.windows.open.values());
+        windows.map(Tally::len_max).sum::<usize>() >= self.limits.open_window_entries_max
     }
 
     /// Folds what was unpacked in: players first, as no record before theirs names them.
@@ -244,10 +252,10 @@ impl Boards {
                     self.streams[usize::from(shard.get())].player(number, &mut self.counters)
             {
                 let place = Place::new(header.time, shard, sequence.get() - same_time_from);
-                let key = Key::new(event.score, place);
                 let (hunt, agenda) = self.hunt(event.hunt);
-                hunt.best.put(player, key);
-                agenda.put(event.hunt, &mut hunt.windows, header.time, (player, key));
+                hunt.best.put(player, event.score, place);
+                let window = agenda.window(event.hunt, &mut hunt.windows, header.time);
+                window.put(player, event.score, place);
                 self.pending += 2;
             }
         }
@@ -274,8 +282,8 @@ impl Boards {
             hunt.mark(number, &mut self.changed);
             let before = hunt.total.pending();
             for (player, claim) in known {
-                let key = Key::new(i64::from(claim.points), place(claim));
-                hunt.total.put(player, key);
+                hunt.total
+                    .put(player, i64::from(claim.points), place(claim));
             }
             self.pending += hunt.total.pending() - before;
         }
@@ -370,6 +378,18 @@ impl Stream {
             player => return Some(player),
         }
         None
+    }
+}
+
+impl Default for Hunt {
+    fn default() -> Self {
+        let tally = |operator| Tally::new(operator, BoardOrder::Descending);
+        Self {
+            total: tally(BoardOperator::Sum),
+            best: tally(BoardOperator::Max),
+            windows: HuntWindows::default(),
+            is_changed: false,
+        }
     }
 }
 

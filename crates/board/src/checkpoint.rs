@@ -12,20 +12,23 @@
 use std::io::{self, Read, Write};
 
 use huntcore_model::{
-    Hash32, HuntNumber, PlayerId, Sequence, ShardMap, SnapshotError, SnapshotReader,
-    SnapshotWriter, Tail, TimeMicros,
+    BoardOperator, BoardOrder, Hash32, HuntNumber, PlayerId, Sequence, ShardMap, SnapshotError,
+    SnapshotReader, SnapshotWriter, Tail, TimeMicros,
 };
 
+use crate::beside::Beside;
 use crate::boards::{Boards, Hunt, Stream};
 use crate::key::{Key, Place, Ranked, TIME_MAX};
 use crate::limits::{BoardCounters, BoardLimits};
 use crate::numbers::{ERASED, LEFT_OUT, Numbers};
 use crate::players::Players;
 use crate::ranking::{Ranking, Ranks};
+use crate::tally::Tally;
 use crate::windows::{WINDOW_MICROS, window_end};
 
+const ORDER: BoardOrder = BoardOrder::Descending;
 const MAGIC: [u8; 4] = *b"HCBC";
-const FORMAT_VERSION: u16 = 2;
+const FORMAT_VERSION: u16 = 3;
 
 /// What stands for a player where numbers are given out; above these a player named before.
 const WRITTEN_ERASED: u64 = 0;
@@ -214,7 +217,7 @@ fn write_ranks(
     out.number(ranks.len() as u64)?;
     let mut before = i64::MAX;
     for ranked in ranks.iter_from(0) {
-        let score = ranked.key.score();
+        let score = ranked.key.score(ranks.order());
         let (when, offset) = ranked.key.place().raw();
         out.number(before.abs_diff(score))?;
         out.number(when)?;
@@ -309,8 +312,8 @@ fn read_hunt(
 ) -> Result<(), SnapshotError> {
     let players = boards.players.len();
     let mut hunt = Hunt::default();
-    hunt.total = read_ranking(input, players)?.into();
-    hunt.best = read_ranking(input, players)?.into();
+    hunt.total = counted(BoardOperator::Sum, read_ranking(input, players)?);
+    hunt.best = counted(BoardOperator::Max, read_ranking(input, players)?);
     let windows = &mut hunt.windows;
     windows.dropped_before = read_time(input, "end of the dropped windows")?;
     let mut least = windows.dropped_before;
@@ -320,7 +323,8 @@ fn read_hunt(
         if least > boards.time {
             return Err(input.invalid("final window", "it has not ended"));
         }
-        boards.agenda.keep(number, windows, start, ranking.freeze());
+        let frozen = ranking.freeze(Beside::new());
+        boards.agenda.keep(number, windows, start, frozen);
     }
     for _ in 0..input.number("number of open windows")? {
         let (start, ranking) = read_window(input, players, least)?;
@@ -328,10 +332,16 @@ fn read_hunt(
         if least <= boards.time {
             return Err(input.invalid("open window", "it has ended"));
         }
-        boards.agenda.reopen(number, windows, start, ranking);
+        let tally = counted(BoardOperator::Max, ranking);
+        boards.agenda.reopen(number, windows, start, tally);
     }
     boards.hunts.insert(number, hunt);
     Ok(())
+}
+
+/// A tally that goes on from a ranking.
+const fn counted(operator: BoardOperator, ranking: Ranking) -> Tally {
+    Tally::restored(operator, ranking, Beside::new())
 }
 
 fn read_window(
@@ -366,10 +376,10 @@ fn read_ranking(
         if player as usize >= players {
             return Err(input.invalid("player", "it has not been named"));
         }
-        let key = Key::new(score, Place::from_raw(when, offset));
+        let key = Key::new(ORDER, score, Place::from_raw(when, offset));
         entries.push(Ranked { key, player });
         before = score;
     }
-    Ranking::from_sorted(&entries)
+    Ranking::from_sorted(ORDER, &entries)
         .ok_or_else(|| input.invalid("ranking", "it is out of order, or names a player twice"))
 }

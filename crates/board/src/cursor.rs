@@ -5,12 +5,13 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use huntcore_model::{HuntNumber, TimeMicros};
+use huntcore_model::{BoardOrder, HuntNumber, TimeMicros};
 
 use crate::codec::{Fault, Reader, write_number, write_signed};
 use crate::key::{Key, Place};
 use crate::view::BoardName;
 
+const ORDER: BoardOrder = BoardOrder::Descending;
 const FORMAT: u8 = 1;
 const TEXT_BYTES_MAX: usize = 128;
 const CRC_BYTES: usize = 4;
@@ -90,7 +91,7 @@ impl fmt::Display for Cursor {
         let start = self.place.window.map_or(0, |start| start.get() + 1);
         write_number(&mut bytes, start);
         let (when, offset) = self.key.place().raw();
-        write_signed(&mut bytes, self.key.score());
+        write_signed(&mut bytes, self.key.score(ORDER));
         write_number(&mut bytes, when);
         write_number(&mut bytes, u64::from(offset));
         let crc = crc32c::crc32c(&bytes);
@@ -148,7 +149,7 @@ fn read(bytes: &[u8]) -> Result<Cursor, Fault> {
     };
     Ok(Cursor {
         place,
-        key: Key::new(score, Place::from_raw(when, offset)),
+        key: Key::new(ORDER, score, Place::from_raw(when, offset)),
     })
 }
 
@@ -176,7 +177,7 @@ mod tests {
                 board: BoardName::ALL[board],
                 window: window.map(TimeMicros::new),
             };
-            let cursor = Cursor::after(place, Key::new(score, Place::from_raw(when, offset)));
+            let cursor = Cursor::after(place, Key::new(ORDER, score, Place::from_raw(when, offset)));
             let text = cursor.to_string();
             prop_assert!(text.len() <= TEXT_BYTES_MAX);
             prop_assert_eq!(text.parse(), Ok(cursor));

@@ -360,6 +360,7 @@ impl Order {
 mod tests {
     use std::collections::BTreeSet;
 
+    use huntcore_model::BoardOrder;
     use proptest::prelude::*;
 
     use super::*;
@@ -367,7 +368,7 @@ mod tests {
 
     fn ranked(score: i64, player: u32) -> Ranked {
         Ranked {
-            key: Key::new(score, Place::from_raw(0, 0)),
+            key: Key::new(BoardOrder::Descending, score, Place::from_raw(0, 0)),
             player,
         }
     }

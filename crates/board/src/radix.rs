@@ -1,8 +1,7 @@
 //! A persistent map from dense or sparse `u32` indexes to values.
 //!
 //! A 64-ary radix tree whose nodes hold only what is there. Cloning it is cloning one
-//! `Arc`; a write copies the nodes on its way that a clone still shares, and no others. It
-//! does not remove: a board forgets players only by being built anew.
+//! `Arc`; a write copies the nodes on its way that a clone still shares, and no others.
 
 use std::sync::Arc;
 
@@ -117,26 +116,47 @@ impl<T: Clone> Radix<T> {
     }
 
     /// Sets many values, their indexes ascending, and tells of each what it was before.
-    ///
-    /// Goes down the tree once for neighbours, which is most of what setting costs.
     pub(crate) fn insert_all(
         &mut self,
         values: impl Iterator<Item = (u32, T)>,
         mut replaced: impl FnMut(u32, Option<T>),
     ) {
-        let mut values = values.peekable();
-        while let Some(&(first, _)) = values.peek() {
+        self.change_all(values, |index, old, value| {
+            replaced(index, old.cloned());
+            value
+        });
+    }
+
+    /// Makes new values of what is there and of `changes`, whose indexes are ascending.
+    ///
+    /// Goes down the tree once for neighbours, which is most of what setting costs.
+    pub(crate) fn change_all<C>(
+        &mut self,
+        changes: impl Iterator<Item = (u32, C)>,
+        mut changed: impl FnMut(u32, Option<&T>, C) -> T,
+    ) {
+        let mut changes = changes.peekable();
+        while let Some(&(first, _)) = changes.peek() {
             let mut added = 0;
             let leaf = self.leaf_mut(first);
-            while let Some((index, value)) =
-                values.next_if(|(index, _)| index >> BITS == first >> BITS)
+            while let Some((index, change)) =
+                changes.next_if(|(index, _)| index >> BITS == first >> BITS)
             {
-                let old = leaf.insert(digit(index, 0), value);
-                added += usize::from(old.is_none());
-                replaced(index, old);
+                let slot = digit(index, 0);
+                let value = changed(index, leaf.get(slot), change);
+                added += usize::from(leaf.insert(slot, value).is_none());
             }
             self.len += added;
         }
+    }
+
+    /// Takes out the value at `index`.
+    ///
+    /// Its node stays, if need be empty: what is taken out mostly comes back.
+    pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
+        self.get(index)?;
+        self.len -= 1;
+        self.leaf_mut(index).remove(digit(index, 0))
     }
 
     /// The leaf that `index` belongs to, made if it is not there.
@@ -223,6 +243,14 @@ impl<V> Slots<V> {
         self.values.insert(rank, value);
         self.present |= 1 << slot;
         None
+    }
+
+    fn remove(&mut self, slot: u32) -> Option<V> {
+        let rank = self.rank(slot);
+        self.holds(slot).then(|| {
+            self.present &= !(1 << slot);
+            self.values.remove(rank)
+        })
     }
 
     /// The first occupied slot that is not among the `done` ones.

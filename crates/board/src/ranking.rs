@@ -1,13 +1,18 @@
 //! One board's players in order, with each one's key: the part that grows and its frozen
 //! form.
 
+use huntcore_model::{BoardOperator, BoardOrder};
+
+use crate::beside::Beside;
 use crate::key::{Key, Ranked};
 use crate::order::Order;
 use crate::radix::Radix;
+use crate::tally::Tally;
 
 /// A ranking that goes on changing. Cloning it is cloning two `Arc`s.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Ranking {
+    best_first: BoardOrder,
     order: Order,
     keys: Radix<Key>,
 }
@@ -15,9 +20,11 @@ pub(crate) struct Ranking {
 /// A ranking that will not change any more, in the least space.
 #[derive(Debug)]
 pub(crate) struct Frozen {
+    best_first: BoardOrder,
     order: Box<[Ranked]>,
     // Every player with the rank from 0, by player.
     ranks: Box<[(u32, u32)]>,
+    beside: Beside,
 }
 
 /// Either form, to read.
@@ -28,8 +35,9 @@ pub(crate) enum Ranks<'a> {
 }
 
 impl Ranking {
-    pub(crate) const fn new() -> Self {
+    pub(crate) const fn new(order: BoardOrder) -> Self {
         Self {
+            best_first: order,
             order: Order::new(),
             keys: Radix::new(),
         }
@@ -39,24 +47,48 @@ impl Ranking {
         self.order.len()
     }
 
-    pub(crate) fn key(&self, player: u32) -> Option<Key> {
-        self.keys.get(player).copied()
+    /// Which end is the best.
+    pub(crate) const fn order(&self) -> BoardOrder {
+        self.best_first
     }
 
-    /// Gives players, in the order of their indexes, new keys.
-    pub(crate) fn update(&mut self, changes: impl Iterator<Item = (u32, Key)>) {
-        let mut gone = Vec::new();
+    /// Gives players new keys, made of those they have and of `changes`, which are in the
+    /// order of the players' indexes.
+    pub(crate) fn update<C>(
+        &mut self,
+        changes: impl Iterator<Item = (u32, C)>,
+        mut changed: impl FnMut(u32, Option<Key>, C) -> Key,
+    ) {
+        let mut gone = Vec::with_capacity(changes.size_hint().0);
         let mut come = Vec::with_capacity(changes.size_hint().0);
-        let changes = changes.inspect(|&(player, key)| come.push(Ranked { key, player }));
-        self.keys.insert_all(changes, |player, old| {
-            gone.extend(old.map(|key| Ranked { key, player }));
+        self.keys.change_all(changes, |player, old, change| {
+            let key = changed(player, old.copied(), change);
+            if old != Some(&key) {
+                gone.extend(old.map(|&key| Ranked { key, player }));
+                come.push(Ranked { key, player });
+            }
+            key
         });
         gone.sort_unstable();
         come.sort_unstable();
         self.order.update(&gone, &come);
     }
 
-    pub(crate) fn freeze(&self) -> Frozen {
+    /// Ranks a player who is not ranked.
+    pub(crate) fn insert(&mut self, ranked: Ranked) {
+        let old = self.keys.insert(ranked.player, ranked.key);
+        debug_assert!(old.is_none(), "whoever is ranked is updated");
+        self.order.update(&[], &[ranked]);
+    }
+
+    /// Takes a player out, with what is told of a player who was ranked.
+    pub(crate) fn remove(&mut self, player: u32) -> Option<Key> {
+        let key = self.keys.remove(player)?;
+        self.order.update(&[Ranked { key, player }], &[]);
+        Some(key)
+    }
+
+    pub(crate) fn freeze(&self, beside: Beside) -> Frozen {
         let order: Box<[Ranked]> = Ranks::Growing(self).iter_from(0).copied().collect();
         let rank = |rank| u32::try_from(rank).expect("no more entries than player indexes");
         let mut ranks: Box<[(u32, u32)]> = order
@@ -65,11 +97,16 @@ impl Ranking {
             .map(|(place, ranked)| (ranked.player, rank(place)))
             .collect();
         ranks.sort_unstable();
-        Frozen { order, ranks }
+        Frozen {
+            best_first: self.best_first,
+            order,
+            ranks,
+            beside,
+        }
     }
 
     /// Takes entries best first; `None` if they are out of order or name a player twice.
-    pub(crate) fn from_sorted(entries: &[Ranked]) -> Option<Self> {
+    pub(crate) fn from_sorted(order: BoardOrder, entries: &[Ranked]) -> Option<Self> {
         if !entries.is_sorted_by(|left, right| left < right) {
             return None;
         }
@@ -85,6 +122,7 @@ impl Ranking {
             return None;
         }
         Some(Self {
+            best_first: order,
             order: Order::from_sorted(entries),
             keys,
         })
@@ -100,16 +138,41 @@ impl Frozen {
         self.order.len()
     }
 
+    /// What is kept beside it.
+    pub(crate) const fn beside(&self) -> &Beside {
+        &self.beside
+    }
+
+    /// To be counted on, for a correction.
+    pub(crate) fn thaw(&self, operator: BoardOperator) -> Tally {
+        let ranking = Ranking::from_sorted(self.best_first, &self.order);
+        let ranking = ranking.expect("it was made of a ranking");
+        Tally::restored(operator, ranking, self.beside.clone())
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
-        size_of_val(&*self.order) + size_of_val(&*self.ranks)
+        size_of_val(&*self.order) + size_of_val(&*self.ranks) + self.beside.heap_bytes()
     }
 }
 
 impl<'a> Ranks<'a> {
-    pub(crate) const EMPTY: Ranks<'static> = {
-        static NOBODY: Ranking = Ranking::new();
-        Ranks::Growing(&NOBODY)
-    };
+    /// Nobody, best first as told.
+    pub(crate) fn empty(order: BoardOrder) -> Ranks<'static> {
+        static DESCENDING: Ranking = Ranking::new(BoardOrder::Descending);
+        static ASCENDING: Ranking = Ranking::new(BoardOrder::Ascending);
+        Ranks::Growing(match order {
+            BoardOrder::Descending => &DESCENDING,
+            BoardOrder::Ascending => &ASCENDING,
+        })
+    }
+
+    /// Which end is the best.
+    pub(crate) const fn order(self) -> BoardOrder {
+        match self {
+            Self::Growing(ranking) => ranking.best_first,
+            Self::Frozen(frozen) => frozen.best_first,
+        }
+    }
 
     pub(crate) fn len(self) -> usize {
         match self {
@@ -141,10 +204,18 @@ impl<'a> Ranks<'a> {
 
     /// How many entries have this key or a better one.
     pub(crate) fn count_through(self, key: Key) -> usize {
-        let probe = Ranked::after(key);
+        self.count_before(&Ranked::after(key))
+    }
+
+    /// How many entries have a better score.
+    pub(crate) fn count_better(self, score: i64) -> usize {
+        self.count_before(&Ranked::first(Key::first(self.order(), score)))
+    }
+
+    fn count_before(self, probe: &Ranked) -> usize {
         match self {
-            Self::Growing(ranking) => ranking.order.rank(&probe),
-            Self::Frozen(frozen) => frozen.order.partition_point(|ranked| *ranked < probe),
+            Self::Growing(ranking) => ranking.order.rank(probe),
+            Self::Frozen(frozen) => frozen.order.partition_point(|ranked| ranked < probe),
         }
     }
 

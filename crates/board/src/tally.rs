@@ -1,109 +1,124 @@
-//! Scores being added up: a ranking, and beside it what has come since it was last brought
+//! Scores being counted: a ranking, and beside it what has come since it was last brought
 //! up to date.
 //!
 //! Nobody sees a ranking between two publications, so a player who scores a hundred times
-//! in between is moved in it once. A record costs a look into a dense table; only a
-//! player's first one since the ranking was brought up to date looks at the ranking.
+//! in between is moved in it once, and a record costs a look into a small table.
+//!
+//! What came for whom is joined by the board's operator alone, so a tally is the same
+//! whatever the order in which streams brought it, those set aside included.
 
-use std::marker::PhantomData;
+use huntcore_model::{BoardOperator, BoardOrder};
 
-use crate::key::Key;
-use crate::ranking::Ranking;
-
-/// The highest total; JSON readers lose exactness past it.
-const TOTAL_MAX: i64 = huntcore_model::SCORE_MAGNITUDE_MAX;
-const CHUNK_PLAYERS: usize = 32;
-
-/// How two keys of one player become one. The result of many does not depend on the order
-/// in which they are taken.
-pub(crate) trait Rule {
-    fn merge(known: Key, more: Key) -> Key;
-}
-
-/// Points add up. The sum is reached with the last claim that raised it: a claim worth
-/// nothing moves nobody, though it puts its player on the board.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Sum;
-
-/// The highest score counts; of equal ones the earliest.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Highest;
+use crate::beside::Beside;
+use crate::contribution::Contribution;
+use crate::key::{Key, Place, Ranked};
+use crate::pending::Pending;
+use crate::ranking::{Frozen, Ranking};
 
 /// See the module. A clone costs what has come since the last flush.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Tally<R> {
+#[derive(Clone, Debug)]
+pub(crate) struct Tally {
+    operator: BoardOperator,
     ranking: Ranking,
     pending: Pending,
-    len: usize,
-    rule: PhantomData<R>,
+    beside: Beside,
 }
 
-/// The new keys of those whose key is another than in the ranking.
-#[derive(Clone, Debug, Default)]
-struct Pending {
-    // By player. Chunks are there only where somebody is, so a few players of a large
-    // deployment's hunt take little.
-    chunks: Vec<Option<Box<[Option<Key>; CHUNK_PLAYERS]>>>,
-    len: usize,
-}
-
-impl Rule for Sum {
-    #[inline]
-    fn merge(known: Key, more: Key) -> Key {
-        let total = known.score().saturating_add(more.score()).min(TOTAL_MAX);
-        let reached = match (known.score() > 0, more.score() > 0) {
-            (true, true) => known.place().max(more.place()),
-            (true, false) => known.place(),
-            (false, true) => more.place(),
-            (false, false) => known.place().min(more.place()),
-        };
-        Key::new(total, reached)
-    }
-}
-
-impl Rule for Highest {
-    #[inline]
-    fn merge(known: Key, more: Key) -> Key {
-        known.min(more)
-    }
-}
-
-impl<R: Rule> Tally<R> {
-    /// How many players are on it.
-    pub(crate) const fn len(&self) -> usize {
-        self.len
+impl Tally {
+    pub(crate) const fn new(operator: BoardOperator, order: BoardOrder) -> Self {
+        Self::restored(operator, Ranking::new(order), Beside::new())
     }
 
-    /// How many players' keys are not in the ranking yet.
+    /// Goes on from a ranking of the same operator.
+    pub(crate) const fn restored(
+        operator: BoardOperator,
+        ranking: Ranking,
+        beside: Beside,
+    ) -> Self {
+        Self {
+            operator,
+            ranking,
+            pending: Pending::new(),
+            beside,
+        }
+    }
+
+    /// How many players are ranked or wait for it, at most: those who wait may be ranked
+    /// already. After a flush it is exact.
+    pub(crate) const fn len_max(&self) -> usize {
+        self.ranking.len() + self.pending.len()
+    }
+
+    /// How many players have scored since the last flush.
     pub(crate) const fn pending(&self) -> usize {
-        self.pending.len
+        self.pending.len()
     }
 
     /// Takes what a record gives a player.
     #[inline]
-    pub(crate) fn put(&mut self, player: u32, key: Key) {
-        match self.pending.get_mut(player) {
-            Some(known) => *known = R::merge(*known, key),
-            None => self.put_first(player, key),
+    pub(crate) fn put(&mut self, player: u32, score: i64, place: Place) {
+        self.take(player, Contribution::of(self.operator, score, place));
+    }
+
+    /// Takes away what a record gave a player; `false` if the operator can't.
+    ///
+    /// Only what was put may be taken away, later or (by another stream) earlier.
+    pub(crate) fn subtract(&mut self, player: u32, score: i64) -> bool {
+        let less = Contribution::taking_away(self.operator, score);
+        if let Some(less) = less {
+            self.take(player, less);
+        }
+        less.is_some()
+    }
+
+    #[inline]
+    fn take(&mut self, player: u32, more: Contribution) {
+        if let Some(carry) = self.pending.put(self.operator, player, more) {
+            self.beside.carry(player, carry);
         }
     }
 
-    #[inline(never)]
-    fn put_first(&mut self, player: u32, key: Key) {
-        let known = self.ranking.key(player);
-        let merged = known.map_or(key, |known| R::merge(known, key));
-        if known != Some(merged) {
-            self.pending.insert(player, merged);
-            self.len += usize::from(known.is_none());
+    /// From now on the player is not ranked, though scores go on being counted. Nothing
+    /// changes for one who is set aside already.
+    pub(crate) fn set_aside(&mut self, player: u32) {
+        let ranking = &mut self.ranking;
+        let aside = self.beside.aside.entry(player);
+        aside.or_insert_with(|| ranking.remove(player));
+    }
+
+    /// Ranks the player again, with all that has come meanwhile.
+    pub(crate) fn bring_back(&mut self, player: u32) {
+        if let Some(Some(key)) = self.beside.aside.remove(&player) {
+            self.ranking.insert(Ranked { key, player });
         }
     }
 
     /// Brings the ranking up to date.
     pub(crate) fn flush(&mut self) {
-        if self.pending.len > 0 {
-            let pending = std::mem::take(&mut self.pending);
-            self.ranking.update(pending.into_keys());
+        if self.pending.len() == 0 {
+            return;
         }
+        let (operator, order) = (self.operator, self.ranking.order());
+        let beside = &mut self.beside;
+        let mut changes = self.pending.sorted();
+        let ranked: Vec<_>;
+        if !beside.aside.is_empty() {
+            let unranked: Vec<_>;
+            (unranked, ranked) = changes
+                .iter()
+                .partition(|(player, _)| beside.aside.contains_key(player));
+            for (player, more) in unranked {
+                let known = beside.aside.get(&player).copied().flatten();
+                let key = joined(operator, order, beside, player, known, more);
+                beside.aside.insert(player, Some(key));
+            }
+            changes = &ranked;
+        }
+        self.ranking
+            .update(changes.iter().copied(), |player, known, more| {
+                joined(operator, order, beside, player, known, more)
+            });
+        self.pending.clear();
     }
 
     /// As it was at the last flush.
@@ -111,121 +126,274 @@ impl<R: Rule> Tally<R> {
         &self.ranking
     }
 
+    /// As it was at the last flush.
+    pub(crate) const fn beside(&self) -> &Beside {
+        &self.beside
+    }
+
+    /// What it comes to, when nothing will come any more.
+    pub(crate) fn freeze(mut self) -> Frozen {
+        self.flush();
+        self.ranking.freeze(self.beside)
+    }
+
     pub(crate) fn heap_bytes(&self) -> usize {
-        self.ranking.heap_bytes() + self.pending.heap_bytes()
+        self.ranking.heap_bytes() + self.pending.heap_bytes() + self.beside.heap_bytes()
     }
 }
 
-impl<R> From<Ranking> for Tally<R> {
-    fn from(ranking: Ranking) -> Self {
-        Self {
-            len: ranking.len(),
-            ranking,
-            pending: Pending::default(),
-            rule: PhantomData,
+/// A player's key with what has come.
+#[inline]
+fn joined(
+    operator: BoardOperator,
+    order: BoardOrder,
+    beside: &mut Beside,
+    player: u32,
+    known: Option<Key>,
+    more: Contribution,
+) -> Key {
+    let mut joined = more;
+    if let Some(known) = known {
+        let known = Contribution {
+            score: known.score(order),
+            place: known.place(),
+        };
+        if let Some(carry) = joined.join(operator, known) {
+            beside.carry(player, carry);
         }
     }
-}
-
-impl Pending {
-    #[inline]
-    fn get_mut(&mut self, player: u32) -> Option<&mut Key> {
-        let player = player as usize;
-        let chunk = self.chunks.get_mut(player / CHUNK_PLAYERS)?.as_mut()?;
-        chunk[player % CHUNK_PLAYERS].as_mut()
-    }
-
-    fn insert(&mut self, player: u32, key: Key) {
-        let player = player as usize;
-        let at = player / CHUNK_PLAYERS;
-        if at >= self.chunks.len() {
-            self.chunks.resize_with(at + 1, || None);
-        }
-        let chunk = self.chunks[at].get_or_insert_with(|| Box::new([None; CHUNK_PLAYERS]));
-        chunk[player % CHUNK_PLAYERS] = Some(key);
-        self.len += 1;
-    }
-
-    /// Players and keys in the order of the players' indexes.
-    fn into_keys(self) -> impl Iterator<Item = (u32, Key)> {
-        let chunks = (0_u32..).step_by(CHUNK_PLAYERS).zip(self.chunks);
-        chunks.flat_map(|(first, chunk)| {
-            let slots = chunk.into_iter().flat_map(|chunk| *chunk);
-            (first..)
-                .zip(slots)
-                .filter_map(|(player, key)| Some((player, key?)))
-        })
-    }
-
-    fn heap_bytes(&self) -> usize {
-        let chunk_bytes = size_of::<[Option<Key>; CHUNK_PLAYERS]>();
-        self.chunks.capacity() * size_of::<usize>()
-            + self.chunks.iter().flatten().count() * chunk_bytes
-    }
+    let shown = beside.shown(player, joined.score);
+    Key::new(order, shown, joined.place)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use huntcore_model::SCORE_MAGNITUDE_MAX;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::key::{Place, Ranked};
     use crate::ranking::Ranks;
 
-    /// Every record at once, each player moved for each.
-    fn one_by_one<R: Rule>(records: &[(u32, Key)]) -> Vec<Ranked> {
-        let mut keys = std::collections::BTreeMap::new();
-        for &(player, key) in records {
-            let known = keys.get(&player).copied();
-            keys.insert(player, known.map_or(key, |known| R::merge(known, key)));
-        }
-        let ranked = keys.into_iter().map(|(player, key)| Ranked { key, player });
-        let mut ranked: Vec<_> = ranked.collect();
-        ranked.sort_unstable();
-        ranked
+    const MOST: i64 = SCORE_MAGNITUDE_MAX;
+
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        Put {
+            player: u32,
+            score: i64,
+            place: Place,
+        },
+        /// Of the record that was put as the so-manyeth of those that were.
+        TakeAway(usize),
+        SetAside(u32),
+        BringBack(u32),
+        Flush,
     }
 
-    fn gathered<R: Rule + Default>(records: &[(u32, Key)], flush_every: usize) -> Vec<Ranked> {
-        let mut tally = Tally::<R>::default();
-        for (at, &(player, key)) in records.iter().enumerate() {
-            tally.put(player, key);
-            if at % flush_every == 0 {
-                tally.flush();
+    /// Everybody who is ranked, by a walk through the records that count, in order.
+    fn ranked_naively(
+        operator: BoardOperator,
+        order: BoardOrder,
+        puts: &[(u32, i64, Place)],
+        away: &BTreeSet<usize>,
+        aside: &BTreeSet<u32>,
+    ) -> Vec<(u32, i64, Place)> {
+        let mut by_player = BTreeMap::<u32, Vec<(Place, i64, bool)>>::new();
+        for (at, &(player, score, place)) in puts.iter().enumerate() {
+            if !aside.contains(&player) {
+                let records = by_player.entry(player).or_default();
+                records.push((place, score, away.contains(&at)));
             }
         }
-        tally.flush();
-        assert_eq!(tally.pending(), 0);
-        assert_eq!(tally.len(), tally.ranking().len());
-        let ranks = Ranks::Growing(tally.ranking());
-        let ranked: Vec<_> = ranks.iter_from(0).copied().collect();
-        for (rank, entry) in ranked.iter().enumerate() {
-            assert_eq!(ranks.find(entry.player), Some((rank, *entry)));
-        }
+        let mut ranked: Vec<_> = by_player
+            .into_iter()
+            .map(|(player, mut records)| {
+                records.sort_unstable();
+                let (score, place) = result(operator, &records);
+                (player, score, place)
+            })
+            .collect();
+        ranked.sort_by_key(|&(player, score, place)| {
+            let score = match order {
+                BoardOrder::Descending => -score,
+                BoardOrder::Ascending => score,
+            };
+            (score, place.raw().0, place.raw().1 >> 1, player)
+        });
         ranked
     }
 
-    fn any_records(scores: std::ops::Range<i64>) -> impl Strategy<Value = Vec<(u32, Key)>> {
-        let player = prop_oneof![0_u32..6, 0_u32..200];
-        let score = prop_oneof![Just(scores.start), scores.clone(), Just(TOTAL_MAX)];
-        let place = (0_u64..9, 0_u32..9).prop_map(|(when, offset)| Place::from_raw(when, offset));
-        let record = (player, score, place);
-        let record = record.prop_map(|(player, score, place)| (player, Key::new(score, place)));
-        prop::collection::vec(record, 0..300)
+    /// What one player's records come to, and the place of the one that it is reached with.
+    fn result(operator: BoardOperator, records: &[(Place, i64, bool)]) -> (i64, Place) {
+        let &(first, ..) = records.first().expect("at least one");
+        let &(last, newest, _) = records.last().expect("at least one");
+        let left = || records.iter().filter(|(.., is_away)| !is_away);
+        let reaching = |score| {
+            let mut reaching = records.iter().filter(|record| record.1 == score);
+            reaching.next().map_or(first, |record| record.0)
+        };
+        match operator {
+            BoardOperator::Sum => {
+                let sum: i128 = left().map(|&(_, score, _)| i128::from(score)).sum();
+                let shown = sum.clamp(-i128::from(MOST), i128::from(MOST));
+                let moving = records.iter().rfind(|record| record.1 != 0);
+                let place = moving.map_or(first, |record| record.0);
+                (i64::try_from(shown).expect("within"), place)
+            }
+            BoardOperator::Count => {
+                let count = i64::try_from(left().count()).expect("few");
+                (count, last)
+            }
+            BoardOperator::Last => (newest, last),
+            BoardOperator::Max => {
+                let highest = records.iter().map(|record| record.1).max();
+                let highest = highest.expect("at least one");
+                (highest, reaching(highest))
+            }
+            BoardOperator::Min => {
+                let lowest = records.iter().map(|record| record.1).min();
+                let lowest = lowest.expect("at least one");
+                (lowest, reaching(lowest))
+            }
+        }
+    }
+
+    fn shown(ranks: Ranks<'_>) -> Vec<(u32, i64, (u64, u32))> {
+        let entries: Vec<_> = ranks.iter_from(0).copied().collect();
+        assert_eq!(entries.len(), ranks.len());
+        for (rank, entry) in entries.iter().enumerate() {
+            assert_eq!(ranks.find(entry.player), Some((rank, *entry)));
+            let score = entry.key.score(ranks.order());
+            let better = ranks.count_better(score);
+            assert!(better <= rank);
+            let first = entries[better].key.score(ranks.order());
+            assert_eq!(first, score);
+            assert!(better == 0 || entries[better - 1].key.score(ranks.order()) != score);
+        }
+        let order = ranks.order();
+        entries
+            .into_iter()
+            .map(|entry| {
+                let (when, offset) = entry.key.place().raw();
+                (entry.player, entry.key.score(order), (when, offset >> 1))
+            })
+            .collect()
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let player = || prop_oneof![0_u32..5, 0_u32..200];
+        let score = prop_oneof![-4_i64..5, Just(0), Just(MOST), Just(-MOST), Just(MOST - 2)];
+        let put = (player(), score).prop_map(|(player, score)| Step::Put {
+            player,
+            score,
+            place: Place::NOWHERE,
+        });
+        let step = prop_oneof![
+            20 => put,
+            3 => any::<prop::sample::Index>().prop_map(|index| Step::TakeAway(index.index(1 << 20))),
+            1 => player().prop_map(Step::SetAside),
+            1 => player().prop_map(Step::BringBack),
+            1 => Just(Step::Flush),
+        ];
+        // Places are dealt in another order than records come: streams run apart.
+        let steps = prop::collection::vec((step, any::<u32>()), 0..300);
+        steps.prop_map(|steps| {
+            let place = |at: usize, chance: u32| {
+                Place::new(
+                    huntcore_model::TimeMicros::new(u64::from(chance % 16)),
+                    huntcore_model::ShardId::new(u16::try_from(chance / 16 % 2).expect("0 or 1")),
+                    at as u64,
+                )
+            };
+            let placed = steps.into_iter().enumerate();
+            placed
+                .map(|(at, (step, chance))| match step {
+                    Step::Put { player, score, .. } => Step::Put {
+                        player,
+                        score,
+                        place: place(at, chance),
+                    },
+                    step => step,
+                })
+                .collect()
+        })
+    }
+
+    fn any_operator() -> impl Strategy<Value = BoardOperator> {
+        prop::sample::select(vec![
+            BoardOperator::Sum,
+            BoardOperator::Max,
+            BoardOperator::Last,
+            BoardOperator::Count,
+            BoardOperator::Min,
+        ])
+    }
+
+    fn any_order() -> impl Strategy<Value = BoardOrder> {
+        prop::sample::select(vec![BoardOrder::Descending, BoardOrder::Ascending])
     }
 
     proptest! {
         #[test]
-        fn sums_gathered_first_rank_as_sums_taken_one_by_one(records in any_records(0..4), flush_every in 1_usize..120) {
-            prop_assert_eq!(gathered::<Sum>(&records, flush_every), one_by_one::<Sum>(&records));
-            let backwards: Vec<_> = records.iter().rev().copied().collect();
-            prop_assert_eq!(gathered::<Sum>(&backwards, flush_every), one_by_one::<Sum>(&records));
-        }
+        fn every_operator_ranks_as_a_walk_through_all_records(operator in any_operator(), order in any_order(), steps in steps()) {
+            let mut tally = Tally::new(operator, order);
+            let mut puts = Vec::new();
+            let mut away = BTreeSet::new();
+            let mut aside = BTreeSet::new();
+            for step in steps {
+                match step {
+                    Step::Put { player, score, place } => {
+                        tally.put(player, score, place);
+                        puts.push((player, score, place));
+                    }
+                    Step::TakeAway(index) => {
+                        let at = index % puts.len().max(1);
+                        if at < puts.len() && away.insert(at) {
+                            let (player, score, _) = puts[at];
+                            let can = matches!(operator, BoardOperator::Sum | BoardOperator::Count);
+                            prop_assert_eq!(tally.subtract(player, score), can);
+                        }
+                    }
+                    Step::SetAside(player) => {
+                        aside.insert(player);
+                        tally.set_aside(player);
+                    }
+                    Step::BringBack(player) => {
+                        aside.remove(&player);
+                        tally.bring_back(player);
+                    }
+                    Step::Flush => tally.flush(),
+                }
+            }
+            tally.flush();
+            prop_assert_eq!((tally.pending(), tally.len_max()), (0, tally.ranking().len()));
+            let expected: Vec<_> = ranked_naively(operator, order, &puts, &away, &aside)
+                .into_iter()
+                .map(|(player, score, place)| (player, score, (place.raw().0, place.raw().1 >> 1)))
+                .collect();
+            prop_assert_eq!(&shown(Ranks::Growing(tally.ranking())), &expected);
 
-        #[test]
-        fn highest_scores_gathered_first_rank_as_taken_one_by_one(records in any_records(-3..4), flush_every in 1_usize..120) {
-            prop_assert_eq!(gathered::<Highest>(&records, flush_every), one_by_one::<Highest>(&records));
-            let backwards: Vec<_> = records.iter().rev().copied().collect();
-            prop_assert_eq!(gathered::<Highest>(&backwards, flush_every), one_by_one::<Highest>(&records));
+            // The other way round, and all at once.
+            let mut backwards = Tally::new(operator, order);
+            aside.iter().for_each(|&player| backwards.set_aside(player));
+            for at in away {
+                let (player, score, _) = puts[at];
+                backwards.subtract(player, score);
+            }
+            for &(player, score, place) in puts.iter().rev() {
+                backwards.put(player, score, place);
+            }
+            backwards.flush();
+            prop_assert_eq!(backwards.beside(), tally.beside());
+            prop_assert_eq!(shown(Ranks::Growing(backwards.ranking())), shown(Ranks::Growing(tally.ranking())));
+            let frozen = tally.freeze();
+            prop_assert_eq!(shown(Ranks::Frozen(&frozen)), expected);
+            let mut thawed = frozen.thaw(operator);
+            aside.iter().for_each(|&player| thawed.bring_back(player));
+            aside.iter().for_each(|&player| backwards.bring_back(player));
+            prop_assert_eq!(shown(Ranks::Growing(thawed.ranking())), shown(Ranks::Growing(backwards.ranking())));
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use huntcore_model::{HuntNumber, Position, TimeMicros};
+use huntcore_model::{BoardOrder, HuntNumber, Position, TimeMicros};
 
 use crate::limits::BoardCounters;
 use crate::players::Players;
@@ -100,7 +100,7 @@ impl BoardsVersion {
             BoardName::Best => version.map(|version| Ranks::Growing(&version.best)),
             BoardName::Second => return self.latest_final(hunt),
         };
-        let ranks = ranks.unwrap_or(Ranks::EMPTY);
+        let ranks = ranks.unwrap_or_else(|| Ranks::empty(BoardOrder::Descending));
         Some(self.view(hunt, name, Window::WHOLE, ranks))
     }
 
@@ -131,7 +131,11 @@ impl BoardsVersion {
             }
             Some(version) => version.window(start),
         };
-        Ok(self.view_of_window(hunt, start, ranks.unwrap_or(Ranks::EMPTY)))
+        Ok(self.view_of_window(
+            hunt,
+            start,
+            ranks.unwrap_or_else(|| Ranks::empty(BoardOrder::Descending)),
+        ))
     }
 
     /// The windows of `second` that are kept and have a score in them, oldest first; the

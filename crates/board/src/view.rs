@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use huntcore_model::{HuntNumber, PlayerId, TimeMicros};
+use huntcore_model::{BoardOrder, HuntNumber, PlayerId, TimeMicros};
 
 use crate::cursor::{BoardPlace, Cursor, CursorError};
 use crate::key::Ranked;
@@ -119,9 +119,9 @@ impl<'a> BoardView<'a> {
 
     /// The entries after `skip` better ones, in order.
     pub fn entries(&self, skip: usize) -> impl Iterator<Item = Entry<'a>> + use<'a> {
-        let players = self.players;
+        let (players, order) = (self.players, self.ranks.order());
         self.ranked(skip)
-            .map(move |(rank, ranked)| entry(players, rank, ranked))
+            .map(move |(rank, ranked)| entry(players, order, rank, ranked))
     }
 
     /// The first `limit` entries, or those after the cursor of another page.
@@ -140,7 +140,7 @@ impl<'a> BoardView<'a> {
             .ranked(skip)
             .take(limit)
             .inspect(|(_, ranked)| last = Some(ranked.key))
-            .map(|(rank, ranked)| entry(self.players, rank, ranked))
+            .map(|(rank, ranked)| entry(self.players, self.ranks.order(), rank, ranked))
             .collect();
         let more = skip + entries.len() < self.len();
         let next = last.filter(|_| more).map(|key| Cursor::after(place, key));
@@ -153,7 +153,7 @@ impl<'a> BoardView<'a> {
         let (rank, ranked) = self.find(player)?;
         Some(Standing {
             rank: rank as u64 + 1,
-            score: ranked.key.score(),
+            score: ranked.key.score(self.ranks.order()),
         })
     }
 
@@ -186,11 +186,11 @@ impl<'a> BoardView<'a> {
     }
 }
 
-fn entry<'a>(players: &'a Players, rank: usize, ranked: &Ranked) -> Entry<'a> {
+fn entry<'a>(players: &'a Players, order: BoardOrder, rank: usize, ranked: &Ranked) -> Entry<'a> {
     Entry {
         rank: rank as u64 + 1,
         player: players.id(ranked.player),
-        score: ranked.key.score(),
+        score: ranked.key.score(order),
     }
 }
 

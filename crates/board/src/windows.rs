@@ -8,12 +8,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use huntcore_model::{HuntNumber, TimeMicros};
+use huntcore_model::{BoardOperator, BoardOrder, HuntNumber, TimeMicros};
 
-use crate::key::Key;
 use crate::limits::BoardLimits;
-use crate::ranking::{Frozen, Ranking};
-use crate::tally::{Highest, Tally};
+use crate::ranking::Frozen;
+use crate::tally::Tally;
 
 /// How long a window is.
 pub(crate) const WINDOW_MICROS: u64 = 1_000_000;
@@ -21,7 +20,7 @@ pub(crate) const WINDOW_MICROS: u64 = 1_000_000;
 /// One hunt's windows.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct HuntWindows {
-    pub(crate) open: BTreeMap<TimeMicros, Tally<Highest>>,
+    pub(crate) open: BTreeMap<TimeMicros, Tally>,
     pub(crate) kept: Arc<VecDeque<FinalWindow>>,
     /// Where the newest dropped window ended.
     pub(crate) dropped_before: TimeMicros,
@@ -40,7 +39,6 @@ pub(crate) struct Agenda {
     open: BTreeSet<(TimeMicros, HuntNumber)>,
     // Final windows that a newer one of their hunt has followed.
     droppable: BTreeSet<(TimeMicros, HuntNumber)>,
-    pub(crate) open_entries: usize,
     final_entries: usize,
 }
 
@@ -64,22 +62,18 @@ impl HuntWindows {
 }
 
 impl Agenda {
-    /// Takes a player's score into the window of its time.
-    pub(crate) fn put(
+    /// The window that `time` falls into, opened if it is not there.
+    pub(crate) fn window<'a>(
         &mut self,
         hunt: HuntNumber,
-        windows: &mut HuntWindows,
+        windows: &'a mut HuntWindows,
         time: TimeMicros,
-        (player, key): (u32, Key),
-    ) {
+    ) -> &'a mut Tally {
         let start = window_start(time);
-        let tally = windows.open.entry(start).or_default();
-        let before = tally.len();
-        if before == 0 {
+        windows.open.entry(start).or_insert_with(|| {
             self.open.insert((start, hunt));
-        }
-        tally.put(player, key);
-        self.open_entries += tally.len() - before;
+            Tally::new(BoardOperator::Max, BoardOrder::Descending)
+        })
     }
 
     /// The oldest open window, if it ends at `time` or earlier.
@@ -96,10 +90,8 @@ impl Agenda {
         start: TimeMicros,
     ) {
         self.open.remove(&(start, hunt));
-        let mut tally = windows.open.remove(&start).expect("open windows exist");
-        tally.flush();
-        self.open_entries -= tally.len();
-        self.keep(hunt, windows, start, tally.ranking().freeze());
+        let tally = windows.open.remove(&start).expect("open windows exist");
+        self.keep(hunt, windows, start, tally.freeze());
     }
 
     /// Keeps a final window that is newer than its hunt's others.
@@ -124,11 +116,10 @@ impl Agenda {
         hunt: HuntNumber,
         windows: &mut HuntWindows,
         start: TimeMicros,
-        ranking: Ranking,
+        tally: Tally,
     ) {
         self.open.insert((start, hunt));
-        self.open_entries += ranking.len();
-        windows.open.insert(start, ranking.into());
+        windows.open.insert(start, tally);
     }
 
     /// Drops the hunt's oldest final window if it has more than its share.
