@@ -3,10 +3,8 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use huntcore_model::{Position, TimeMicros};
-use huntcore_wire::{
-    BoardEntry, BoardMessage, BoardName, BoardWindow, LiveForm, ServerMessage, Timestamp,
-};
+use huntcore_model::{BoardName, Position, TimeMicros};
+use huntcore_wire::{BoardEntry, BoardMessage, BoardWindow, LiveForm, ServerMessage, Timestamp};
 
 use crate::BroadcastLimits;
 use crate::forms::PerForm;
@@ -17,6 +15,8 @@ use crate::text::{ENTRY_BYTES_MAX, MESSAGE_BYTES_MAX, json_bytes_max, position_b
 pub struct BoardUpdate {
     /// Which board.
     pub board: BoardName,
+    /// Which definition of that name; 0 for a built-in one.
+    pub generation: u64,
     /// What it covers.
     pub window: BoardWindow,
     /// How far the log is counted in.
@@ -50,6 +50,7 @@ impl BoardFold {
     pub(crate) fn push(&mut self, update: BoardUpdate, limits: &BroadcastLimits) {
         let BoardUpdate {
             board,
+            generation,
             window,
             position,
             players,
@@ -66,6 +67,7 @@ impl BoardFold {
         self.waiting = (!alike).then(|| BoardMessage {
             server_time: Timestamp::default(),
             board,
+            generation,
             window,
             position: (&position).into(),
             players,
@@ -149,7 +151,8 @@ impl BoardUpdate {
         };
         let message = BoardMessage {
             server_time: latest.into(),
-            board: BoardName::Second,
+            board: BoardName::SECOND,
+            generation: u64::MAX,
             window: BoardWindow {
                 start: Some(latest.into()),
                 end: Some(latest.into()),
@@ -173,7 +176,8 @@ mod tests {
         let mut position = Position::start();
         position.advance(ShardId::new(0), Sequence::new(records));
         BoardUpdate {
-            board: BoardName::Total,
+            board: BoardName::TOTAL,
+            generation: 0,
             window: BoardWindow::WHOLE_HUNT,
             position,
             players,

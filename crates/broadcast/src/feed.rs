@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use huntcore_model::{HuntId, HuntNumber, Position, RoundNumber, RoundOpened, TimeMicros};
+use huntcore_model::{
+    BoardName, HuntId, HuntNumber, Position, RoundNumber, RoundOpened, TimeMicros,
+};
 use huntcore_wire::{
-    BoardName, HuntStateName, Interest, LiveForm, PositionText, ServerMessage, SnapshotMessage,
+    HuntStateName, Interest, LiveForm, PositionText, ServerMessage, SnapshotMessage,
 };
 
 use crate::board::BoardText;
@@ -352,7 +354,7 @@ impl ClassFeed<'_> {
         let shown = shown.filter(|_| interest.shows_rounds());
         let rounds = shown.map(|(number, round)| round.message(*number, &feed.roster, self.sight));
         let mut boards = feed.shown.boards.iter();
-        let total = boards.find(|board| board.name() == BoardName::Total);
+        let total = boards.find(|board| board.name() == BoardName::TOTAL);
         let total = total.filter(|board| interest.shows_board(board.name()));
         let snapshot = SnapshotMessage {
             server_time: feed.time.into(),
@@ -363,6 +365,8 @@ impl ClassFeed<'_> {
             oldest: feed.shown.oldest,
             rounds: rounds.collect::<Result<_, _>>()?,
             board: total.map(|board| board.message().clone()),
+            corrections: Vec::new(),
+            boards: None,
         };
         Ok(ServerMessage::Snapshot(snapshot).encode(self.sight.form()))
     }
@@ -370,7 +374,7 @@ impl ClassFeed<'_> {
     fn board_messages(&self, with_total: bool) -> impl Iterator<Item = Bytes> {
         let boards = self.feed.shown.boards.iter();
         let told = boards.filter(move |board| {
-            let is_told = with_total || board.name() != BoardName::Total;
+            let is_told = with_total || board.name() != BoardName::TOTAL;
             is_told && self.sight.interest().shows_board(board.name())
         });
         told.map(|board| board.text(self.sight.form()).clone())

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchError, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, TimeMicros,
+    Batch, BatchError, BoardName, HuntNumber, Position, Record, Sequence, ShardId, ShardMap,
+    TimeMicros,
 };
-use huntcore_wire::{BoardName, HuntStateName};
+use huntcore_wire::HuntStateName;
 
 use crate::BroadcastLimits;
 use crate::board::{BoardFold, BoardUpdate};
@@ -358,7 +359,7 @@ impl Hunt {
             rounds: rounds
                 .filter_map(|(&number, round)| Some((number, round.shown()?)))
                 .collect(),
-            boards: BoardName::ALL
+            boards: BoardName::BUILT_IN
                 .into_iter()
                 .filter_map(|name| self.boards.get(&name)?.sent().cloned())
                 .collect(),

@@ -5,10 +5,9 @@
 //! if nothing of what it hears has changed.
 
 use bytes::Bytes;
-use huntcore_model::RoundNumber;
+use huntcore_model::{BoardName, RoundNumber};
 use huntcore_wire::{
-    BoardName, DeltaMessage, HuntStateName, Interest, LiveClaim, LiveForm, RoundMessage,
-    ServerMessage,
+    DeltaMessage, HuntStateName, Interest, LiveClaim, LiveForm, RoundMessage, ServerMessage,
 };
 
 use crate::Frame;
@@ -120,7 +119,7 @@ impl<'a> Together<'a> {
 
     /// The latest of each board.
     fn boards(&self, interest: &Interest, form: LiveForm) -> impl Iterator<Item = Bytes> {
-        let shown = BoardName::ALL.into_iter();
+        let shown = BoardName::BUILT_IN.into_iter();
         let shown = shown.filter(|&name| interest.shows_board(name));
         shown.filter_map(move |name| {
             let boards = self.contents().rev().flat_map(|content| &content.boards);
@@ -149,6 +148,7 @@ fn live(content: &FrameContent, &(round, claim): &(RoundNumber, crate::round::Cl
         tile: claim.tile,
         player: content.roster.player(&claim),
         points: claim.points,
+        voided: false,
     }
 }
 
@@ -165,5 +165,7 @@ fn quiet(frame: &Frame, state: Option<HuntStateName>) -> DeltaMessage {
         closed: Vec::new(),
         seeds: Vec::new(),
         state,
+        corrections: Vec::new(),
+        boards: None,
     }
 }

@@ -117,6 +117,7 @@ impl RoundShown {
                     tile: claim.tile,
                     player: roster.player(claim),
                     points: claim.points,
+                    voided: false,
                 });
             }
         }

@@ -1,9 +1,7 @@
 //! Leaderboards.
 
-use huntcore_model::{HuntId, PlayerId};
-use huntcore_wire::{
-    BoardName, BoardQuery, BoardView, PositionText, StandingQuery, StandingView, Timestamp,
-};
+use huntcore_model::{BoardName, HuntId, PlayerId};
+use huntcore_wire::{BoardQuery, BoardView, PositionText, StandingQuery, StandingView, Timestamp};
 use reqwest::Url;
 
 use crate::{Client, ClientError};
@@ -17,7 +15,7 @@ impl Client {
         board: BoardName,
         query: &BoardQuery,
     ) -> Result<BoardView, ClientError> {
-        let mut url = self.url(&["v1", "hunts", hunt.as_str(), "boards", board.name()])?;
+        let mut url = self.url(&["v1", "hunts", hunt.as_str(), "boards", board.as_str()])?;
         add(&mut url, "limit", query.limit);
         add(&mut url, "cursor", query.cursor.as_deref());
         add(&mut url, "window", query.window.map(window));
@@ -39,7 +37,7 @@ impl Client {
             "hunts",
             hunt.as_str(),
             "boards",
-            board.name(),
+            board.as_str(),
             "players",
             player.as_str(),
         ])?;

@@ -411,6 +411,7 @@ fn board_update(
     let entries = view.top(PUSHED_ENTRIES).into_iter();
     Some(BoardUpdate {
         board: wire_name(name),
+        generation: 0,
         window: BoardWindow {
             start: window.start.map(Into::into),
             end: window.end.map(Into::into),
@@ -428,11 +429,11 @@ fn board_update(
     })
 }
 
-fn wire_name(name: BoardName) -> huntcore_wire::BoardName {
+fn wire_name(name: BoardName) -> huntcore_model::BoardName {
     match name {
-        BoardName::Total => huntcore_wire::BoardName::Total,
-        BoardName::Best => huntcore_wire::BoardName::Best,
-        BoardName::Second => huntcore_wire::BoardName::Second,
+        BoardName::Total => huntcore_model::BoardName::TOTAL,
+        BoardName::Best => huntcore_model::BoardName::BEST,
+        BoardName::Second => huntcore_model::BoardName::SECOND,
     }
 }
 

@@ -108,6 +108,7 @@ fn delta() -> ServerMessage {
         tile: TileIndex::new(number * 37 % 1_024),
         player: PlayerId::new(&format!("player-{number:013}")).ok(),
         points: 1 + number % 100,
+        voided: false,
     });
     ServerMessage::Delta(DeltaMessage {
         server_time: NOW.into(),
@@ -119,6 +120,8 @@ fn delta() -> ServerMessage {
         closed: Vec::new(),
         seeds: Vec::new(),
         state: None,
+        corrections: Vec::new(),
+        boards: None,
     })
 }
 

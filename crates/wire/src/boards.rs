@@ -1,9 +1,6 @@
 //! Leaderboards: pages of them and one player's standing.
 
-use std::fmt;
-use std::str::FromStr;
-
-use huntcore_model::PlayerId;
+use huntcore_model::{BoardName, PlayerId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -13,27 +10,6 @@ use crate::{PositionText, Timestamp, schema};
 pub const BOARD_PAGE_MAX: u32 = 1_000;
 /// A standing shows at most this many neighbours on each side.
 pub const NEIGHBOURS_MAX: u32 = 50;
-
-/// The built-in boards.
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, ToSchema,
-)]
-#[serde(rename_all = "lowercase")]
-pub enum BoardName {
-    /// The sum of claims' points.
-    Total,
-    /// The highest score of score events.
-    Best,
-    /// The highest score within one second of server time.
-    Second,
-}
-
-/// Not the name of a board.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{found:?} is not a board: expected total, best or second")]
-pub struct UnknownBoard {
-    found: String,
-}
 
 /// The part of time that a board covers; the whole hunt if it names no start and end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -67,6 +43,7 @@ pub struct BoardEntry {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct BoardView {
     /// Which board.
+    #[schema(value_type = schema::BoardName)]
     pub board: BoardName,
     /// What it covers.
     pub window: BoardWindow,
@@ -86,6 +63,7 @@ pub struct BoardView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct StandingView {
     /// Which board.
+    #[schema(value_type = schema::BoardName)]
     pub board: BoardName,
     /// What it covers.
     pub window: BoardWindow,
@@ -149,40 +127,6 @@ pub struct StandingQuery {
     pub at_least: Option<PositionText>,
 }
 
-impl BoardName {
-    /// Every board.
-    pub const ALL: [Self; 3] = [Self::Total, Self::Best, Self::Second];
-
-    /// The public name.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::Best => "best",
-            Self::Second => "second",
-        }
-    }
-}
-
-impl FromStr for BoardName {
-    type Err = UnknownBoard;
-
-    fn from_str(text: &str) -> Result<Self, UnknownBoard> {
-        Self::ALL
-            .into_iter()
-            .find(|board| board.name() == text)
-            .ok_or_else(|| UnknownBoard {
-                found: text.chars().take(40).collect(),
-            })
-    }
-}
-
-impl fmt::Display for BoardName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name())
-    }
-}
-
 impl BoardWindow {
     /// The window of a board that counts the whole hunt.
     pub const WHOLE_HUNT: Self = Self {
@@ -201,7 +145,7 @@ mod tests {
     #[test]
     fn a_page_shows_its_window() {
         let view = BoardView {
-            board: BoardName::Second,
+            board: BoardName::SECOND,
             window: BoardWindow {
                 start: Some(TimeMicros::from_millis(1_000).into()),
                 end: Some(TimeMicros::from_millis(2_000).into()),
@@ -233,17 +177,5 @@ mod tests {
             serde_json::to_string(&BoardWindow::WHOLE_HUNT).expect("plain data"),
             r#"{"start":null,"end":null,"final":false}"#
         );
-    }
-
-    #[test]
-    fn a_board_is_found_by_its_name() {
-        for board in BoardName::ALL {
-            assert_eq!(board.name().parse(), Ok(board));
-            assert_eq!(
-                serde_json::to_string(&board).expect("plain data"),
-                format!("\"{board}\"")
-            );
-        }
-        assert!("Total".parse::<BoardName>().is_err());
     }
 }

@@ -1,14 +1,14 @@
 //! Hunts: creating, changing and showing them, and their cells.
 
 use huntcore_model::{
-    ConfigVersion, Hash32, HuntConfig, HuntEntry, HuntId, HuntState, RoundNumber, TimeMicros,
-    ValueWeight,
+    BoardName, ConfigVersion, Hash32, HuntConfig, HuntEntry, HuntId, HuntState, RoundNumber,
+    TimeMicros, ValueWeight,
 };
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{BoardName, CellText, DurationText, Timestamp, schema};
+use crate::{CellText, DurationText, Timestamp, schema};
 
 /// Creates a hunt (`POST /v1/hunts`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -183,7 +183,8 @@ pub struct HuntSummary {
     /// seed(0) of every seed chain published so far, chain 0 first.
     #[schema(value_type = Vec<schema::Hash>)]
     pub anchors: Vec<Hash32>,
-    /// Its boards.
+    /// Its boards, the built-in ones first.
+    #[schema(value_type = Vec<schema::BoardName>)]
     pub boards: Vec<BoardName>,
     /// Its configurations, oldest first.
     pub versions: Vec<HuntVersion>,
@@ -333,7 +334,7 @@ impl HuntSummary {
             values_hidden: config.values_hidden,
             anchor: entry.anchors.first().copied().unwrap_or_default(),
             anchors: entry.anchors.clone(),
-            boards: BoardName::ALL.to_vec(),
+            boards: board_names(entry).collect(),
             versions: entry
                 .versions
                 .iter()
@@ -355,6 +356,12 @@ impl From<&ConfigVersion> for HuntVersion {
             values: values(&version.config),
         }
     }
+}
+
+/// A hunt's boards, the built-in ones first.
+fn board_names(entry: &HuntEntry) -> impl Iterator<Item = BoardName> {
+    let own = entry.boards.iter().map(|board| board.definition.name);
+    BoardName::BUILT_IN.into_iter().chain(own)
 }
 
 fn values(config: &HuntConfig) -> Vec<ValueRow> {
@@ -427,7 +434,7 @@ mod tests {
                 values_hidden: false,
                 anchor: Hash32::ZERO,
                 anchors: vec![Hash32::ZERO],
-                boards: BoardName::ALL.to_vec(),
+                boards: BoardName::BUILT_IN.to_vec(),
                 versions: Vec::new(),
             },
             outline: serde_json::json!({"type": "Polygon"}),

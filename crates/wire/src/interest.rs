@@ -7,12 +7,15 @@
 use std::fmt;
 use std::sync::Arc;
 
+use huntcore_model::{BOARDS_MAX, BoardName};
 use serde::{Deserialize, Serialize};
 
-use crate::{BoardName, CellText};
+use crate::CellText;
 
 /// An interest names at most this many cells.
 pub const INTEREST_CELLS_MAX: usize = 64;
+/// An interest names at most this many boards: as many as a hunt can have.
+pub const INTEREST_BOARDS_MAX: usize = BoardName::BUILT_IN.len() + BOARDS_MAX;
 
 /// What of a hunt a socket wants to hear.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -31,11 +34,9 @@ pub enum Interest {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CellSet(Arc<[CellText]>);
 
-/// One board or several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct BoardSet {
-    bits: u8,
-}
+/// 1 to [`INTEREST_BOARDS_MAX`] boards in the order of their names, none of them twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BoardSet(Arc<[BoardName]>);
 
 /// Why lists make no interest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +48,7 @@ pub enum InterestError {
         found: usize,
     },
     /// Too few or too many boards.
-    #[error("interest names {found} boards, expected 1 to {max}", max = BoardName::ALL.len())]
+    #[error("interest names {found} boards, expected 1 to {INTEREST_BOARDS_MAX}")]
     Boards {
         /// How many.
         found: usize,
@@ -108,7 +109,7 @@ impl Interest {
 
     /// Whether that board is shown.
     #[must_use]
-    pub const fn shows_board(&self, board: BoardName) -> bool {
+    pub fn shows_board(&self, board: BoardName) -> bool {
         match self {
             Self::Boards(boards) => boards.contains(board),
             Self::Everything | Self::Cells(_) => true,
@@ -183,42 +184,30 @@ impl CellSet {
 }
 
 impl BoardSet {
-    /// Every board.
-    pub const ALL: Self = Self { bits: 0b111 };
-
     /// Normalises a list of boards.
     pub fn new(boards: impl IntoIterator<Item = BoardName>) -> Result<Self, InterestError> {
-        let (mut bits, mut found) = (0, 0);
-        for board in boards.into_iter().take(BoardName::ALL.len() + 1) {
-            bits |= Self::bit(board);
-            found += 1;
+        let boards = boards.into_iter().take(INTEREST_BOARDS_MAX + 1);
+        let mut boards: Vec<BoardName> = boards.collect();
+        if !(1..=INTEREST_BOARDS_MAX).contains(&boards.len()) {
+            return Err(InterestError::Boards {
+                found: boards.len(),
+            });
         }
-        if (1..=BoardName::ALL.len()).contains(&found) {
-            Ok(Self { bits })
-        } else {
-            Err(InterestError::Boards { found })
-        }
+        boards.sort_unstable();
+        boards.dedup();
+        Ok(Self(boards.into()))
     }
 
     /// Whether that board is one of them.
     #[must_use]
-    pub const fn contains(self, board: BoardName) -> bool {
-        self.bits & Self::bit(board) != 0
+    pub fn contains(&self, board: BoardName) -> bool {
+        self.0.binary_search(&board).is_ok()
     }
 
-    /// The boards, in their order.
-    pub fn iter(self) -> impl Iterator<Item = BoardName> {
-        BoardName::ALL
-            .into_iter()
-            .filter(move |&board| self.contains(board))
-    }
-
-    const fn bit(board: BoardName) -> u8 {
-        match board {
-            BoardName::Total => 1,
-            BoardName::Best => 2,
-            BoardName::Second => 4,
-        }
+    /// The boards, in the order of their names.
+    #[must_use]
+    pub fn as_slice(&self) -> &[BoardName] {
+        &self.0
     }
 }
 
@@ -232,6 +221,11 @@ impl TryFrom<Option<InterestForm>> for Interest {
                 Err(InterestError::Cells { found: cells.len() })
             }
             Some(InterestForm::Cells(cells)) => Self::cells(cells),
+            Some(InterestForm::Boards(boards)) if boards.len() > INTEREST_BOARDS_MAX => {
+                Err(InterestError::Boards {
+                    found: boards.len(),
+                })
+            }
             Some(InterestForm::Boards(boards)) => Self::boards(boards),
         }
     }
@@ -242,7 +236,7 @@ impl From<Interest> for Option<InterestForm> {
         match interest {
             Interest::Everything => None,
             Interest::Cells(cells) => Some(InterestForm::Cells(cells.as_slice().to_vec())),
-            Interest::Boards(boards) => Some(InterestForm::Boards(boards.iter().collect())),
+            Interest::Boards(boards) => Some(InterestForm::Boards(boards.as_slice().to_vec())),
         }
     }
 }
@@ -253,7 +247,7 @@ impl fmt::Display for Interest {
             Self::Everything => formatter.write_str("everything"),
             Self::Cells(cells) => write!(formatter, "{} cells", cells.as_slice().len()),
             Self::Boards(boards) => {
-                let names: Vec<&str> = boards.iter().map(BoardName::name).collect();
+                let names: Vec<&str> = boards.as_slice().iter().map(BoardName::as_str).collect();
                 write!(formatter, "boards {}", names.join(", "))
             }
         }
@@ -297,7 +291,7 @@ mod tests {
         let boards = read(r#"{"boards":["best","total","best"]}"#).expect("valid");
         assert_eq!(
             serde_json::to_string(&boards).expect("plain data"),
-            r#"{"boards":["total","best"]}"#
+            r#"{"boards":["best","total"]}"#
         );
         assert_eq!(read("null").expect("valid"), Interest::Everything);
         let many = |count: u64| {
@@ -307,7 +301,12 @@ mod tests {
                 serde_json::to_string(&cells).expect("plain data")
             )
         };
+        let of_boards = |count| {
+            let boards = vec![BoardName::TOTAL; count];
+            serde_json::json!({ "boards": boards }).to_string()
+        };
         assert!(read(&many(64)).is_ok());
+        assert!(read(&of_boards(INTEREST_BOARDS_MAX)).is_ok());
         for bad in [
             "{}",
             "[]",
@@ -317,8 +316,8 @@ mod tests {
             r#"{"cells":["871FB4674FFFFFF"]}"#,
             r#"{"cells":["871fb4674ffffff"],"boards":["total"]}"#,
             r#"{"boards":[]}"#,
-            r#"{"boards":["worst"]}"#,
-            r#"{"boards":["total","total","total","total"]}"#,
+            r#"{"boards":["Worst"]}"#,
+            &of_boards(INTEREST_BOARDS_MAX + 1),
             r#"{"rounds":[1]}"#,
             &many(65),
         ] {

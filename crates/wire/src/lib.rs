@@ -22,6 +22,7 @@ mod guests;
 mod hunts;
 mod interest;
 mod live;
+mod live_boards;
 mod live_form;
 mod live_json;
 mod live_state;
@@ -39,8 +40,8 @@ mod trail;
 pub use attempt::{ClaimFault, ClaimForRef, parse_claim_for};
 pub use autoscale::Autoscale;
 pub use boards::{
-    BOARD_PAGE_MAX, BoardEntry, BoardName, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX,
-    StandingQuery, StandingView, UnknownBoard,
+    BOARD_PAGE_MAX, BoardEntry, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX, StandingQuery,
+    StandingView,
 };
 pub use claim_reader::{CLAIM_ITEM_BYTES_MAX, ClaimReader, ClaimStreamForm};
 pub use claim_writer::{put_json_outcome, put_json_refusal, put_outcome, put_refusal};
@@ -56,12 +57,18 @@ pub use hunts::{
     CellsQuery, CellsView, HuntChange, HuntList, HuntRequest, HuntStateName, HuntSummary,
     HuntVersion, HuntView, ValueRow,
 };
-pub use interest::{BoardSet, CellSet, INTEREST_CELLS_MAX, Interest, InterestError, UnknownCell};
+pub use interest::{
+    BoardSet, CellSet, INTEREST_BOARDS_MAX, INTEREST_CELLS_MAX, Interest, InterestError,
+    UnknownCell,
+};
 pub use live::{
     BEARER_PROTOCOL_PREFIX, BoardMessage, CLAIM_ID_BYTES_MAX, ClaimMessage, ClientMessage,
     DeltaMessage, ErrorMessage, LiveClaim, LiveSeed, OutcomeMessage, RankMessage, RoundMessage,
     ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound, SubscribeMessage,
     SubscribedMessage,
+};
+pub use live_boards::{
+    CORRECTIONS_SHOWN, LiveBoard, LiveBoards, LiveCorrection, LiveCorrectionKind,
 };
 pub use live_form::{LIVE_PROTOCOL, LiveForm, MessageError, MessageSketch};
 pub use live_state::{LiveRound, LiveState, LiveTile};

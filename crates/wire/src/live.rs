@@ -5,14 +5,15 @@
 //! makes of them stands in [`crate::LiveState`].
 
 use huntcore_model::{
-    Hash32, HuntId, Outcome, OutcomeKind, PlayerId, RoundNumber, RoundOpened, TileIndex, TimeMicros,
+    BoardName, Hash32, HuntId, Outcome, OutcomeKind, PlayerId, RoundNumber, RoundOpened, TileIndex,
+    TimeMicros,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    BoardEntry, BoardName, BoardWindow, HuntStateName, Interest, PositionText, Receipt, Timestamp,
-    bounded, claims, schema,
+    BoardEntry, BoardWindow, HuntStateName, Interest, LiveBoards, LiveCorrection, PositionText,
+    Receipt, Timestamp, bounded, claims, live_boards::is_zero, schema,
 };
 
 /// A browser's token comes as one more subprotocol that begins like this.
@@ -50,6 +51,7 @@ pub struct SubscribeMessage {
     pub interest: Interest,
     /// The board on which to hear of one's own place; needs a player token.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::BoardName>)]
     pub own_rank: Option<BoardName>,
 }
 
@@ -129,6 +131,7 @@ pub struct SubscribedMessage {
     pub interest: Interest,
     /// The board on which the player's own place is sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::BoardName>)]
     pub own_rank: Option<BoardName>,
 }
 
@@ -195,6 +198,13 @@ pub struct DeltaMessage {
     /// What the hunt is doing, if that has changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<HuntStateName>,
+    /// What operators have corrected. Boards further in the log than a correction follow it;
+    /// those that are not may still come, and do not yet.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<LiveCorrection>,
+    /// Which boards the hunt has, if that has changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boards: Option<LiveBoards>,
 }
 
 /// A tile won.
@@ -211,6 +221,9 @@ pub struct LiveClaim {
     pub player: Option<PlayerId>,
     /// What it is worth.
     pub points: u32,
+    /// Whether an operator has voided it: the tile stays taken, and counts on no board.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub voided: bool,
 }
 
 /// A round's seed.
@@ -248,6 +261,12 @@ pub struct SnapshotMessage {
     /// The top of `total`, if it has been published; other boards follow as messages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub board: Option<BoardMessage>,
+    /// The last corrections, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub corrections: Vec<LiveCorrection>,
+    /// Which boards the hunt has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub boards: Option<LiveBoards>,
 }
 
 /// A round with all its claims.
@@ -297,6 +316,9 @@ pub struct SnapshotClaim {
     pub player: Option<PlayerId>,
     /// What it is worth.
     pub points: u32,
+    /// Whether an operator has voided it: the tile stays taken, and counts on no board.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub voided: bool,
 }
 
 /// The top of a board; sent when it has changed, and not too often. The last one received is
@@ -307,7 +329,11 @@ pub struct BoardMessage {
     #[schema(value_type = schema::Timestamp)]
     pub server_time: Timestamp,
     /// Which board.
+    #[schema(value_type = schema::BoardName)]
     pub board: BoardName,
+    /// Which definition of that name: a greater one is another board. 0 for a built-in one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u64,
     /// What it covers.
     pub window: BoardWindow,
     /// How far the log is counted in.
@@ -327,6 +353,7 @@ pub struct RankMessage {
     #[schema(value_type = schema::Timestamp)]
     pub server_time: Timestamp,
     /// Which board.
+    #[schema(value_type = schema::BoardName)]
     pub board: BoardName,
     /// Who.
     #[schema(value_type = schema::PlayerId)]

@@ -7,8 +7,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::{
-    ClientMessage, DeltaMessage, HuntStateName, LiveSeed, MessageError, PositionText,
-    ServerMessage, Timestamp,
+    ClientMessage, DeltaMessage, HuntStateName, LiveBoards, LiveCorrection, LiveSeed, MessageError,
+    PositionText, ServerMessage, Timestamp,
 };
 
 impl ClientMessage {
@@ -120,6 +120,9 @@ struct DeltaWithoutClaims {
     #[serde(default)]
     seeds: Vec<LiveSeed>,
     state: Option<HuntStateName>,
+    #[serde(default)]
+    corrections: Vec<LiveCorrection>,
+    boards: Option<LiveBoards>,
 }
 
 impl From<DeltaWithoutClaims> for DeltaMessage {
@@ -134,24 +137,27 @@ impl From<DeltaWithoutClaims> for DeltaMessage {
             closed: delta.closed,
             seeds: delta.seeds,
             state: delta.state,
+            corrections: delta.corrections,
+            boards: delta.boards,
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use huntcore_model::{HuntId, Outcome, PlayerId, TileIndex, TimeMicros};
+    use huntcore_model::{BoardName, HuntId, Outcome, PlayerId, TileIndex, TimeMicros};
 
     use super::*;
     use crate::{
-        BoardMessage, BoardName, BoardWindow, ClaimMessage, LiveClaim, OutcomeMessage,
-        SnapshotMessage, SubscribeMessage,
+        BoardMessage, BoardWindow, ClaimMessage, LiveClaim, OutcomeMessage, SnapshotMessage,
+        SubscribeMessage,
     };
 
     fn message() -> BoardMessage {
         BoardMessage {
             server_time: Timestamp::default(),
-            board: BoardName::Total,
+            board: BoardName::TOTAL,
+            generation: 0,
             window: BoardWindow::WHOLE_HUNT,
             position: PositionText::new("AQ".to_owned()),
             players: 0,
@@ -200,10 +206,13 @@ mod tests {
                 tile: TileIndex::new(5),
                 player: Some(PlayerId::new("ada").expect("valid")),
                 points: 25,
+                voided: false,
             }],
             closed: Vec::new(),
             seeds: Vec::new(),
             state: None,
+            corrections: Vec::new(),
+            boards: None,
         });
         let json = delta.to_json();
         assert_eq!(
@@ -224,6 +233,8 @@ mod tests {
             oldest: RoundNumber::FIRST,
             rounds: Vec::new(),
             board: Some(message()),
+            corrections: Vec::new(),
+            boards: None,
         });
         let json = snapshot.to_json();
         assert_eq!(

@@ -6,11 +6,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use huntcore_model::{Hash32, PlayerId, RoundNumber, TileIndex};
+use huntcore_model::{BoardName, Hash32, PlayerId, RoundNumber, TileIndex};
 
 use crate::{
-    BoardMessage, BoardName, DeltaMessage, HuntStateName, Interest, PositionText, RankMessage,
-    RoundMessage, ServerMessage, SnapshotMessage, SubscribedMessage, Timestamp,
+    BoardMessage, CORRECTIONS_SHOWN, DeltaMessage, HuntStateName, Interest, LiveBoards,
+    LiveCorrection, LiveCorrectionKind, PositionText, RankMessage, RoundMessage, ServerMessage,
+    SnapshotMessage, SubscribedMessage, Timestamp,
 };
 
 /// A hunt as its live messages show it.
@@ -22,6 +23,10 @@ pub struct LiveState {
     pub rounds: BTreeMap<RoundNumber, LiveRound>,
     /// The latest version of each board.
     pub boards: BTreeMap<BoardName, BoardMessage>,
+    /// Which boards the hunt has; `None` until the first snapshot.
+    pub listed: Option<LiveBoards>,
+    /// The last corrections, oldest first: why somebody has vanished from a board, or has less.
+    pub corrections: Vec<LiveCorrection>,
     /// Give it to `subscribe` to go on from here.
     pub resume: Option<PositionText>,
     /// The player's own place on the board asked for.
@@ -65,6 +70,8 @@ pub struct LiveTile {
     pub player: Option<PlayerId>,
     /// What it is worth.
     pub points: u32,
+    /// Whether an operator has voided it: the tile stays taken, and counts on no board.
+    pub voided: bool,
 }
 
 impl Default for LiveState {
@@ -73,6 +80,8 @@ impl Default for LiveState {
             state: None,
             rounds: BTreeMap::new(),
             boards: BTreeMap::new(),
+            listed: None,
+            corrections: Vec::new(),
             resume: None,
             rank: None,
             interest: Interest::Everything,
@@ -166,9 +175,12 @@ impl LiveState {
     fn apply_delta(&mut self, delta: &DeltaMessage) {
         for claim in &delta.claims {
             if let Some(round) = self.rounds.get_mut(&claim.round) {
+                // A repetition of the claim does not take back what came after it.
+                let known = round.claims.get(&claim.tile);
                 let tile = LiveTile {
                     player: claim.player.clone(),
                     points: claim.points,
+                    voided: claim.voided || known.is_some_and(|known| known.voided),
                 };
                 round.claims.insert(claim.tile, tile);
             }
@@ -185,6 +197,13 @@ impl LiveState {
         }
         if let Some(state) = delta.state {
             self.state = Some(state);
+        }
+        for correction in &delta.corrections {
+            self.void(correction);
+        }
+        self.keep_corrections(&delta.corrections);
+        if let Some(boards) = &delta.boards {
+            self.list(boards);
         }
         if delta.oldest > self.oldest {
             self.oldest = delta.oldest;
@@ -207,6 +226,7 @@ impl LiveState {
                     let tile = LiveTile {
                         player: claim.player.clone(),
                         points: claim.points,
+                        voided: claim.voided,
                     };
                     (claim.tile, tile)
                 });
@@ -225,13 +245,59 @@ impl LiveState {
                 (round.round, live)
             })
             .collect();
+        self.corrections.clear();
+        self.keep_corrections(&snapshot.corrections);
+        if let Some(boards) = &snapshot.boards {
+            self.list(boards);
+        }
         if let Some(board) = &snapshot.board {
             self.apply_board(board);
         }
     }
 
     fn apply_board(&mut self, board: &BoardMessage) {
-        self.boards.insert(board.board, board.clone());
+        let listed = self.listed.as_ref();
+        let known = self.boards.get(&board.board);
+        let is_current = listed.is_none_or(|list| list.admits(board.board, board.generation))
+            && known.is_none_or(|known| board.generation >= known.generation);
+        if is_current {
+            self.boards.insert(board.board, board.clone());
+        }
+    }
+
+    /// Marks the claim that a correction has voided, if it is shown.
+    fn void(&mut self, correction: &LiveCorrection) {
+        if correction.kind == LiveCorrectionKind::ClaimVoided
+            && let (Some(round), Some(tile)) = (correction.round, correction.tile)
+            && let Some(round) = self.rounds.get_mut(&round)
+            && let Some(tile) = round.claims.get_mut(&tile)
+        {
+            tile.voided = true;
+        }
+    }
+
+    /// The last ones of those known and of `told`, each once.
+    fn keep_corrections(&mut self, told: &[LiveCorrection]) {
+        for correction in told {
+            let place = self
+                .corrections
+                .binary_search_by(|known| known.order().cmp(&correction.order()));
+            if let Err(place) = place {
+                self.corrections.insert(place, correction.clone());
+            }
+        }
+        let over = self.corrections.len().saturating_sub(CORRECTIONS_SHOWN);
+        self.corrections.drain(..over);
+    }
+
+    /// Forgets boards that the hunt no longer has, unless the list is an older one.
+    fn list(&mut self, boards: &LiveBoards) {
+        let is_older = |known: &LiveBoards| known.version > boards.version;
+        if !self.listed.as_ref().is_some_and(is_older) {
+            self.boards
+                .retain(|&board, known| boards.admits(board, known.generation));
+            self.listed = Some(boards.clone());
+        }
     }
 }
 
@@ -269,11 +335,14 @@ mod tests {
                     tile: TileIndex::new(tile),
                     player: None,
                     points: 1,
+                    voided: false,
                 })
                 .collect(),
             closed: closed.iter().copied().map(RoundNumber::new).collect(),
             seeds: Vec::new(),
             state: None,
+            corrections: Vec::new(),
+            boards: None,
         })
     }
 
@@ -313,6 +382,7 @@ mod tests {
         ServerMessage::Board(BoardMessage {
             server_time: Timestamp::default(),
             board,
+            generation: 0,
             window: crate::BoardWindow::WHOLE_HUNT,
             position: PositionText::default(),
             players: 0,
@@ -325,18 +395,18 @@ mod tests {
         let only = |board| Interest::boards([board]).expect("one");
         let mut state = LiveState::new();
         state.apply(&subscribed(Interest::Everything, None));
-        state.apply(&board(BoardName::Total));
-        state.apply(&board(BoardName::Best));
-        state.apply(&subscribed(only(BoardName::Best), None));
-        assert_eq!(state.boards.keys().collect::<Vec<_>>(), [&BoardName::Best]);
-        assert_eq!(state.interest, only(BoardName::Best));
+        state.apply(&board(BoardName::TOTAL));
+        state.apply(&board(BoardName::BEST));
+        state.apply(&subscribed(only(BoardName::BEST), None));
+        assert_eq!(state.boards.keys().collect::<Vec<_>>(), [&BoardName::BEST]);
+        assert_eq!(state.interest, only(BoardName::BEST));
     }
 
     #[test]
     fn only_the_rank_asked_for_is_kept() {
         let rank = RankMessage {
             server_time: Timestamp::default(),
-            board: BoardName::Total,
+            board: BoardName::TOTAL,
             player: PlayerId::new("ada").expect("valid"),
             rank: Some(3),
             score: Some(12),
@@ -344,11 +414,11 @@ mod tests {
             position: PositionText::default(),
         };
         let mut state = LiveState::new();
-        state.apply(&subscribed(Interest::Everything, Some(BoardName::Total)));
+        state.apply(&subscribed(Interest::Everything, Some(BoardName::TOTAL)));
         state.apply(&ServerMessage::Rank(rank.clone()));
-        state.apply(&subscribed(Interest::Everything, Some(BoardName::Total)));
+        state.apply(&subscribed(Interest::Everything, Some(BoardName::TOTAL)));
         assert_eq!(state.rank, Some(rank));
-        state.apply(&subscribed(Interest::Everything, Some(BoardName::Best)));
+        state.apply(&subscribed(Interest::Everything, Some(BoardName::BEST)));
         assert_eq!(state.rank, None);
     }
 
@@ -356,9 +426,9 @@ mod tests {
     fn a_state_is_resumed_with_the_claims_that_it_shows() {
         let boards = |board| Interest::boards([board]).expect("one");
         let mut state = LiveState::new();
-        state.apply(&subscribed(boards(BoardName::Total), None));
+        state.apply(&subscribed(boards(BoardName::TOTAL), None));
         state.apply(&delta(1, &[], &[]));
-        assert!(state.resume_for(&boards(BoardName::Best)).is_some());
+        assert!(state.resume_for(&boards(BoardName::BEST)).is_some());
         assert_eq!(state.resume_for(&Interest::Everything), None);
         let ServerMessage::Subscribed(mut changed) = subscribed(Interest::Everything, None) else {
             panic!("made as one");

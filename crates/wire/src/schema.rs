@@ -15,7 +15,7 @@ use utoipa::openapi::schema::{
 use utoipa::openapi::{KnownFormat, RefOr};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::{BoardName, INTEREST_CELLS_MAX};
+use crate::{INTEREST_BOARDS_MAX, INTEREST_CELLS_MAX};
 
 macro_rules! schema_of {
     ($(#[$meta:meta])* $name:ident, $builder:expr) => {
@@ -47,6 +47,17 @@ schema_of! {
     /// A player's id.
     PlayerId,
     text("A player's id: any UTF-8 up to 64 bytes.", 1, 64, "ada")
+}
+schema_of! {
+    /// A board's name.
+    BoardName,
+    text(
+        "A board's name. Every hunt has `total`, `best` and `second`; others are its own.",
+        1,
+        31,
+        "total",
+    )
+    .pattern(Some("^[a-z][a-z0-9-]{0,30}$"))
 }
 schema_of! {
     /// A score event's id.
@@ -182,7 +193,7 @@ impl PartialSchema for Interest {
                 "boards",
                 "These boards and what the hunt is doing; no rounds and no claims.",
                 BoardName::schema(),
-                BoardName::ALL.len(),
+                INTEREST_BOARDS_MAX,
             ))
             .into()
     }

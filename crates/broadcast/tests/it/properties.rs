@@ -4,10 +4,9 @@
 use huntcore_broadcast::{
     BoardUpdate, Broadcast, BroadcastLimits, Class, Cursor, Layouts, Next, Start,
 };
-use huntcore_model::{ControlRecord, HuntId, ShardId, TimeMicros};
+use huntcore_model::{BoardName, ControlRecord, HuntId, ShardId, TimeMicros};
 use huntcore_wire::{
-    BoardName, BoardWindow, Interest, LiveForm, LiveState, ServerMessage, SubscribedMessage,
-    Timestamp,
+    BoardWindow, Interest, LiveForm, LiveState, ServerMessage, SubscribedMessage, Timestamp,
 };
 use proptest::prelude::*;
 
@@ -124,7 +123,8 @@ impl Process {
             .map(|(batches, &folded)| batches.iter().take(folded).map(claims_in).sum::<usize>())
             .sum();
         let update = BoardUpdate {
-            board: BoardName::Total,
+            board: BoardName::TOTAL,
+            generation: 0,
             window: BoardWindow::WHOLE_HUNT,
             position: self.broadcast.position().clone(),
             players: counted as u64,
@@ -245,7 +245,7 @@ fn any_interest() -> impl Strategy<Value = Interest> {
         });
         Interest::cells(cells).expect("not too many")
     });
-    let boards = prop::sample::subsequence(BoardName::ALL.to_vec(), 1..=3)
+    let boards = prop::sample::subsequence(BoardName::BUILT_IN.to_vec(), 1..=3)
         .prop_map(|boards| Interest::boards(boards).expect("not too many"));
     prop_oneof![2 => Just(Interest::Everything), 4 => cells, 1 => boards]
 }
@@ -374,9 +374,9 @@ fn run(shards: u16, ops: Vec<Op>) {
             within,
             "client {index}: {interest}"
         );
-        let board = client.state.boards.get(&BoardName::Total);
+        let board = client.state.boards.get(&BoardName::TOTAL);
         let counted = interest
-            .shows_board(BoardName::Total)
+            .shows_board(BoardName::TOTAL)
             .then_some(world.claims() as u64);
         assert_eq!(
             board.map(|board| board.players),

@@ -281,7 +281,15 @@ impl World {
                     .map(|((_, tile), (player, points))| {
                         let player = Some(PlayerId::new(player).expect("a valid id"));
                         let points = *points;
-                        (*tile, LiveTile { player, points })
+                        let voided = false;
+                        (
+                            *tile,
+                            LiveTile {
+                                player,
+                                points,
+                                voided,
+                            },
+                        )
                     });
                 let live = LiveRound {
                     config_version: round.config_version,

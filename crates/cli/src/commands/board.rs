@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal as _, Write as _};
 
 use clap::Args;
 use huntcore_client::{Client, ClientError};
-use huntcore_model::{HuntId, PlayerId};
+use huntcore_model::{BoardName, HuntId, PlayerId};
 use huntcore_wire::{
-    BOARD_PAGE_MAX, BoardEntry, BoardName, BoardQuery, BoardView, BoardWindow, DurationText,
-    NEIGHBOURS_MAX, StandingQuery, StandingView, Timestamp,
+    BOARD_PAGE_MAX, BoardEntry, BoardQuery, BoardView, BoardWindow, DurationText, NEIGHBOURS_MAX,
+    StandingQuery, StandingView, Timestamp,
 };
 use serde_json::{Value, json};
 use tokio::time::{Duration, MissedTickBehavior, interval};

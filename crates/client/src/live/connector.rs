@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use http::{HeaderValue, Uri};
-use huntcore_model::HuntId;
-use huntcore_wire::{BoardName, Interest, LiveForm, PositionText};
+use huntcore_model::{BoardName, HuntId};
+use huntcore_wire::{Interest, LiveForm, PositionText};
 use tokio::net::TcpStream;
 use tokio_websockets::{ClientBuilder, Limits, MaybeTlsStream, WebSocketStream, upgrade};
 

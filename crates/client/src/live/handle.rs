@@ -3,7 +3,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use huntcore_wire::{BoardName, ClaimItem, ClaimRequest, Interest, LiveState, OutcomeMessage};
+use huntcore_model::BoardName;
+use huntcore_wire::{ClaimItem, ClaimRequest, Interest, LiveState, OutcomeMessage};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 

@@ -4,9 +4,8 @@
 //! The newest wish counts. While the server has not answered one, later ones wait and replace
 //! each other, so that a viewport on the move costs one question per round trip.
 
-use huntcore_wire::{
-    BoardName, ErrorMessage, Interest, PositionText, ProblemKind, SubscribeMessage,
-};
+use huntcore_model::BoardName;
+use huntcore_wire::{ErrorMessage, Interest, PositionText, ProblemKind, SubscribeMessage};
 use tokio::sync::watch;
 
 /// What to hear of a hunt.
@@ -132,15 +131,15 @@ mod tests {
         let (wish, wanted) = watch::channel(Subscription::default());
         let mut subscriber = Subscriber::new(wanted);
         assert_eq!(*subscriber.begin(), Subscription::default());
-        for board in BoardName::ALL {
+        for board in BoardName::BUILT_IN {
             wish.send_replace(boards(board));
         }
         subscriber.agree();
         subscriber.changed().await;
         let asked = subscriber.ask().expect("another wish");
-        assert_eq!(asked.interest, boards(BoardName::Second).interest);
+        assert_eq!(asked.interest, boards(BoardName::SECOND).interest);
         subscriber.agree();
-        wish.send_replace(boards(BoardName::Second));
+        wish.send_replace(boards(BoardName::SECOND));
         subscriber.changed().await;
         assert_eq!(subscriber.ask(), None, "agreed to already");
     }
@@ -151,7 +150,7 @@ mod tests {
         let mut subscriber = Subscriber::new(wanted);
         subscriber.begin();
         subscriber.agree();
-        wish.send_replace(boards(BoardName::Best));
+        wish.send_replace(boards(BoardName::BEST));
         subscriber.ask().expect("another wish");
         assert_eq!(
             subscriber.refuse(&error(Some("c1"), ProblemKind::Invalid)),
@@ -160,8 +159,8 @@ mod tests {
         let refused = subscriber.refuse(&error(None, ProblemKind::UnknownCell));
         assert!(!refused.expect("it was asked for").is_final);
         assert_eq!(*subscriber.begin(), Subscription::default());
-        wish.send_replace(boards(BoardName::Total));
-        assert_eq!(*subscriber.begin(), boards(BoardName::Total));
+        wish.send_replace(boards(BoardName::TOTAL));
+        assert_eq!(*subscriber.begin(), boards(BoardName::TOTAL));
     }
 
     #[test]
@@ -170,14 +169,14 @@ mod tests {
             (ProblemKind::UnknownCell, true),
             (ProblemKind::TooManyInterests, false),
         ] {
-            let (_wish, wanted) = watch::channel(boards(BoardName::Best));
+            let (_wish, wanted) = watch::channel(boards(BoardName::BEST));
             let mut subscriber = Subscriber::new(wanted);
             subscriber.begin();
             let refused = subscriber
                 .refuse(&error(None, code))
                 .expect("it was asked for");
             assert_eq!(refused.is_final, is_final, "{}", refused.reason);
-            assert_eq!(*subscriber.begin(), boards(BoardName::Best));
+            assert_eq!(*subscriber.begin(), boards(BoardName::BEST));
         }
     }
 }

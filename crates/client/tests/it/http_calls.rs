@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use huntcore_client::{Client, ClientError, RetryPolicy};
-use huntcore_model::{Hash32, HuntId, OutcomeKind, PlayerId, RoundNumber, TileIndex};
+use huntcore_model::{BoardName, Hash32, HuntId, OutcomeKind, PlayerId, RoundNumber, TileIndex};
 use huntcore_wire::{
-    BoardName, BoardQuery, ClaimFor, ClaimRequest, EventRequest, PositionText, ProblemKind,
-    StandingQuery,
+    BoardQuery, ClaimFor, ClaimRequest, EventRequest, PositionText, ProblemKind, StandingQuery,
 };
 
 use crate::server::{Reply, Scripted, answer, hunt, timely};
@@ -231,7 +230,7 @@ async fn boards_are_asked_for_by_path_and_query() {
         at_least: Some(PositionText::new("AQEAKg".to_owned())),
         ..BoardQuery::default()
     };
-    let error = timely(client.board(&hunt(), BoardName::Total, &query))
+    let error = timely(client.board(&hunt(), BoardName::TOTAL, &query))
         .await
         .expect_err("behind");
     assert_eq!(error.kind(), Some(ProblemKind::ProjectionBehind));
@@ -241,7 +240,7 @@ async fn boards_are_asked_for_by_path_and_query() {
         around: Some(2),
         ..StandingQuery::default()
     };
-    let view = timely(client.standing(&hunt(), BoardName::Best, &player, &query))
+    let view = timely(client.standing(&hunt(), BoardName::BEST, &player, &query))
         .await
         .expect("answered");
     assert_eq!(view.player, player);
@@ -254,7 +253,7 @@ async fn boards_are_asked_for_by_path_and_query() {
         ]
     );
     let dots = PlayerId::new("..").expect("valid");
-    let error = timely(client.standing(&hunt(), BoardName::Best, &dots, &query))
+    let error = timely(client.standing(&hunt(), BoardName::BEST, &dots, &query))
         .await
         .expect_err("no such path");
     assert!(matches!(error, ClientError::Request { .. }), "{error}");

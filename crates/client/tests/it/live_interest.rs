@@ -1,10 +1,10 @@
 //! What of a hunt is heard, and how that changes.
 
 use huntcore_client::{LiveConnection, LiveEvent};
-use huntcore_model::PlayerId;
+use huntcore_model::{BoardName, PlayerId};
 use huntcore_wire::{
-    BoardName, CellText, ErrorMessage, Interest, LiveForm, OutcomeMessage, ProblemKind,
-    RankMessage, ServerMessage, SubscribedMessage, Timestamp,
+    CellText, ErrorMessage, Interest, LiveForm, OutcomeMessage, ProblemKind, RankMessage,
+    ServerMessage, SubscribedMessage, Timestamp,
 };
 
 use crate::live_words::{
@@ -56,27 +56,27 @@ async fn an_interest_is_asked_for_and_may_change_on_the_way() {
         let server = LiveServer::start_in(form).await;
         let wish = builder(&server)
             .interest(cells(1))
-            .own_rank(BoardName::Total);
+            .own_rank(BoardName::TOTAL);
         let (live, mut peer) = connect(&server, wish).await;
         let first = receive_subscription(&mut peer).await;
         assert_eq!(
             (first.interest, first.own_rank),
-            (cells(1), Some(BoardName::Total))
+            (cells(1), Some(BoardName::TOTAL))
         );
         // Before the answer: the second of them replaces the first.
         live.set_interest(cells(2));
         live.set_interest(cells(3));
-        peer.send(&agreed(&cells(1), Some(BoardName::Total), false))
+        peer.send(&agreed(&cells(1), Some(BoardName::TOTAL), false))
             .await;
         let second = receive_subscription(&mut peer).await;
         assert_eq!((second.interest, second.resume), (cells(3), None));
-        assert_eq!(second.own_rank, Some(BoardName::Total));
-        peer.send(&agreed(&cells(3), Some(BoardName::Total), false))
+        assert_eq!(second.own_rank, Some(BoardName::TOTAL));
+        peer.send(&agreed(&cells(3), Some(BoardName::TOTAL), false))
             .await;
         peer.send(&snapshot("b")).await;
         let rank = RankMessage {
             server_time: Timestamp::default(),
-            board: BoardName::Total,
+            board: BoardName::TOTAL,
             player: PlayerId::new("ada").expect("valid"),
             rank: Some(2),
             score: Some(50),

@@ -42,6 +42,8 @@ pub(crate) fn snapshot(resume: &str) -> ServerMessage {
         oldest: RoundNumber::FIRST,
         rounds: Vec::new(),
         board: None,
+        corrections: Vec::new(),
+        boards: None,
     })
 }
 
@@ -74,10 +76,13 @@ pub(crate) fn delta(resume: &str, tile: u32) -> ServerMessage {
             tile: TileIndex::new(tile),
             player: None,
             points: 1,
+            voided: false,
         }],
         closed: Vec::new(),
         seeds: Vec::new(),
         state: None,
+        corrections: Vec::new(),
+        boards: None,
     })
 }
 

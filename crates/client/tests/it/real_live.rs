@@ -3,10 +3,8 @@
 use std::collections::BTreeSet;
 
 use huntcore_client::{Client, LiveConnection, LiveEvent};
-use huntcore_model::{OutcomeKind, TileIndex};
-use huntcore_wire::{
-    BoardName, CellText, ClaimRequest, Interest, LiveForm, LiveState, ServerMessage,
-};
+use huntcore_model::{BoardName, OutcomeKind, TileIndex};
+use huntcore_wire::{CellText, ClaimRequest, Interest, LiveForm, LiveState, ServerMessage};
 
 use crate::real_server::{RealServer, TILES};
 use crate::server::{hunt, timely};
@@ -92,7 +90,7 @@ async fn a_client_hears_what_it_wants_to_in_either_form() {
             .live(&hunt())
             .form(form)
             .interest(Interest::cells([viewport]).expect("one"))
-            .own_rank(BoardName::Total);
+            .own_rank(BoardName::TOTAL);
         let mut live = timely(wish.connect()).await.expect("accepted");
         let mut watcher = timely(server.client.live(&hunt()).form(form).connect())
             .await
@@ -114,11 +112,11 @@ async fn a_client_hears_what_it_wants_to_in_either_form() {
         until(&mut live, |state| shown(&server, state) == all).await;
         let states = [&live, &watcher].map(|live| live.with_state(|state| state.rounds.clone()));
         assert_eq!(states[0], states[1]);
-        let board = Interest::boards([BoardName::Total]).expect("one");
+        let board = Interest::boards([BoardName::TOTAL]).expect("one");
         live.set_interest(board.clone());
         live.set_own_rank(None);
         until(&mut live, |state| {
-            let has_board = state.boards.contains_key(&BoardName::Total);
+            let has_board = state.boards.contains_key(&BoardName::TOTAL);
             state.interest == board && state.rounds.is_empty() && has_board && state.rank.is_none()
         })
         .await;
@@ -156,7 +154,7 @@ async fn a_client_hears_what_it_wants_to_in_either_form() {
 #[tokio::test(flavor = "multi_thread")]
 async fn who_has_no_token_cannot_ask_for_a_rank() {
     let server = RealServer::start(1).await;
-    let wish = server.client.live(&hunt()).own_rank(BoardName::Total);
+    let wish = server.client.live(&hunt()).own_rank(BoardName::TOTAL);
     let mut live = timely(wish.connect()).await.expect("accepted");
     let end = timely(async {
         loop {

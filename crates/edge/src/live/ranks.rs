@@ -3,8 +3,8 @@
 
 use std::collections::VecDeque;
 
-use huntcore_model::{HuntNumber, PlayerId};
-use huntcore_wire::{BoardName, RankMessage, Timestamp};
+use huntcore_model::{BoardName, HuntNumber, PlayerId};
+use huntcore_wire::{RankMessage, Timestamp};
 
 use super::slots::Key;
 use super::wheel::Tick;
@@ -53,12 +53,8 @@ impl OwnRank {
             return None;
         }
         self.looked_up_in = boards;
-        let name = match board {
-            BoardName::Total => huntcore_board::BoardName::Total,
-            BoardName::Best => huntcore_board::BoardName::Best,
-            BoardName::Second => huntcore_board::BoardName::Second,
-        };
-        let found = view.boards.board(hunt, name);
+        let name = board.as_str().parse().ok();
+        let found = name.and_then(|name| view.boards.board(hunt, name));
         let standing = found.as_ref().and_then(|board| board.standing(player));
         let standing = standing.map(|standing| (standing.rank, standing.score));
         let told = Told { board, standing };

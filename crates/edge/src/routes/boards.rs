@@ -7,10 +7,10 @@ use axum::response::Response;
 use bytes::Bytes;
 use http::HeaderMap;
 use huntcore_board::{BoardView as Board, Cursor, Entry, WindowError};
-use huntcore_model::{HuntNumber, PlayerId, Position};
+use huntcore_model::{BoardName, HuntNumber, PlayerId, Position};
 use huntcore_wire::{
-    BOARD_PAGE_MAX, BoardEntry, BoardName, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX,
-    PositionText, Problem, ProblemKind, StandingQuery, StandingView, Timestamp,
+    BOARD_PAGE_MAX, BoardEntry, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX, PositionText,
+    Problem, ProblemKind, StandingQuery, StandingView, Timestamp,
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -31,7 +31,7 @@ const PAGE_DEFAULT: u32 = 100;
     get, path = "/v1/hunts/{hunt}/boards/{board}", tag = "boards",
     params(
         ("hunt" = huntcore_wire::schema::HuntId, Path, description = "The hunt's id"),
-        ("board" = BoardName, Path, description = "The board"),
+        ("board" = huntcore_wire::schema::BoardName, Path, description = "The board"),
         BoardQuery,
     ),
     responses(
@@ -87,7 +87,7 @@ pub(super) async fn page(
     get, path = "/v1/hunts/{hunt}/boards/{board}/players/{player}", tag = "boards",
     params(
         ("hunt" = huntcore_wire::schema::HuntId, Path, description = "The hunt's id"),
-        ("board" = BoardName, Path, description = "The board"),
+        ("board" = huntcore_wire::schema::BoardName, Path, description = "The board"),
         ("player" = huntcore_wire::schema::PlayerId, Path, description = "The player's id"),
         StandingQuery,
     ),
@@ -141,10 +141,16 @@ pub(super) async fn standing(
 
 fn place(app: &App, hunt: &str, board: &str) -> Result<(HuntNumber, BoardName), Refusal> {
     let (_, entry) = app.hunt(&parse_hunt(hunt)?)?;
-    let unknown = |fault: huntcore_wire::UnknownBoard| {
-        Refusal::new(ProblemKind::UnknownBoard, fault.to_string())
-    };
-    Ok((entry.number, board.parse().map_err(unknown)?))
+    let unknown = |detail: String| Refusal::new(ProblemKind::UnknownBoard, detail);
+    let name: BoardName = board
+        .parse()
+        .map_err(|fault: huntcore_model::IdError| unknown(fault.to_string()))?;
+    let is_own = || entry.boards.iter().any(|own| own.definition.name == name);
+    if name.is_built_in() || is_own() {
+        return Ok((entry.number, name));
+    }
+    let detail = format!("the hunt has no board {name}; its boards are listed with it");
+    Err(unknown(detail))
 }
 
 fn within(name: &str, found: u32, least: u32, most: u32) -> Result<usize, Refusal> {
@@ -209,7 +215,7 @@ fn find(
 ) -> Result<Board<'_>, Refusal> {
     let unknown = |detail: String| Refusal::new(ProblemKind::UnknownWindow, detail);
     let name = match (name, start) {
-        (BoardName::Second, Some(start)) => {
+        (BoardName::SECOND, Some(start)) => {
             let found = view.boards.window(hunt, start.micros());
             return found.map_err(|fault| match fault {
                 WindowError::NoStart { .. } => {
@@ -218,13 +224,14 @@ fn find(
                 WindowError::Dropped { .. } => unknown(fault.to_string()),
             });
         }
-        (BoardName::Second, None) => huntcore_board::BoardName::Second,
         (_, Some(_)) => {
             let detail = format!("{name} has no windows: it covers the whole hunt");
             return Err(unknown(detail));
         }
-        (BoardName::Total, None) => huntcore_board::BoardName::Total,
-        (BoardName::Best, None) => huntcore_board::BoardName::Best,
+        (name, None) => name
+            .as_str()
+            .parse()
+            .map_err(|_| unknown(format!("{name} has no window yet")))?,
     };
     view.boards
         .board(hunt, name)

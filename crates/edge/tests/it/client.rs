@@ -1,10 +1,10 @@
 //! A client of a live socket in either form.
 
 use futures_util::SinkExt;
-use huntcore_model::{OutcomeKind, RoundNumber, TileIndex};
+use huntcore_model::{BoardName, OutcomeKind, RoundNumber, TileIndex};
 use huntcore_wire::{
-    BoardName, ClaimMessage, ClientMessage, Interest, LiveForm, LiveState, RankMessage,
-    ServerMessage, SubscribeMessage, SubscribedMessage,
+    ClaimMessage, ClientMessage, Interest, LiveForm, LiveState, RankMessage, ServerMessage,
+    SubscribeMessage, SubscribedMessage,
 };
 use tokio_websockets::Message;
 

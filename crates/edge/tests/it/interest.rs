@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use futures_util::{FutureExt, SinkExt};
 use huntcore_edge::{Backend as _, HuntCommand};
-use huntcore_model::{HuntNumber, OutcomeKind, RoundNumber};
+use huntcore_model::{BoardName, HuntNumber, OutcomeKind, RoundNumber};
 use huntcore_wire::{
-    BoardName, CellText, ClientMessage, Interest, LiveForm, LiveRound, LiveState, ServerMessage,
+    CellText, ClientMessage, Interest, LiveForm, LiveRound, LiveState, ServerMessage,
     SubscribeMessage,
 };
 use serde_json::json;
@@ -141,7 +141,7 @@ async fn a_viewport_hears_of_its_cells_and_when_it_moves_of_others() {
 async fn who_wants_boards_only_hears_of_no_rounds_and_no_claims() {
     let world = World::new().await;
     let mut client = Client::new(&world, LiveForm::Proto, None).await;
-    let boards = Interest::boards([BoardName::Total]).expect("one");
+    let boards = Interest::boards([BoardName::TOTAL]).expect("one");
     client.subscribe(boards).await;
     client.subscribed().await;
     world.claim("ada", 1, 0).await.ok();
@@ -151,15 +151,15 @@ async fn who_wants_boards_only_hears_of_no_rounds_and_no_claims() {
         .ok();
     world.fake.advance(1_000);
     client
-        .until(|state| state.boards.contains_key(&BoardName::Total))
+        .until(|state| state.boards.contains_key(&BoardName::TOTAL))
         .await;
     pause(&world).await;
     client.until(is_paused).await;
     assert!(client.state.rounds.is_empty(), "{:?}", client.state.rounds);
     let heard: Vec<_> = client.state.boards.keys().collect();
-    assert_eq!(heard, [&BoardName::Total]);
+    assert_eq!(heard, [&BoardName::TOTAL]);
     // With the same claims, namely none, it goes on with one board more.
-    let both = Interest::boards([BoardName::Total, BoardName::Best]).expect("two");
+    let both = Interest::boards([BoardName::TOTAL, BoardName::BEST]).expect("two");
     client.subscribe(both).await;
     assert!(client.subscribed().await.resumed);
     client.until(|state| state.boards.len() == 2).await;
@@ -239,9 +239,9 @@ async fn ones_own_rank_comes_at_once_and_then_when_it_has_changed() {
         let tile = u32::from(form == LiveForm::Proto);
         let mut client = Client::new(&world, form, Some(&name)).await;
         client
-            .ask(Interest::Everything, Some(BoardName::Total))
+            .ask(Interest::Everything, Some(BoardName::TOTAL))
             .await;
-        assert_eq!(client.subscribed().await.own_rank, Some(BoardName::Total));
+        assert_eq!(client.subscribed().await.own_rank, Some(BoardName::TOTAL));
         let rank = client.rank().await;
         assert_eq!((rank.rank, rank.score), (None, None));
         assert_eq!(client.claim(1, tile).await, OutcomeKind::Won);
@@ -252,7 +252,7 @@ async fn ones_own_rank_comes_at_once_and_then_when_it_has_changed() {
         assert_eq!(rank.player.as_str(), name);
         assert_eq!(
             (rank.board, rank.rank),
-            (BoardName::Total, Some(1 + u64::from(tile)))
+            (BoardName::TOTAL, Some(1 + u64::from(tile)))
         );
         assert!(rank.score.is_some() && rank.players == 1 + u64::from(tile));
         // No longer asked for, it is no longer told.
@@ -262,7 +262,7 @@ async fn ones_own_rank_comes_at_once_and_then_when_it_has_changed() {
     }
     let mut watcher = Client::new(&world, LiveForm::Json, None).await;
     watcher
-        .ask(Interest::Everything, Some(BoardName::Best))
+        .ask(Interest::Everything, Some(BoardName::BEST))
         .await;
     assert_eq!(watcher.error().await, "unauthorized");
 }
@@ -272,7 +272,7 @@ async fn ones_own_rank_is_told_once_in_an_interval() {
     let world = World::with(|config| config.limits.rank_interval = 10 * PATIENCE).await;
     let mut client = Client::new(&world, LiveForm::Json, Some("ada")).await;
     client
-        .ask(Interest::Everything, Some(BoardName::Total))
+        .ask(Interest::Everything, Some(BoardName::TOTAL))
         .await;
     client.rank().await;
     for tile in 0..8 {
@@ -280,7 +280,7 @@ async fn ones_own_rank_is_told_once_in_an_interval() {
     }
     // Asking again is no way around it.
     client
-        .ask(Interest::Everything, Some(BoardName::Total))
+        .ask(Interest::Everything, Some(BoardName::TOTAL))
         .await;
     client.subscribed().await;
     pause(&world).await;
@@ -355,7 +355,7 @@ async fn any_stalls_drops_resumes_and_moves_end_with_what_lies_in_sight() {
     let mut layouts = BTreeMap::from([(1, cells(&world, 1).await)]);
     let mut interest = |layouts: &BTreeMap<u64, Vec<CellText>>| match below(4) {
         0 => Interest::Everything,
-        1 => Interest::boards([BoardName::Best]).expect("one"),
+        1 => Interest::boards([BoardName::BEST]).expect("one"),
         _ => {
             let cells = layouts.values().next_back().expect("round 1");
             let chosen = (0..=below(3)).map(|_| {

@@ -52,9 +52,13 @@ fn expected(ours: &str) -> Value {
 fn translated(message: Map<String, Value>) -> Value {
     let mut fields = Map::new();
     let oldest = message.get("oldest").and_then(Value::as_u64);
+    let is_listed = message.len() <= 2 && message.contains_key("board");
     for (name, value) in message {
         match (&*name, value) {
-            ("server_time" | "opens_at" | "closes_at" | "start" | "end", Value::String(time)) => {
+            (
+                "server_time" | "opens_at" | "closes_at" | "start" | "end" | "corrected_at",
+                Value::String(time),
+            ) => {
                 let time: Timestamp = time.parse().expect("a time");
                 fields.insert(format!("{name}_ms"), time.micros().millis().into());
             }
@@ -73,8 +77,16 @@ fn translated(message: Map<String, Value>) -> Value {
             ("outcome", Value::String(text)) => {
                 fields.insert(name, enum_value("OUTCOME", &text));
             }
-            ("own_rank" | "board", Value::String(text)) => {
-                fields.insert(name, enum_value("BOARD", &text));
+            // A board of a list has a name only, for lists came later than names.
+            ("board", Value::String(text)) if is_listed => {
+                fields.insert(name, text.into());
+            }
+            ("own_rank" | "board", Value::String(text)) => match enum_board(&text) {
+                Some(number) => drop(fields.insert(name, number)),
+                None => drop(fields.insert(format!("{name}_name"), text.into())),
+            },
+            ("kind", Value::String(text)) => {
+                fields.insert(name, enum_value("CORRECTION", &text));
             }
             ("cells", Value::Array(cells)) => {
                 let index = |cell: &Value| u64::from_str_radix(cell.as_str().expect("text"), 16);
@@ -82,9 +94,17 @@ fn translated(message: Map<String, Value>) -> Value {
                 fields.insert(name, json!({ "cells": cells }));
             }
             ("boards", Value::Array(boards)) => {
-                let board = |board: &Value| enum_value("BOARD", board.as_str().expect("a text"));
-                let boards: Vec<Value> = boards.iter().map(board).collect();
-                fields.insert(name, json!({ "boards": boards }));
+                let text = |board: &Value| board.as_str().expect("a text").to_owned();
+                let (numbers, names): (Vec<String>, Vec<String>) = boards
+                    .iter()
+                    .map(text)
+                    .partition(|board| enum_board(board).is_some());
+                // In the order of their numbers.
+                let numbers = ["total", "best", "second"]
+                    .into_iter()
+                    .filter(|board| numbers.iter().any(|number| number == board));
+                let numbers: Vec<Value> = numbers.filter_map(enum_board).collect();
+                fields.insert(name, json!({ "boards": numbers, "names": names }));
             }
             (_, Value::Object(inner)) => {
                 fields.insert(name, translated(inner));
@@ -126,11 +146,21 @@ fn add_columns(fields: &mut Map<String, Value>, claims: &[Value], oldest: Option
         };
         fields.insert(format!("claim_{plural}"), column(name));
     }
+    let voided = (0_u64..).zip(claims);
+    let voided = voided.filter(|(_, claim)| claim["voided"] == json!(true));
+    let voided = voided.map(|(place, _)| Value::from(place)).collect();
+    fields.insert("claim_voided".to_owned(), voided);
     if let Some(oldest) = oldest {
         let round = |claim: &Value| claim["round"].as_u64().expect("a number");
         let rounds = claims.iter().map(|claim| round(claim).wrapping_sub(oldest));
         fields.insert("claim_rounds".to_owned(), rounds.map(Value::from).collect());
     }
+}
+
+fn enum_board(name: &str) -> Option<Value> {
+    ["total", "best", "second"]
+        .contains(&name)
+        .then(|| enum_value("BOARD", name))
 }
 
 fn enum_value(prefix: &str, name: &str) -> Value {
@@ -146,7 +176,9 @@ fn without_defaults(value: Value) -> Value {
             .filter(|(_, value)| {
                 let is_default =
                     value == &json!(0) || value == &json!("") || value == &json!(false);
-                !is_default && value != &json!([])
+                // Says as much as nothing where it is one of two ways to name a board.
+                let is_no_board = value == &json!("BOARD_UNSPECIFIED");
+                !is_default && !is_no_board && value != &json!([])
             })
             .collect(),
         Value::Array(items) => items.into_iter().map(without_defaults).collect(),
@@ -207,9 +239,22 @@ fn check_same(name: &str, bytes: &[u8], again: &[u8]) -> Result<(), TestCaseErro
     let told = |bytes| read(name, bytes).map(|message| without_defaults(json_of(&message)));
     let (theirs, ours) = (told(bytes), told(again));
     prop_assert!(theirs.is_some(), "not to be read, and was");
-    // Cells are put in order.
-    let cells = |value: &Value| value.to_string().contains("\"cells\"");
-    if !theirs.as_ref().is_some_and(cells) {
+    // Cells and boards are put in order, and so are the places of voided claims; what has a
+    // number is told by it.
+    let is_ordered = |value: &Value| {
+        let text = value.to_string();
+        [
+            "cells",
+            "boards",
+            "names",
+            "own_rank",
+            "board_name",
+            "claim_voided",
+        ]
+        .iter()
+        .any(|name| text.contains(&format!("\"{name}")))
+    };
+    if !theirs.as_ref().is_some_and(is_ordered) {
         prop_assert_eq!(theirs, ours);
     }
     Ok(())

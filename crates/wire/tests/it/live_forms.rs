@@ -1,7 +1,7 @@
 //! The socket's messages in both forms.
 
-use huntcore_model::{RoundNumber, TileIndex};
-use huntcore_wire::{ClientMessage, LiveForm, LiveState, ServerMessage};
+use huntcore_model::{RoundNumber, TileIndex, TimeMicros};
+use huntcore_wire::{ClientMessage, LiveCorrection, LiveForm, LiveState, ServerMessage};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -55,6 +55,17 @@ proptest! {
     }
 }
 
+/// Corrections of claims that there are, told at few times.
+fn connect(corrections: &mut [LiveCorrection]) {
+    for correction in corrections {
+        let round = correction.round.map(|round| 4 + round.get() % 4);
+        correction.round = round.map(RoundNumber::new);
+        correction.tile = correction.tile.map(|tile| TileIndex::new(tile.get() % 4));
+        let millis = correction.corrected_at.micros().millis() % 4;
+        correction.corrected_at = TimeMicros::from_millis(millis).into();
+    }
+}
+
 /// Messages that speak of the same few rounds, so that they change each other's state.
 fn connected_message() -> impl Strategy<Value = ServerMessage> {
     let few = |round: RoundNumber| RoundNumber::new(round.get() % 8);
@@ -75,11 +86,13 @@ fn connected_message() -> impl Strategy<Value = ServerMessage> {
                     .seeds
                     .iter_mut()
                     .for_each(|seed| seed.round = few(seed.round));
+                connect(&mut delta.corrections);
             }
             ServerMessage::Snapshot(snapshot) => {
                 snapshot.oldest = RoundNumber::new(snapshot.oldest.get() % 4);
                 let rounds = snapshot.rounds.iter_mut();
                 rounds.for_each(|shown| shown.round = few(shown.round));
+                connect(&mut snapshot.corrections);
             }
             _ => {}
         }

@@ -1,6 +1,6 @@
 //! What of the socket's messages is not taken, and bytes that must never change.
 
-use huntcore_model::{RoundNumber, TileIndex, TimeMicros};
+use huntcore_model::{BoardName, RoundNumber, TileIndex, TimeMicros};
 use huntcore_wire::{
     CellText, ClaimMessage, ClientMessage, DeltaMessage, HuntStateName, INTEREST_CELLS_MAX,
     Interest, LiveClaim, LiveForm, MessageError, POSITION_TEXT_BYTES_MAX, PositionText,
@@ -45,11 +45,11 @@ fn a_clients_message_says_one_thing_within_its_limits() {
         (twice(&boards(&[1])), "field interest comes more than once"),
         (
             interest(&boards(&[])),
-            "interest names 0 boards, expected 1 to 3",
+            "interest names 0 boards, expected 1 to 19",
         ),
         (
-            interest(&boards(&[1, 2, 3, 1])),
-            "interest names 4 boards, expected 1 to 3",
+            interest(&boards(&[1; 20])),
+            "interest names 20 boards, expected 1 to 19",
         ),
         (
             interest(&boards(&[0])),
@@ -58,6 +58,14 @@ fn a_clients_message_says_one_thing_within_its_limits() {
         (
             interest(&boards(&[4])),
             "field boards is 4, which is out of range",
+        ),
+        (
+            interest(&field(2, &[field(1, &[1]), field(2, b"Week")].concat())),
+            "board name has 'W' at byte 0, expected a-z, and after the first character 0-9 and -",
+        ),
+        (
+            subscribe(&field(4, b"")),
+            "board name is empty, expected 1 to 31 bytes",
         ),
         (cells(0), "interest names 0 cells, expected 1 to 64"),
         (
@@ -139,7 +147,7 @@ fn the_bytes_of_messages_stay_as_they_are() {
     let subscribe = ClientMessage::Subscribe(SubscribeMessage {
         resume: Some(position.clone()),
         interest,
-        own_rank: Some(huntcore_wire::BoardName::Total),
+        own_rank: Some(BoardName::TOTAL),
     });
     let claim = ClientMessage::Claim(ClaimMessage {
         id: "c1".to_owned(),
@@ -159,21 +167,25 @@ fn the_bytes_of_messages_stay_as_they_are() {
                 tile: TileIndex::new(1),
                 player: Some(player.clone()),
                 points: 25,
+                voided: false,
             },
             LiveClaim {
                 round: RoundNumber::new(300),
                 tile: TileIndex::new(500),
                 player: None,
                 points: 1,
+                voided: false,
             },
         ],
         closed: vec![RoundNumber::new(298)],
         seeds: Vec::new(),
         state: Some(HuntStateName::Paused),
+        corrections: Vec::new(),
+        boards: None,
     });
     let rank = ServerMessage::Rank(RankMessage {
         server_time,
-        board: huntcore_wire::BoardName::Total,
+        board: BoardName::TOTAL,
         player,
         rank: Some(3),
         score: Some(-2),

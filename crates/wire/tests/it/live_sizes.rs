@@ -2,11 +2,11 @@
 //! keeps it true.
 
 use huntcore_model::{
-    Hash32, HuntId, Outcome, PlayerId, Position, RoundNumber, Sequence, ShardId, TileIndex,
-    TimeMicros,
+    BoardName, Hash32, HuntId, Outcome, PlayerId, Position, RoundNumber, Sequence, ShardId,
+    TileIndex, TimeMicros,
 };
 use huntcore_wire::{
-    BoardEntry, BoardMessage, BoardName, BoardWindow, ClaimMessage, ClientMessage, DeltaMessage,
+    BoardEntry, BoardMessage, BoardWindow, ClaimMessage, ClientMessage, DeltaMessage,
     HuntStateName, LiveClaim, LiveForm, OutcomeMessage, RankMessage, RoundMessage, ServerMessage,
     SnapshotClaim, SnapshotMessage, SnapshotRound,
 };
@@ -45,6 +45,7 @@ fn claims(count: u64) -> impl Iterator<Item = LiveClaim> {
             tile: TileIndex::new(u32::try_from((mixed >> 8) % u64::from(TILES)).expect("few")),
             player: Some(player(mixed >> 16)),
             points: u32::try_from(1 + (mixed >> 4) % 100).expect("few"),
+            voided: false,
         }
     })
 }
@@ -60,6 +61,8 @@ fn delta(count: u64) -> ServerMessage {
         closed: Vec::new(),
         seeds: Vec::new(),
         state: None,
+        corrections: Vec::new(),
+        boards: None,
     })
 }
 
@@ -97,6 +100,7 @@ fn snapshot() -> ServerMessage {
                 tile: claim.tile,
                 player: claim.player,
                 points: claim.points,
+                voided: false,
             })
             .collect(),
     });
@@ -109,6 +113,8 @@ fn snapshot() -> ServerMessage {
         oldest: RoundNumber::new(ROUND),
         rounds: rounds.collect(),
         board: None,
+        corrections: Vec::new(),
+        boards: None,
     })
 }
 
@@ -120,7 +126,8 @@ fn board() -> ServerMessage {
     });
     ServerMessage::Board(BoardMessage {
         server_time: NOW.into(),
-        board: BoardName::Total,
+        board: BoardName::TOTAL,
+        generation: 0,
         window: BoardWindow::WHOLE_HUNT,
         position: (&position()).into(),
         players: 10_000,
@@ -131,7 +138,7 @@ fn board() -> ServerMessage {
 fn rank() -> ServerMessage {
     ServerMessage::Rank(RankMessage {
         server_time: NOW.into(),
-        board: BoardName::Total,
+        board: BoardName::TOTAL,
         player: player(977),
         rank: Some(4_321),
         score: Some(1_250),

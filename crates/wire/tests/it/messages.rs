@@ -3,12 +3,15 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use huntcore_model::{Hash32, HuntId, OutcomeKind, PlayerId, RoundNumber, TileIndex, TimeMicros};
+use huntcore_model::{
+    BoardName, Hash32, HuntId, OutcomeKind, PlayerId, RoundNumber, TileIndex, TimeMicros,
+};
 use huntcore_wire::{
-    BoardEntry, BoardMessage, BoardName, BoardWindow, CellText, ClaimMessage, ClientMessage,
-    DeltaMessage, ErrorMessage, HuntStateName, Interest, LiveClaim, LiveSeed, OutcomeMessage,
-    PositionText, RankMessage, Receipt, RoundMessage, ServerMessage, SnapshotClaim,
-    SnapshotMessage, SnapshotRound, SubscribeMessage, SubscribedMessage, Timestamp,
+    BoardEntry, BoardMessage, BoardWindow, CellText, ClaimMessage, ClientMessage, DeltaMessage,
+    ErrorMessage, HuntStateName, Interest, LiveBoard, LiveBoards, LiveClaim, LiveCorrection,
+    LiveCorrectionKind, LiveSeed, OutcomeMessage, PositionText, RankMessage, Receipt, RoundMessage,
+    ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound, SubscribeMessage,
+    SubscribedMessage, Timestamp,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -61,7 +64,38 @@ fn player() -> impl Strategy<Value = PlayerId> {
 }
 
 fn board() -> impl Strategy<Value = BoardName> {
-    select(&BoardName::ALL[..])
+    let own = "[a-z][a-z0-9-]{0,30}".prop_map(|text| BoardName::new(&text).expect("a name"));
+    prop_oneof![3 => select(&BoardName::BUILT_IN[..]), 2 => own]
+}
+
+fn correction() -> impl Strategy<Value = LiveCorrection> {
+    use LiveCorrectionKind::{ClaimVoided, Disqualified, Reinstated};
+    let kind = select(vec![ClaimVoided, Disqualified, Reinstated]);
+    let claim = (option::of(round()), option::of(tile()), option::of(small()));
+    let why = (option::weighted(0.9, player()), ".{0,40}");
+    (kind, claim, why, time(), position()).prop_map(
+        |(kind, (round, tile, points), (player, reason), corrected_at, position)| LiveCorrection {
+            kind,
+            round,
+            tile,
+            points,
+            player,
+            reason,
+            corrected_at,
+            position,
+        },
+    )
+}
+
+fn boards() -> impl Strategy<Value = LiveBoards> {
+    let listed = (board(), 0..20_u64);
+    (0..20_u64, vec(listed, 0..5)).prop_map(|(version, list)| LiveBoards {
+        version,
+        list: list
+            .into_iter()
+            .map(|(board, generation)| LiveBoard { board, generation })
+            .collect(),
+    })
 }
 
 fn state() -> impl Strategy<Value = HuntStateName> {
@@ -79,7 +113,7 @@ pub(crate) fn interest() -> impl Strategy<Value = Interest> {
         1 => vec(cell, 1..=64)
             .prop_map(|cells| Interest::cells(cells.into_iter().map(CellText::new)))
             .prop_map(|cells| cells.expect("not too many")),
-        1 => vec(board(), 1..=3).prop_map(|boards| Interest::boards(boards).expect("some")),
+        1 => vec(board(), 1..=19).prop_map(|boards| Interest::boards(boards).expect("some")),
     ]
 }
 
@@ -163,10 +197,17 @@ pub(crate) fn opened() -> impl Strategy<Value = RoundMessage> {
 }
 
 pub(crate) fn delta() -> impl Strategy<Value = DeltaMessage> {
-    let claim = (number(), tile(), option::weighted(0.9, player()), small());
+    let claim = (
+        number(),
+        tile(),
+        option::weighted(0.9, player()),
+        small(),
+        voided(),
+    );
     let ticks = (number(), option::of(number()));
     let seeds = vec((round(), hash()), 0..3);
     let rounds = (vec(round(), 0..3), seeds, option::of(state()));
+    let corrected = (vec(correction(), 0..3), option::weighted(0.3, boards()));
     (
         time(),
         ticks,
@@ -174,14 +215,18 @@ pub(crate) fn delta() -> impl Strategy<Value = DeltaMessage> {
         number(),
         vec(claim, 0..12),
         rounds,
+        corrected,
     )
         .prop_map(
-            |(server_time, (tick, from_tick), resume, oldest, claims, (closed, seeds, state))| {
-                let claim = |(after, tile, player, points): (u64, _, _, _)| LiveClaim {
+            |(server_time, (tick, from_tick), resume, oldest, claims, rounds, corrected)| {
+                let (closed, seeds, state) = rounds;
+                let (corrections, boards) = corrected;
+                let claim = |(after, tile, player, points, voided): (u64, _, _, _, _)| LiveClaim {
                     round: RoundNumber::new(oldest.wrapping_add(after)),
                     tile,
                     player,
                     points,
+                    voided,
                 };
                 DeltaMessage {
                     server_time,
@@ -196,37 +241,49 @@ pub(crate) fn delta() -> impl Strategy<Value = DeltaMessage> {
                         .map(|(round, seed)| LiveSeed { round, seed })
                         .collect(),
                     state,
+                    corrections,
+                    boards,
                 }
             },
         )
 }
 
+fn voided() -> impl Strategy<Value = bool> {
+    prop::bool::weighted(0.2)
+}
+
 pub(crate) fn snapshot() -> impl Strategy<Value = SnapshotMessage> {
     let board = option::of(board_message());
     let head = (time(), number(), position(), hunt(), state(), round());
-    (head, vec(snapshot_round(), 0..4), board).prop_map(
-        |((server_time, tick, resume, hunt, state, oldest), rounds, board)| SnapshotMessage {
-            server_time,
-            tick,
-            resume,
-            hunt,
-            state,
-            oldest,
-            rounds,
-            board,
+    let corrected = (vec(correction(), 0..3), option::weighted(0.3, boards()));
+    (head, vec(snapshot_round(), 0..4), board, corrected).prop_map(
+        |(head, rounds, board, (corrections, boards))| {
+            let (server_time, tick, resume, hunt, state, oldest) = head;
+            SnapshotMessage {
+                server_time,
+                tick,
+                resume,
+                hunt,
+                state,
+                oldest,
+                rounds,
+                board,
+                corrections,
+                boards,
+            }
         },
     )
 }
 
 fn snapshot_round() -> impl Strategy<Value = SnapshotRound> {
-    let claim =
-        (tile(), option::weighted(0.9, player()), small()).prop_map(|(tile, player, points)| {
-            SnapshotClaim {
-                tile,
-                player,
-                points,
-            }
-        });
+    let claim = (tile(), option::weighted(0.9, player()), small(), voided()).prop_map(
+        |(tile, player, points, voided)| SnapshotClaim {
+            tile,
+            player,
+            points,
+            voided,
+        },
+    );
     let end = (any::<bool>(), option::of(hash()), vec(claim, 0..12));
     (opened(), end).prop_map(|(opened, (closed, seed, claims))| SnapshotRound {
         round: opened.round,
@@ -258,16 +315,17 @@ pub(crate) fn board_message() -> impl Strategy<Value = BoardMessage> {
     });
     (
         time(),
-        board(),
+        (board(), prop_oneof![Just(0), 0..20_u64]),
         window,
         position(),
         number(),
         vec(entry, 0..6),
     )
         .prop_map(
-            |(server_time, board, window, position, players, entries)| BoardMessage {
+            |(server_time, (board, generation), window, position, players, entries)| BoardMessage {
                 server_time,
                 board,
+                generation,
                 window,
                 position,
                 players,

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use huntcore_client::{Client, ClientError, LiveConnection, LiveEvent};
-use huntcore_model::{HuntId, OutcomeKind, PlayerId, Position, RoundNumber, TileIndex};
-use huntcore_wire::{BoardName, ClaimItem, ClaimRequest, LiveState, ServerMessage};
+use huntcore_model::{BoardName, HuntId, OutcomeKind, PlayerId, Position, RoundNumber, TileIndex};
+use huntcore_wire::{ClaimItem, ClaimRequest, LiveState, ServerMessage};
 use rand::RngExt as _;
 use tokio_util::sync::CancellationToken;
 
@@ -176,7 +176,7 @@ impl Player {
                 self.seat.tally.deltas.fetch_add(1, Ordering::Relaxed);
             }
             Some(LiveEvent::Message(ServerMessage::Board(board)))
-                if board.board == BoardName::Total =>
+                if board.board == BoardName::TOTAL =>
             {
                 if let Ok(shown) = board.position.parse() {
                     self.see_board(&shown);

@@ -1,7 +1,7 @@
 //! What sockets ask to hear, the first time and whenever that changes.
 
 use huntcore_broadcast::Class;
-use huntcore_model::Position;
+use huntcore_model::{BoardName, Position};
 use huntcore_wire::{ProblemKind, SubscribeMessage};
 
 use super::Reactor;
@@ -85,7 +85,7 @@ impl Reactor {
 
 impl Connection {
     /// Takes note of the board on which it wants to hear of its own rank.
-    fn want_rank(&mut self, board: Option<huntcore_wire::BoardName>) {
+    fn want_rank(&mut self, board: Option<BoardName>) {
         if board.is_some() {
             let rank = self.rank.get_or_insert_with(Box::<OwnRank>::default);
             rank.board = board;

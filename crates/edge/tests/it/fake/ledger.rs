@@ -8,12 +8,12 @@ use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
 use huntcore_edge::{CommandError, Commanded, EventOutcome, View};
 use huntcore_map::{Area, MapConfig, RoundMap, Seed, ValueTable};
 use huntcore_model::{
-    AttemptRef, Batch, BatchBuilder, Catalog, ClaimRecord, ConfigVersion, ControlRecord, Epoch,
-    EventDigest, Hash32, HuntConfig, HuntCreated, HuntEntry, HuntNumber, Outcome, PlayerId,
+    AttemptRef, Batch, BatchBuilder, BoardName, Catalog, ClaimRecord, ConfigVersion, ControlRecord,
+    Epoch, EventDigest, Hash32, HuntConfig, HuntCreated, HuntEntry, HuntNumber, Outcome, PlayerId,
     PlayerNumber, Record, RoundNumber, RoundOpened, RoundSchedule, Salt, ScoreEvent, ScoreRecord,
     Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros, ValueWeight,
 };
-use huntcore_wire::{BoardEntry, BoardName, BoardWindow, HuntChange, HuntRequest, Timestamp};
+use huntcore_wire::{BoardEntry, BoardWindow, HuntChange, HuntRequest, Timestamp};
 use sha2::{Digest, Sha256};
 
 pub(super) const SHARD: ShardId = ShardId::new(0);
@@ -110,8 +110,8 @@ impl Inner {
         let hunts: Vec<HuntNumber> = self.catalog.hunts().map(|entry| entry.number).collect();
         for hunt in hunts {
             for (name, shown) in [
-                (huntcore_board::BoardName::Total, BoardName::Total),
-                (huntcore_board::BoardName::Best, BoardName::Best),
+                (huntcore_board::BoardName::Total, BoardName::TOTAL),
+                (huntcore_board::BoardName::Best, BoardName::BEST),
             ] {
                 let Some(board) = boards.board(hunt, name).filter(|board| !board.is_empty()) else {
                     continue;
@@ -125,6 +125,7 @@ impl Inner {
                     hunt,
                     BoardUpdate {
                         board: shown,
+                        generation: 0,
                         window: BoardWindow::WHOLE_HUNT,
                         position: boards.position().clone(),
                         players: board.len() as u64,

@@ -3,31 +3,36 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use huntcore_model::{Hash32, TimeMicros};
+use huntcore_model::{BoardName, Hash32, TimeMicros};
 
 use super::super::ProtoFault;
 use super::super::fields::Value;
-use crate::{BoardName, HuntStateName, POSITION_TEXT_BYTES_MAX, PositionText, Timestamp};
+use crate::{HuntStateName, LiveCorrectionKind, POSITION_TEXT_BYTES_MAX, PositionText, Timestamp};
 
 const POSITION_BYTES_MAX: usize = POSITION_TEXT_BYTES_MAX / 4 * 3;
 
-pub(super) const fn board_number(board: BoardName) -> u64 {
-    match board {
-        BoardName::Total => 1,
-        BoardName::Best => 2,
-        BoardName::Second => 3,
-    }
+/// The number of a built-in board; the others go by their names.
+pub(super) fn board_number(board: BoardName) -> Option<u64> {
+    let index = BoardName::BUILT_IN
+        .iter()
+        .position(|&known| known == board)?;
+    Some(index as u64 + 1)
 }
 
 /// The board of that number; none for 0, which stands for a field left out.
 pub(super) fn board_of(number: u64, field: &'static str) -> Result<Option<BoardName>, ProtoFault> {
     match number {
         0 => Ok(None),
-        1 => Ok(Some(BoardName::Total)),
-        2 => Ok(Some(BoardName::Best)),
-        3 => Ok(Some(BoardName::Second)),
+        1 => Ok(Some(BoardName::TOTAL)),
+        2 => Ok(Some(BoardName::BEST)),
+        3 => Ok(Some(BoardName::SECOND)),
         found => Err(ProtoFault::Range { field, found }),
     }
+}
+
+/// The board of that name.
+pub(super) fn board_named(value: Value<'_>, field: &'static str) -> Result<BoardName, ProtoFault> {
+    Ok(BoardName::new(value.text(field)?)?)
 }
 
 pub(super) const fn state_number(state: HuntStateName) -> u64 {
@@ -52,6 +57,30 @@ pub(super) fn state_of(number: u64) -> Result<Option<HuntStateName>, ProtoFault>
         found => {
             return Err(ProtoFault::Range {
                 field: "state",
+                found,
+            });
+        }
+    }))
+}
+
+pub(super) const fn correction_number(kind: LiveCorrectionKind) -> u64 {
+    match kind {
+        LiveCorrectionKind::ClaimVoided => 1,
+        LiveCorrectionKind::Disqualified => 2,
+        LiveCorrectionKind::Reinstated => 3,
+    }
+}
+
+/// The kind of that number; none for 0, which stands for a field left out.
+pub(super) fn correction_of(number: u64) -> Result<Option<LiveCorrectionKind>, ProtoFault> {
+    Ok(Some(match number {
+        0 => return Ok(None),
+        1 => LiveCorrectionKind::ClaimVoided,
+        2 => LiveCorrectionKind::Disqualified,
+        3 => LiveCorrectionKind::Reinstated,
+        found => {
+            return Err(ProtoFault::Range {
+                field: "kind",
                 found,
             });
         }

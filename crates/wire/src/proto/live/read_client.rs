@@ -4,7 +4,7 @@ use huntcore_model::{RoundNumber, TileIndex};
 
 use super::super::ProtoFault;
 use super::super::fields::{Fields, Value, key, narrow, text};
-use super::names::{board_of, position};
+use super::names::{board_named, board_of, position};
 use super::{enclosed, read_interest, set_once, unknown_type};
 use crate::{
     ANSWER_BYTES_MAX, CLAIM_ID_BYTES_MAX, ClaimMessage, ClaimText, ClientMessage, MessageError,
@@ -124,6 +124,7 @@ fn read_subscribe(message: &[u8]) -> Result<SubscribeMessage, ProtoFault> {
             1 => subscribe.resume = Some(position(value, "resume")?),
             2 => set_once(&mut interest, read_interest(value)?, "interest")?,
             3 => subscribe.own_rank = board_of(value.number("own_rank")?, "own_rank")?,
+            4 => subscribe.own_rank = Some(board_named(value, "own_rank_name")?),
             _ => {}
         }
     }

@@ -6,12 +6,13 @@ use super::super::ProtoFault;
 use super::super::fields::{Fields, Value, narrow};
 use super::super::item::kind_of;
 use super::super::writer::unzigzag;
-use super::names::{board_of, hash, position, state_of, time};
+use super::names::{board_named, board_of, correction_of, hash, position, state_of, time};
 use super::{enclosed, read_interest, set_once, unknown_type};
 use crate::{
-    BoardEntry, BoardMessage, BoardWindow, DeltaMessage, ErrorMessage, LiveClaim, LiveSeed,
-    MessageError, OutcomeMessage, PositionText, RankMessage, Receipt, RoundMessage, ServerMessage,
-    SnapshotClaim, SnapshotMessage, SnapshotRound, SubscribedMessage, Timestamp,
+    BoardEntry, BoardMessage, BoardWindow, DeltaMessage, ErrorMessage, LiveBoard, LiveBoards,
+    LiveClaim, LiveCorrection, LiveSeed, MessageError, OutcomeMessage, PositionText, RankMessage,
+    Receipt, RoundMessage, ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound,
+    SubscribedMessage, Timestamp,
 };
 
 /// Reads a binary frame's message; a delta's claims only if they are wanted.
@@ -40,6 +41,8 @@ struct Columns<'a> {
     points: Vec<u64>,
     /// An erased player is the empty one.
     players: Vec<&'a str>,
+    /// The places in the columns of claims that count no more.
+    voided: Vec<u64>,
 }
 
 impl<'a> Columns<'a> {
@@ -49,25 +52,37 @@ impl<'a> Columns<'a> {
     ) -> Result<impl Iterator<Item = Result<SnapshotClaim, ProtoFault>> + '_, ProtoFault> {
         same_length("claim_points", self.points.len(), self.tiles.len())?;
         same_length("claim_players", self.players.len(), self.tiles.len())?;
+        let count = self.tiles.len() as u64;
+        if let Some(&found) = self.voided.iter().find(|&&place| place >= count) {
+            let field = "claim_voided";
+            return Err(ProtoFault::Range { field, found });
+        }
+        let mut voided = self.voided.clone();
+        voided.sort_unstable();
         let numbers = self.tiles.iter().zip(&self.points);
-        Ok(numbers
-            .zip(&self.players)
-            .map(|((&tile, &points), &player)| {
-                Ok(SnapshotClaim {
-                    tile: TileIndex::new(narrow(tile, "claim_tiles")?),
-                    player: match player {
-                        "" => None,
-                        id => Some(PlayerId::new(id)?),
-                    },
-                    points: narrow(points, "claim_points")?,
-                })
-            }))
+        let claims = (0_u64..).zip(numbers.zip(&self.players));
+        Ok(claims.map(move |(place, ((&tile, &points), &player))| {
+            Ok(SnapshotClaim {
+                tile: TileIndex::new(narrow(tile, "claim_tiles")?),
+                player: player_of(player)?,
+                points: narrow(points, "claim_points")?,
+                voided: !voided.is_empty() && voided.binary_search(&place).is_ok(),
+            })
+        }))
     }
 
     fn add_player(&mut self, value: Value<'a>) -> Result<(), ProtoFault> {
         self.players.push(value.text("claim_players")?);
         Ok(())
     }
+}
+
+/// Who; an erased player is the empty one.
+fn player_of(text: &str) -> Result<Option<PlayerId>, ProtoFault> {
+    Ok(match text {
+        "" => None,
+        id => Some(PlayerId::new(id)?),
+    })
 }
 
 fn same_length(field: &'static str, found: usize, expected: usize) -> Result<(), ProtoFault> {
@@ -97,6 +112,7 @@ fn read_subscribed(message: &[u8]) -> Result<SubscribedMessage, ProtoFault> {
             7 => tick_ms = value.number("tick_ms")?,
             8 => set_once(&mut interest, read_interest(value)?, "interest")?,
             9 => own_rank = board_of(value.number("own_rank")?, "own_rank")?,
+            10 => own_rank = Some(board_named(value, "own_rank_name")?),
             _ => {}
         }
     }
@@ -153,6 +169,7 @@ fn read_delta(message: &[u8], wants_claims: bool) -> Result<DeltaMessage, ProtoF
     let (mut resume, mut oldest) = (PositionText::default(), 0);
     let (mut rounds, mut columns) = (Vec::new(), Columns::default());
     let (mut closed, mut seeds, mut state) = (Vec::new(), Vec::new(), None);
+    let (mut corrections, mut boards) = (Vec::new(), None);
     let mut fields = Fields::of(message);
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -161,7 +178,7 @@ fn read_delta(message: &[u8], wants_claims: bool) -> Result<DeltaMessage, ProtoF
             3 => from_tick = Some(value.number("from_tick")?),
             4 => resume = position(value, "resume")?,
             5 => oldest = value.number("oldest")?,
-            6..=9 if !wants_claims => {}
+            6..=9 | 15 if !wants_claims => {}
             6 => value.append_to(&mut rounds, "claim_rounds")?,
             7 => value.append_to(&mut columns.tiles, "claim_tiles")?,
             8 => value.append_to(&mut columns.points, "claim_points")?,
@@ -169,6 +186,9 @@ fn read_delta(message: &[u8], wants_claims: bool) -> Result<DeltaMessage, ProtoF
             10 => value.append_to(&mut closed, "closed")?,
             11 => seeds.push(read_seed(value)?),
             12 => state = state_of(value.number("state")?)?,
+            13 => corrections.push(read_correction(value)?),
+            14 => set_once(&mut boards, read_board_list(value)?, "boards")?,
+            15 => value.append_to(&mut columns.voided, "claim_voided")?,
             _ => {}
         }
     }
@@ -178,12 +198,14 @@ fn read_delta(message: &[u8], wants_claims: bool) -> Result<DeltaMessage, ProtoF
             tile,
             player,
             points,
+            voided,
         } = claim?;
         Ok(LiveClaim {
             round: RoundNumber::new(oldest.wrapping_add(after)),
             tile,
             player,
             points,
+            voided,
         })
     });
     Ok(DeltaMessage {
@@ -196,6 +218,8 @@ fn read_delta(message: &[u8], wants_claims: bool) -> Result<DeltaMessage, ProtoF
         closed: closed.into_iter().map(RoundNumber::new).collect(),
         seeds,
         state,
+        corrections,
+        boards,
     })
 }
 
@@ -215,10 +239,70 @@ fn read_seed(value: Value<'_>) -> Result<LiveSeed, ProtoFault> {
     })
 }
 
+fn read_correction(value: Value<'_>) -> Result<LiveCorrection, ProtoFault> {
+    let (mut kind, mut player, mut reason) = (None, None, "");
+    let (mut round, mut tile, mut points) = (None, None, None);
+    let (mut corrected_at, mut place) = (Timestamp::default(), PositionText::default());
+    let mut fields = Fields::of(value.bytes("corrections")?);
+    while let Some((field, value)) = fields.next()? {
+        match field {
+            1 => kind = correction_of(value.number("kind")?)?,
+            2 => round = Some(RoundNumber::new(value.number("round")?)),
+            3 => tile = Some(TileIndex::new(value.number_u32("tile")?)),
+            4 => points = Some(value.number_u32("points")?),
+            5 => player = player_of(value.text("player")?)?,
+            6 => reason = value.text("reason")?,
+            7 => corrected_at = time(value.number("corrected_at_ms")?, "corrected_at_ms")?,
+            8 => place = position(value, "position")?,
+            _ => {}
+        }
+    }
+    Ok(LiveCorrection {
+        kind: present(kind, "kind")?,
+        round,
+        tile,
+        points,
+        player,
+        reason: reason.to_owned(),
+        corrected_at,
+        position: place,
+    })
+}
+
+fn read_board_list(value: Value<'_>) -> Result<LiveBoards, ProtoFault> {
+    let (mut version, mut list) = (0, Vec::new());
+    let mut fields = Fields::of(value.bytes("boards")?);
+    while let Some((field, value)) = fields.next()? {
+        match field {
+            1 => version = value.number("version")?,
+            2 => list.push(read_live_board(value)?),
+            _ => {}
+        }
+    }
+    Ok(LiveBoards { version, list })
+}
+
+fn read_live_board(value: Value<'_>) -> Result<LiveBoard, ProtoFault> {
+    let (mut board, mut generation) = (None, 0);
+    let mut fields = Fields::of(value.bytes("list")?);
+    while let Some((field, value)) = fields.next()? {
+        match field {
+            1 => board = Some(board_named(value, "board")?),
+            2 => generation = value.number("generation")?,
+            _ => {}
+        }
+    }
+    Ok(LiveBoard {
+        board: present(board, "board")?,
+        generation,
+    })
+}
+
 fn read_snapshot(message: &[u8]) -> Result<SnapshotMessage, ProtoFault> {
     let (mut server_time, mut tick) = (Timestamp::default(), 0);
     let (mut resume, mut hunt, mut state) = (PositionText::default(), "", None);
     let (mut oldest, mut rounds, mut board) = (0, Vec::new(), None);
+    let (mut corrections, mut boards) = (Vec::new(), None);
     let mut fields = Fields::of(message);
     while let Some((field, value)) = fields.next()? {
         match field {
@@ -230,6 +314,8 @@ fn read_snapshot(message: &[u8]) -> Result<SnapshotMessage, ProtoFault> {
             6 => oldest = value.number("oldest")?,
             7 => rounds.push(read_snapshot_round(value.bytes("rounds")?)?),
             8 => set_once(&mut board, read_board(value.bytes("board")?)?, "board")?,
+            9 => corrections.push(read_correction(value)?),
+            10 => set_once(&mut boards, read_board_list(value)?, "boards")?,
             _ => {}
         }
     }
@@ -242,6 +328,8 @@ fn read_snapshot(message: &[u8]) -> Result<SnapshotMessage, ProtoFault> {
         oldest: RoundNumber::new(oldest),
         rounds,
         board,
+        corrections,
+        boards,
     })
 }
 
@@ -266,6 +354,7 @@ fn read_snapshot_round(message: &[u8]) -> Result<SnapshotRound, ProtoFault> {
             11 => value.append_to(&mut columns.tiles, "claim_tiles")?,
             12 => value.append_to(&mut columns.points, "claim_points")?,
             13 => columns.add_player(value)?,
+            14 => value.append_to(&mut columns.voided, "claim_voided")?,
             _ => {}
         }
     }
@@ -287,11 +376,14 @@ fn read_snapshot_round(message: &[u8]) -> Result<SnapshotRound, ProtoFault> {
 fn read_board(message: &[u8]) -> Result<BoardMessage, ProtoFault> {
     let (mut server_time, mut board, mut window) = (Timestamp::default(), None, None);
     let (mut seen, mut players, mut entries) = (PositionText::default(), 0, Vec::new());
+    let mut generation = 0;
     let mut fields = Fields::of(message);
     while let Some((field, value)) = fields.next()? {
         match field {
             1 => server_time = read_server_time(value)?,
             2 => board = board_of(value.number("board")?, "board")?,
+            7 => board = Some(board_named(value, "board_name")?),
+            8 => generation = value.number("generation")?,
             3 => set_once(&mut window, read_window(value)?, "window")?,
             4 => seen = position(value, "position")?,
             5 => players = value.number("players")?,
@@ -302,6 +394,7 @@ fn read_board(message: &[u8]) -> Result<BoardMessage, ProtoFault> {
     Ok(BoardMessage {
         server_time,
         board: present(board, "board")?,
+        generation,
         window: present(window, "window")?,
         position: seen,
         players,
@@ -350,6 +443,7 @@ fn read_rank(message: &[u8]) -> Result<RankMessage, ProtoFault> {
         match field {
             1 => server_time = read_server_time(value)?,
             2 => board = board_of(value.number("board")?, "board")?,
+            8 => board = Some(board_named(value, "board_name")?),
             3 => player = value.text("player")?,
             4 => rank = Some(value.number("rank")?),
             5 => score = Some(unzigzag(value.number("score")?)),

@@ -1,18 +1,18 @@
 //! The socket's messages, written.
 
 use bytes::Bytes;
-use huntcore_model::{Hash32, PlayerId};
+use huntcore_model::{BoardName, Hash32, PlayerId, RoundNumber};
 
 use super::super::fields::number_bytes;
 use super::super::item::{number_of, put_number_field, small};
 use super::super::writer::{Writer, zigzag};
-use super::names::{board_number, millis, position_bytes, state_number};
+use super::names::{board_number, correction_number, millis, position_bytes, state_number};
 use crate::scratch::Scratch;
 use crate::{
-    BoardEntry, BoardMessage, BoardName, BoardWindow, CLAIM_ID_BYTES_MAX, ClaimMessage,
-    ClientMessage, DeltaMessage, ErrorMessage, Interest, LiveSeed, OutcomeMessage, OutcomeText,
-    RankMessage, RoundMessage, ServerMessage, SnapshotMessage, SnapshotRound, SubscribeMessage,
-    SubscribedMessage, Timestamp,
+    BoardEntry, BoardMessage, BoardWindow, CLAIM_ID_BYTES_MAX, ClaimMessage, ClientMessage,
+    DeltaMessage, ErrorMessage, Interest, LiveBoard, LiveBoards, LiveCorrection, LiveSeed,
+    OutcomeMessage, OutcomeText, RankMessage, RoundMessage, ServerMessage, SnapshotMessage,
+    SnapshotRound, SubscribeMessage, SubscribedMessage, Timestamp,
 };
 
 /// Room for what stands before a message: its key and its length.
@@ -126,7 +126,7 @@ fn put_subscribe(writer: &mut Writer<'_>, message: &SubscribeMessage) {
     let resume = message.resume.as_ref().map(position_bytes);
     writer.some_bytes(1, resume.as_deref());
     put_interest(writer, 2, &message.interest);
-    put_board_name(writer, 3, message.own_rank);
+    put_board_name(writer, (3, 4), message.own_rank);
 }
 
 fn put_claim(writer: &mut Writer<'_>, message: &ClaimMessage) {
@@ -146,7 +146,7 @@ fn put_subscribed(writer: &mut Writer<'_>, message: &SubscribedMessage) {
     writer.bytes(6, &position_bytes(&message.resume));
     writer.number(7, message.tick_ms);
     put_interest(writer, 8, &message.interest);
-    put_board_name(writer, 9, message.own_rank);
+    put_board_name(writer, (9, 10), message.own_rank);
 }
 
 fn put_round(writer: &mut Writer<'_>, message: &RoundMessage) {
@@ -178,7 +178,8 @@ fn put_delta(writer: &mut Writer<'_>, message: &DeltaMessage) {
     let tiles = claims.clone();
     writer.column(7, tiles.map(|claim| u64::from(claim.tile.get())));
     writer.column(8, claims.clone().map(|claim| u64::from(claim.points)));
-    claims.for_each(|claim| put_winner(writer, 9, claim.player.as_ref()));
+    let winners = claims.clone();
+    winners.for_each(|claim| put_winner(writer, 9, claim.player.as_ref()));
     writer.column(10, message.closed.iter().map(|round| round.get()));
     for LiveSeed { round, seed } in &message.seeds {
         writer.message(11, |writer| {
@@ -187,6 +188,9 @@ fn put_delta(writer: &mut Writer<'_>, message: &DeltaMessage) {
         });
     }
     writer.number(12, message.state.map_or(0, state_number));
+    put_corrections(writer, 13, &message.corrections);
+    put_boards(writer, 14, message.boards.as_ref());
+    put_voided(writer, 15, claims.map(|claim| claim.voided));
 }
 
 fn put_snapshot(writer: &mut Writer<'_>, message: &SnapshotMessage) {
@@ -202,6 +206,8 @@ fn put_snapshot(writer: &mut Writer<'_>, message: &SnapshotMessage) {
     if let Some(board) = &message.board {
         writer.message(8, |writer| put_board(writer, board));
     }
+    put_corrections(writer, 9, &message.corrections);
+    put_boards(writer, 10, message.boards.as_ref());
 }
 
 fn put_snapshot_round(writer: &mut Writer<'_>, round: &SnapshotRound) {
@@ -220,7 +226,48 @@ fn put_snapshot_round(writer: &mut Writer<'_>, round: &SnapshotRound) {
     let tiles = claims.clone();
     writer.column(11, tiles.map(|claim| u64::from(claim.tile.get())));
     writer.column(12, claims.clone().map(|claim| u64::from(claim.points)));
-    claims.for_each(|claim| put_winner(writer, 13, claim.player.as_ref()));
+    let winners = claims.clone();
+    winners.for_each(|claim| put_winner(writer, 13, claim.player.as_ref()));
+    put_voided(writer, 14, claims.map(|claim| claim.voided));
+}
+
+/// The places of claims that count no more: there are hardly any.
+fn put_voided(writer: &mut Writer<'_>, field: u8, claims: impl Iterator<Item = bool>) {
+    let places = (0_u64..).zip(claims);
+    let voided = places.filter_map(|(place, voided)| voided.then_some(place));
+    let voided: Vec<u64> = voided.collect();
+    writer.column(field, voided.iter().copied());
+}
+
+fn put_corrections(writer: &mut Writer<'_>, field: u8, corrections: &[LiveCorrection]) {
+    for correction in corrections {
+        writer.message(field, |writer| {
+            let player = correction.player.as_ref();
+            writer.number(1, correction_number(correction.kind));
+            writer.some_number(2, correction.round.map(RoundNumber::get));
+            writer.some_number(3, correction.tile.map(|tile| u64::from(tile.get())));
+            writer.some_number(4, correction.points.map(u64::from));
+            writer.bytes(5, player.map_or("", PlayerId::as_str).as_bytes());
+            writer.bytes(6, correction.reason.as_bytes());
+            writer.number(7, millis(correction.corrected_at));
+            writer.bytes(8, &position_bytes(&correction.position));
+        });
+    }
+}
+
+fn put_boards(writer: &mut Writer<'_>, field: u8, boards: Option<&LiveBoards>) {
+    let Some(LiveBoards { version, list }) = boards else {
+        return;
+    };
+    writer.message(field, |writer| {
+        writer.number(1, *version);
+        for LiveBoard { board, generation } in list {
+            writer.message(2, |writer| {
+                writer.short_text(1, board.as_str());
+                writer.number(2, *generation);
+            });
+        }
+    });
 }
 
 fn put_board(writer: &mut Writer<'_>, message: &BoardMessage) {
@@ -230,7 +277,7 @@ fn put_board(writer: &mut Writer<'_>, message: &BoardMessage) {
         is_final,
     } = message.window;
     writer.number(1, millis(message.server_time));
-    put_board_name(writer, 2, Some(message.board));
+    writer.some_number(2, board_number(message.board));
     writer.message(3, |writer| {
         writer.some_number(1, start.map(millis));
         writer.some_number(2, end.map(millis));
@@ -250,16 +297,19 @@ fn put_board(writer: &mut Writer<'_>, message: &BoardMessage) {
             writer.number(3, zigzag(*score));
         });
     }
+    put_other_board(writer, 7, message.board);
+    writer.number(8, message.generation);
 }
 
 fn put_rank(writer: &mut Writer<'_>, message: &RankMessage) {
     writer.number(1, millis(message.server_time));
-    put_board_name(writer, 2, Some(message.board));
+    writer.some_number(2, board_number(message.board));
     writer.bytes(3, message.player.as_str().as_bytes());
     writer.some_number(4, message.rank);
     writer.some_number(5, message.score.map(zigzag));
     writer.number(6, message.players);
     writer.bytes(7, &position_bytes(&message.position));
+    put_other_board(writer, 8, message.board);
 }
 
 fn put_outcome_message(writer: &mut Writer<'_>, message: &OutcomeMessage) {
@@ -295,14 +345,30 @@ fn put_interest(writer: &mut Writer<'_>, field: u8, interest: &Interest) {
             writer.message(1, |writer| writer.column(1, cells.map(|cell| cell.get())));
         }),
         Interest::Boards(boards) => writer.message(field, |writer| {
-            let boards: Vec<u64> = boards.iter().map(board_number).collect();
-            writer.message(2, |writer| writer.column(1, boards.iter().copied()));
+            let boards = boards.as_slice().iter().copied();
+            let mut numbers: Vec<u64> = boards.clone().filter_map(board_number).collect();
+            numbers.sort_unstable();
+            writer.message(2, |writer| {
+                writer.column(1, numbers.iter().copied());
+                boards.for_each(|board| put_other_board(writer, 2, board));
+            });
         }),
     }
 }
 
-fn put_board_name(writer: &mut Writer<'_>, field: u8, board: Option<BoardName>) {
-    writer.number(field, board.map_or(0, board_number));
+/// One of two fields that follow each other: a built-in board's number, or another one's name.
+fn put_board_name(writer: &mut Writer<'_>, (number, name): (u8, u8), board: Option<BoardName>) {
+    writer.some_number(number, board.and_then(board_number));
+    if let Some(board) = board {
+        put_other_board(writer, name, board);
+    }
+}
+
+/// The name of a board that has no number.
+fn put_other_board(writer: &mut Writer<'_>, field: u8, board: BoardName) {
+    if board_number(board).is_none() {
+        writer.short_text(field, board.as_str());
+    }
 }
 
 fn put_hash(writer: &mut Writer<'_>, field: u8, hash: &Hash32) {
@@ -319,7 +385,8 @@ fn put_winner(writer: &mut Writer<'_>, field: u8, player: Option<&PlayerId>) {
 fn delta_bytes(message: &DeltaMessage) -> usize {
     let winners = message.claims.iter().map(|claim| &claim.player);
     let lists = 11 * message.closed.len() + 48 * message.seeds.len();
-    64 + message.resume.as_str().len() + lists + claims_bytes(winners)
+    let corrected = corrections_bytes(&message.corrections) + boards_bytes(message.boards.as_ref());
+    64 + message.resume.as_str().len() + lists + corrected + claims_bytes(winners)
 }
 
 fn snapshot_bytes(message: &SnapshotMessage) -> usize {
@@ -328,7 +395,20 @@ fn snapshot_bytes(message: &SnapshotMessage) -> usize {
         .iter()
         .map(|round| 192 + claims_bytes(round.claims.iter().map(|claim| &claim.player)));
     let board = message.board.as_ref().map_or(0, board_bytes);
-    128 + message.resume.as_str().len() + rounds.sum::<usize>() + board
+    let corrected = corrections_bytes(&message.corrections) + boards_bytes(message.boards.as_ref());
+    128 + message.resume.as_str().len() + rounds.sum::<usize>() + board + corrected
+}
+
+fn corrections_bytes(corrections: &[LiveCorrection]) -> usize {
+    let each = corrections.iter().map(|correction| {
+        let player = correction.player.as_ref().map_or(0, |id| id.as_str().len());
+        96 + player + correction.reason.len()
+    });
+    each.sum()
+}
+
+fn boards_bytes(boards: Option<&LiveBoards>) -> usize {
+    boards.map_or(0, |boards| 16 + 48 * boards.list.len())
 }
 
 fn board_bytes(message: &BoardMessage) -> usize {
