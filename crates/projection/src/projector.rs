@@ -92,6 +92,8 @@ pub struct Projector {
     asked: Receiver<Sender<ProjectorSnapshot>>,
     /// The time of the oldest batch that is folded and not yet published.
     unpublished_since: Option<TimeMicros>,
+    /// The time of the oldest batch that is folded and in no frame yet.
+    untold_since: Option<TimeMicros>,
     published_at: TimeMicros,
     ticked_at: TimeMicros,
     folded_since_tick: bool,
@@ -128,6 +130,7 @@ impl Projector {
             streams,
             asked,
             unpublished_since: None,
+            untold_since: None,
             published_at: TimeMicros::ZERO,
             ticked_at: TimeMicros::ZERO,
             folded_since_tick: false,
@@ -187,6 +190,7 @@ impl Projector {
         self.tick(self.clock.now());
         let view = self.view();
         self.unpublished_since = None;
+        self.untold_since = None;
         Ok(Views::new(view))
     }
 
@@ -229,6 +233,9 @@ impl Projector {
             let folded = self.folded_since_tick;
             if tick_due {
                 self.tick(now);
+                let since = self.untold_since.take();
+                let lag_micros = since.map_or(0, |since| now.micros_since(since));
+                views.tell(self.position.clone(), lag_micros);
             }
             let interval_over = now.micros_since(self.published_at) >= self.publish_interval_micros;
             let waiting = self.unpublished_since.is_some() && interval_over;
@@ -324,6 +331,7 @@ impl Projector {
             *tail = batch.tail();
         }
         self.unpublished_since.get_or_insert(header.time);
+        self.untold_since.get_or_insert(header.time);
         self.folded_since_tick = true;
         Ok(true)
     }

@@ -35,6 +35,9 @@ pub struct Views {
     count: watch::Sender<u64>,
     asked: AtomicBool,
     lag_micros: AtomicU64,
+    /// Up to where sockets were told, by the last tick.
+    told: ArcSwap<Position>,
+    told_lag_micros: AtomicU64,
     /// What the projections' thread has done since it runs.
     pub work: ProjectionWork,
 }
@@ -42,6 +45,8 @@ pub struct Views {
 impl Views {
     pub(crate) fn new(view: View) -> Self {
         Self {
+            told: ArcSwap::from_pointee(view.position.clone()),
+            told_lag_micros: AtomicU64::new(0),
             newest: ArcSwap::from_pointee(view),
             count: watch::Sender::new(0),
             asked: AtomicBool::new(false),
@@ -76,6 +81,23 @@ impl Views {
     #[must_use]
     pub fn lag(&self) -> Duration {
         Duration::from_micros(self.lag_micros.load(Ordering::Relaxed))
+    }
+
+    /// How far the log is in the frames that sockets are sent.
+    #[must_use]
+    pub fn told(&self) -> Arc<Position> {
+        self.told.load_full()
+    }
+
+    /// From the time of the oldest batch in the last tick's frames to their being ready.
+    #[must_use]
+    pub fn told_lag(&self) -> Duration {
+        Duration::from_micros(self.told_lag_micros.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn tell(&self, position: Position, lag_micros: u64) {
+        self.told.store(Arc::new(position));
+        self.told_lag_micros.store(lag_micros, Ordering::Relaxed);
     }
 
     pub(crate) fn publish(&self, view: View, lag_micros: u64) {

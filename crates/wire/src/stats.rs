@@ -43,20 +43,82 @@ pub struct Stats {
     pub components: Vec<ComponentStats>,
     /// The log.
     pub log: LogStats,
+    /// What is kept, for how long, and why. An edge process keeps nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<RetentionStats>,
     /// Memory that the process holds.
     pub memory_bytes: u64,
 }
 
-/// How far a projection is behind the log.
+/// How far a projection, or whoever else reads the log, is behind it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ProjectionStats {
-    /// Which one.
+    /// Which one; `followers` are the edge processes that follow this one, as one: the furthest
+    /// behind of them.
     #[schema(examples("boards"))]
     pub name: String,
-    /// From a batch's commit to its being shown.
+    /// From a batch's commit to its being shown: the last one's, or that of the oldest which
+    /// is not shown yet, whichever is longer.
     pub lag_ms: f64,
-    /// Records committed and not yet folded.
+    /// Records committed and not yet shown.
     pub lag_records: u64,
+}
+
+/// What is kept, and for how long.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RetentionStats {
+    /// Seconds that a record stays in the log at least (`log.retention`).
+    pub log_s: u64,
+    /// Seconds that the same attempt gets the same answer after its round has closed
+    /// (`limits.answer_ttl`).
+    pub answers_s: u64,
+    /// Seconds that a score event's id is remembered (`limits.event_horizon`).
+    pub events_s: u64,
+    /// When the oldest record in the log was written.
+    #[schema(value_type = Option<schema::Timestamp>)]
+    pub oldest_at: Option<Timestamp>,
+    /// Each stream of the log.
+    pub streams: Vec<StreamRetention>,
+}
+
+/// What is kept of one stream of the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StreamRetention {
+    /// Which one.
+    #[schema(examples("shard-00000"))]
+    pub stream: String,
+    /// When its oldest record was written.
+    #[schema(value_type = Option<schema::Timestamp>)]
+    pub oldest_at: Option<Timestamp>,
+    /// Records that it holds.
+    pub records: u64,
+    /// Records that were trimmed, ever.
+    pub trimmed_records: u64,
+    /// Space that it takes.
+    pub bytes: u64,
+    /// Parts that can be dropped one by one.
+    pub segments: u64,
+    /// Why its oldest record is still there.
+    pub kept_for: KeptFor,
+}
+
+/// Why a stream's oldest record is still there.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeptFor {
+    /// It is younger than the retention; or there is none.
+    #[default]
+    Retention,
+    /// It is older, but a projection or a snapshot still needs it: two good checkpoints behind
+    /// it are not there yet.
+    Checkpoints,
+    /// It is older and needed by nobody, but shares a part with one that isn't; parts go as a
+    /// whole.
+    Segment,
+    /// Without a place for checkpoints nothing is ever dropped.
+    Ever,
 }
 
 /// What a part of a component of this process has cost and done, and what waits for it.
