@@ -90,7 +90,7 @@ const MAGIC: [u8; 4] = *b"HCBC";
 
 /// What stands in the checked blocks.
 fn fields(checkpoint: &[u8]) -> Vec<u8> {
-    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 2).expect("own");
+    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 3).expect("own");
     std::iter::from_fn(|| reader.array::<1>().ok())
         .flatten()
         .collect()
@@ -98,7 +98,7 @@ fn fields(checkpoint: &[u8]) -> Vec<u8> {
 
 /// Fields in blocks whose checksums fit.
 fn sealed(fields: &[u8]) -> Vec<u8> {
-    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 2).expect("memory");
+    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 3).expect("memory");
     writer.raw(fields).expect("memory");
     writer.finish().expect("memory")
 }
@@ -135,7 +135,7 @@ fn each_fault_of_a_checkpoint_has_its_own_error() {
     let faults = |error: &RestoreError| match error {
         RestoreError::Snapshot(SnapshotError::CutShort { .. }) => "cut short",
         RestoreError::Snapshot(SnapshotError::Magic { .. }) => "magic",
-        RestoreError::Snapshot(SnapshotError::Version { found: 3, .. }) => "version",
+        RestoreError::Snapshot(SnapshotError::Version { found: 4, .. }) => "version",
         RestoreError::Snapshot(SnapshotError::Checksum { .. }) => "checksum",
         RestoreError::Snapshot(SnapshotError::Invalid { field: "end", .. }) => "end",
         RestoreError::Shards {
@@ -147,7 +147,7 @@ fn each_fault_of_a_checkpoint_has_its_own_error() {
     assert_eq!(faults(&refused(shards, b"")), "cut short");
     assert_eq!(faults(&refused(shards, &[b'x'; 100])), "magic");
     let mut later = checkpoint.clone();
-    later[4] = 3;
+    later[4] = 4;
     assert_eq!(faults(&refused(shards, &later)), "version");
     let mut damaged = checkpoint.clone();
     damaged[40] ^= 1;

@@ -88,8 +88,10 @@ fn entries(facts: &[Fact]) -> Entries {
             (Item::Claim { points, .. }, old) => {
                 (old.unwrap_or(0) + i64::from(points)).min((1 << 53) - 1)
             }
-            (Item::Score { score, .. }, Some(old)) => old.max(score),
-            (Item::Score { score, .. }, None) => score,
+            (Item::Score { score, .. }, old) => {
+                let shown = score.clamp(1 - (1 << 53), (1 << 53) - 1);
+                old.map_or(shown, |old| old.max(shown))
+            }
         };
         if old != Some(new) {
             scores.insert(player, (new, at));
