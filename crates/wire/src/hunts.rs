@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
-use crate::{CellText, DurationText, Timestamp, schema};
+use crate::{BoardSpec, CellText, DurationText, Timestamp, schema};
 
 /// Creates a hunt (`POST /v1/hunts`).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -48,6 +48,10 @@ pub struct HuntRequest {
     /// Whether values stay hidden until their round's seed is published.
     #[serde(default)]
     pub values_hidden: bool,
+    /// Its boards, besides `total`, `best` and `second`, which every hunt has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schema(max_items = 16)]
+    pub boards: Vec<BoardSpec>,
 }
 
 /// Changes a hunt (`PATCH /v1/hunts/{hunt}`); what is left out stays. A change of the
@@ -90,6 +94,11 @@ pub struct HuntChange {
     )]
     #[schema(value_type = Option<schema::Timestamp>)]
     pub ends_at: Option<Option<Timestamp>>,
+    /// All of its boards besides those that every hunt has. One that is defined as before goes
+    /// on, any other begins anew, and one that is left out is gone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_items = 16)]
+    pub boards: Option<Vec<BoardSpec>>,
 }
 
 /// One row of a hunt's table of values.
@@ -128,6 +137,9 @@ pub struct HuntView {
     /// Where it takes place: a `GeoJSON` geometry.
     #[schema(value_type = schema::Area)]
     pub outline: Value,
+    /// The boards that it was given, as they may be given again.
+    #[serde(default)]
+    pub board_definitions: Vec<BoardSpec>,
 }
 
 /// A hunt as the list shows it. What depends on the configuration is of the newest version.
@@ -438,13 +450,14 @@ mod tests {
                 versions: Vec::new(),
             },
             outline: serde_json::json!({"type": "Polygon"}),
+            board_definitions: Vec::new(),
         };
         let json = serde_json::to_string(&view).expect("plain data");
         let zero = "00".repeat(32);
         assert_eq!(
             json,
             format!(
-                r#"{{"hunt":"park","state":"running","created_at":"1970-01-01T00:00:00.000Z","starts_at":"1970-01-01T00:00:00.000Z","round_ms":1000,"claim_window_ms":10000,"resolution":12,"tiles":4,"cells":9,"config_version":1,"config_hash":"{zero}","values":[{{"points":1,"weight":1}}],"values_hidden":false,"anchor":"{zero}","anchors":["{zero}"],"boards":["total","best","second"],"versions":[],"outline":{{"type":"Polygon"}}}}"#
+                r#"{{"hunt":"park","state":"running","created_at":"1970-01-01T00:00:00.000Z","starts_at":"1970-01-01T00:00:00.000Z","round_ms":1000,"claim_window_ms":10000,"resolution":12,"tiles":4,"cells":9,"config_version":1,"config_hash":"{zero}","values":[{{"points":1,"weight":1}}],"values_hidden":false,"anchor":"{zero}","anchors":["{zero}"],"boards":["total","best","second"],"versions":[],"outline":{{"type":"Polygon"}},"board_definitions":[]}}"#
             )
         );
         assert_eq!(

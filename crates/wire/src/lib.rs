@@ -17,7 +17,10 @@ mod claim_writer;
 mod claims;
 mod close;
 mod cloud_event;
+mod corrections;
+mod definitions;
 mod events;
+mod flags;
 mod guests;
 mod hunts;
 mod interest;
@@ -51,7 +54,14 @@ pub use claims::{
 };
 pub use close::CloseCode;
 pub use cloud_event::{CloudEvent, CloudEventType, DataContentType, SpecVersion};
+pub use corrections::{
+    ClaimPlace, CorrectionAnswer, CorrectionKind, CorrectionRequest, NotOneCorrection,
+};
+pub use definitions::{BoardFrom, BoardSpec, ClockName, OperatorName, OrderName, WindowText};
 pub use events::{EVENTS_MAX, EventFault, EventRequest, EventsAnswer, RefusedEvent};
+pub use flags::{
+    FlagList, FlagQuery, FlagRequest, FlagSourceName, FlagValueText, FlagView, RefreshName,
+};
 pub use guests::{GuestAnswer, GuestRequest};
 pub use hunts::{
     CellsQuery, CellsView, HuntChange, HuntList, HuntRequest, HuntStateName, HuntSummary,

@@ -126,6 +126,12 @@ problem_kinds! {
     UnknownBoard = 404 "unknown-board" "no such board",
     /// No such cell, or one finer than the hunt's.
     UnknownCell = 404 "unknown-cell" "no such cell",
+    /// Nobody has claimed that tile.
+    UnknownClaim = 404 "unknown-claim" "nobody has claimed that tile",
+    /// The round closed too long ago.
+    ClaimForgotten = 410 "claim-forgotten" "the round's claims are no longer kept",
+    /// No such flag.
+    UnknownFlag = 404 "unknown-flag" "no such flag",
     /// No such window of a board.
     UnknownWindow = 404 "unknown-window" "no such window",
     /// The player is not on that board.
@@ -148,6 +154,11 @@ problem_kinds! {
     HuntState = 409 "hunt-state" "the hunt's state does not allow this",
     /// The same event id and player, but another event.
     EventConflict = 409 "event-conflict" "an event of this id and player exists and differs",
+    /// The event id's own time lies before what is remembered, so nobody can tell whether the
+    /// event was taken before.
+    TooOld = 422 "too-old" "the time in the event's id lies before what is remembered",
+    /// The event id's own time, or the sender's, lies too far ahead of the server's.
+    TooNew = 422 "too-new" "the event's ts, or the time in its id, is too far ahead of the server",
     /// The log goes back less far than a follower asks for.
     LogTrimmed = 410 "log-trimmed" "the log no longer goes back so far",
     /// The log ends before where a follower stands.

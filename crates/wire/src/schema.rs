@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use huntcore_model::OutcomeKind;
+use huntcore_model::{Flag, OutcomeKind};
 use serde_json::Value;
 use utoipa::openapi::schema::{
     AdditionalProperties, ArrayBuilder, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat,
@@ -141,6 +141,14 @@ schema_of! {
         .enum_values(Some(OutcomeKind::ALL.map(OutcomeKind::name)))
 }
 schema_of! {
+    /// A flag's name.
+    FlagName,
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .description(Some("What can be switched."))
+        .enum_values(Some(Flag::ALL.map(Flag::name)))
+}
+schema_of! {
     /// Any JSON.
     AnyJson,
     ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some("Any JSON value."))
@@ -236,8 +244,9 @@ mod tests {
 
     use crate::{
         BoardView, CellsView, ClaimAnswer, ClaimFor, ClaimItem, ClaimRequest, ClientMessage,
-        EventRequest, EventsAnswer, GuestAnswer, GuestRequest, HuntChange, HuntList, HuntRequest,
-        HuntView, MapView, Problem, RoundView, ServerMessage, StandingView, Stats,
+        CorrectionAnswer, CorrectionRequest, EventRequest, EventsAnswer, FlagList, FlagRequest,
+        GuestAnswer, GuestRequest, HuntChange, HuntList, HuntRequest, HuntView, MapView, Problem,
+        RoundView, ServerMessage, StandingView, Stats,
     };
 
     #[derive(OpenApi)]
@@ -249,8 +258,12 @@ mod tests {
         ClaimItem,
         ClaimRequest,
         ClientMessage,
+        CorrectionAnswer,
+        CorrectionRequest,
         EventRequest,
         EventsAnswer,
+        FlagList,
+        FlagRequest,
         GuestAnswer,
         GuestRequest,
         HuntChange,
@@ -309,8 +322,11 @@ mod tests {
         let components = components();
         for name in [
             "ClaimRequest",
+            "BoardSpec",
             "ClaimFor",
+            "CorrectionRequest",
             "EventRequest",
+            "FlagRequest",
             "GuestRequest",
             "HuntRequest",
             "HuntChange",
