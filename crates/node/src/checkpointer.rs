@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Select, Sender, bounded};
 use huntcore_checkpoint::{Checkpoint, CheckpointError, Checkpoints, Draft, Part, Stand};
 use huntcore_engine::{ArbiterSnapshot, ClosedOrdinal, ControllerSnapshot};
-use huntcore_model::{Sequence, ShardId, TimeMicros};
+use huntcore_model::{Position, Sequence, ShardId, TimeMicros};
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::control::ControlEvent;
@@ -46,6 +47,8 @@ pub(crate) struct CheckpointGauge {
     pub(crate) failures_total: AtomicU64,
     pub(crate) last_duration_micros: AtomicU64,
     pub(crate) last_bytes: AtomicU64,
+    /// What the older of two good ones needs of the log; `None`: there are no two.
+    pub(crate) needed_from: Mutex<Option<Position>>,
 }
 
 /// What the thread is given.

@@ -1,9 +1,10 @@
 //! The log as edge processes get it: what is committed goes out at once, what they have missed
 //! is read from the log, and nobody here waits for them (I8).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -11,9 +12,10 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
 use huntcore_edge::{LogBytes, LogFault, LogSource};
 use huntcore_log::ReadError;
-use huntcore_model::{Batch, Position, ShardMap};
+use huntcore_model::{Batch, Position};
 use huntcore_projection::log_stream::{Note, pieces, put_note};
 use huntcore_projection::{Snapshots, by_time};
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::Instant;
 
@@ -36,27 +38,29 @@ const CHUNKS_WAITING: usize = 4;
 
 /// See the module.
 pub(crate) struct Followers {
-    shards: ShardMap,
     recent: Arc<RecentBatches>,
     clock: Arc<dyn Clock>,
     snapshots: Snapshots,
     places: Arc<Semaphore>,
+    /// Up to where each who follows was sent all.
+    sent: Arc<Mutex<BTreeMap<u64, Position>>>,
+    begun_total: AtomicU64,
     checkpoints: Arc<Semaphore>,
 }
 
 impl Followers {
     pub(crate) fn new(
-        shards: ShardMap,
         recent: Arc<RecentBatches>,
         clock: Arc<dyn Clock>,
         snapshots: Snapshots,
     ) -> Self {
         Self {
-            shards,
             recent,
             clock,
             snapshots,
             places: Arc::new(Semaphore::new(FOLLOWERS_MAX)),
+            sent: Arc::default(),
+            begun_total: AtomicU64::new(0),
             checkpoints: Arc::new(Semaphore::new(CHECKPOINTS_MAX)),
         }
     }
@@ -64,6 +68,11 @@ impl Followers {
     /// How many follow.
     pub(crate) fn count(&self) -> usize {
         FOLLOWERS_MAX - self.places.available_permits()
+    }
+
+    /// Up to where each who follows was sent all.
+    pub(crate) fn sent(&self) -> Vec<Position> {
+        self.sent.lock().values().cloned().collect()
     }
 
     /// Refuses a position that cannot be one of this log.
@@ -87,6 +96,7 @@ impl LogSource for Followers {
                 recent: self.recent.clone(),
                 clock: self.clock.clone(),
                 grown: self.recent.grown(),
+                sent: Sent::new(&self.sent, &self.begun_total, from.clone()),
                 position: from,
                 waiting: VecDeque::new(),
                 gather_until: Instant::now(),
@@ -167,12 +177,46 @@ impl Write for Chunks {
     }
 }
 
+/// What is noted down of a follower for as long as there is one.
+struct Sent {
+    all: Arc<Mutex<BTreeMap<u64, Position>>>,
+    key: u64,
+}
+
+impl Sent {
+    fn new(
+        all: &Arc<Mutex<BTreeMap<u64, Position>>>,
+        begun_total: &AtomicU64,
+        from: Position,
+    ) -> Self {
+        let key = begun_total.fetch_add(1, Ordering::Relaxed);
+        all.lock().insert(key, from);
+        Self {
+            all: all.clone(),
+            key,
+        }
+    }
+
+    fn advance(&self, position: &Position) {
+        if let Some(sent) = self.all.lock().get_mut(&self.key) {
+            sent.merge(position);
+        }
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        self.all.lock().remove(&self.key);
+    }
+}
+
 /// One follower: a position in the log, and what is to be sent next.
 struct Following {
     recent: Arc<RecentBatches>,
     clock: Arc<dyn Clock>,
     grown: watch::Receiver<()>,
     position: Position,
+    sent: Sent,
     waiting: VecDeque<Bytes>,
     gather_until: Instant,
     note_at: Instant,
@@ -193,6 +237,7 @@ impl Following {
             if let Some(piece) = self.waiting.pop_front() {
                 return Some((Ok(piece), self));
             }
+            self.sent.advance(&self.position);
             tokio::time::sleep_until(self.gather_until).await;
             if let Err(error) = self.look().await {
                 tracing::warn!("a follower is not served any more: {error}");

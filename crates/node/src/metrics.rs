@@ -7,10 +7,12 @@ use std::time::Duration;
 use huntcore_capacity::{Component, Part};
 use huntcore_edge::{Backend as _, process_memory_bytes};
 use huntcore_log::LogUsage;
-use huntcore_model::{ShardId, TimeMicros};
+use huntcore_model::ShardId;
 use huntcore_wire::{ComponentStats, LogStats, ProjectionStats, Stats, Timestamp};
 
+use crate::lag;
 use crate::node::Node;
+use crate::retained;
 
 const LATENCY_BOUNDS_MICROS: [u64; 14] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
@@ -21,28 +23,19 @@ const LATENCY_BOUNDS_MICROS: [u64; 14] = [
 pub(crate) fn stats(node: &Node) -> Stats {
     let latency = node.gauge.latency();
     let usage = usage(node);
-    let lag = ProjectionStats {
-        name: String::new(),
-        lag_ms: node.views.lag().as_secs_f64() * 1_000.0,
-        lag_records: lag_records(node),
-    };
-    let named = |name: &str| ProjectionStats {
-        name: name.to_owned(),
-        ..lag.clone()
-    };
     Stats {
         server_time: Timestamp::new(node.clock.now()),
         uptime_s: node.gauge.started.elapsed().as_secs_f64(),
         events_total: node.gauge.events_accepted.load(Ordering::Relaxed),
         claim_p50_ms: latency.p50_ms,
         claim_p99_ms: latency.p99_ms,
-        // They are folded and published together.
-        projections: vec![named("catalog"), named("boards"), named("broadcast")],
+        projections: lag::projections(node),
         log: LogStats {
             bytes: usage.bytes,
             batches_total: usage.batches_total,
             syncs_total: usage.syncs_total,
         },
+        retention: Some(retained::stats(node, &usage)),
         memory_bytes: process_memory_bytes(),
         components: components(node),
         ..Stats::default()
@@ -113,7 +106,7 @@ pub(crate) fn render(node: &Node, out: &mut String) {
     if let Some(free) = usage.free_bytes {
         page.gauge("huntcore_log_free_bytes", "Space left for the log.", free);
     }
-    retained(node, &usage, &mut page);
+    retained::render(node, &usage, &mut page);
     page.gauge(
         "huntcore_storage_full",
         "1 while new work is refused for lack of space.",
@@ -124,20 +117,26 @@ pub(crate) fn render(node: &Node, out: &mut String) {
         "Memory that the process holds.",
         process_memory_bytes(),
     );
+    projections(&lag::projections(node), &mut page);
     page.gauge(
-        "huntcore_projection_lag_records",
-        "Records committed and not yet folded.",
-        lag_records(node),
+        "huntcore_log_followers",
+        "Edge processes that follow the log here.",
+        node.followers.count() as u64,
     );
-    page.head(
-        "huntcore_projection_lag_seconds",
-        "gauge",
-        "From a batch's time to its being shown.",
+    page.gauge(
+        "huntcore_trail_readers",
+        "Who reads hunts' events here.",
+        node.trails.readers() as u64,
     );
-    page.line(
-        "huntcore_projection_lag_seconds",
-        "",
-        node.views.lag().as_secs_f64(),
+    page.counter(
+        "huntcore_trail_events_total",
+        "Events that they were sent.",
+        node.trails.events_total(),
+    );
+    page.counter(
+        "huntcore_trail_bytes_total",
+        "Bytes of them.",
+        node.trails.bytes_total(),
     );
     page.head(
         "huntcore_queued",
@@ -154,66 +153,20 @@ pub(crate) fn render(node: &Node, out: &mut String) {
     latency(node, &mut page);
 }
 
-/// How far back the log reaches, and how checkpoints fare.
-fn retained(node: &Node, usage: &LogUsage, page: &mut Page<'_>) {
-    let now = node.clock.now();
-    let oldest = usage.streams.iter().filter_map(|stream| stream.oldest_time);
-    let age = oldest.min().map_or(0, |oldest| now.micros_since(oldest));
-    page.seconds(
-        "huntcore_log_age_seconds",
-        "From the oldest record in the log to now.",
-        age,
-    );
-    page.seconds(
-        "huntcore_log_retention_seconds",
-        "How old a record has to be before it may be trimmed.",
-        u64::try_from(node.config.retention.as_micros()).unwrap_or(u64::MAX),
-    );
-    page.head(
-        "huntcore_log_trimmed_records",
-        "gauge",
-        "Records of a stream that were trimmed, ever.",
-    );
-    for stream in &usage.streams {
-        let name = huntcore_log::stream_name(stream.shard);
-        page.line(
-            "huntcore_log_trimmed_records",
-            &format!("{{stream=\"{name}\"}}"),
-            stream.oldest,
-        );
+/// How far each projection is behind.
+fn projections(projections: &[ProjectionStats], page: &mut Page<'_>) {
+    let name = "huntcore_projection_lag_records";
+    page.head(name, "gauge", "Records committed and not yet shown.");
+    for projection in projections {
+        let labels = format!("{{projection=\"{}\"}}", projection.name);
+        page.line(name, &labels, projection.lag_records);
     }
-    if node.config.checkpoints.is_none() {
-        return;
+    let name = "huntcore_projection_lag_seconds";
+    page.head(name, "gauge", "From a batch's time to its being shown.");
+    for projection in projections {
+        let labels = format!("{{projection=\"{}\"}}", projection.name);
+        page.line(name, &labels, projection.lag_ms / 1_000.0);
     }
-    let gauge = &node.checkpoint_gauge;
-    let newest = TimeMicros::new(gauge.newest_micros.load(Ordering::Relaxed));
-    if newest > TimeMicros::ZERO {
-        page.seconds(
-            "huntcore_checkpoint_age_seconds",
-            "From the newest good checkpoint to now.",
-            now.micros_since(newest),
-        );
-    }
-    page.seconds(
-        "huntcore_checkpoint_duration_seconds",
-        "How long the last checkpoint took.",
-        gauge.last_duration_micros.load(Ordering::Relaxed),
-    );
-    page.gauge(
-        "huntcore_checkpoint_bytes",
-        "What the last checkpoint wrote.",
-        gauge.last_bytes.load(Ordering::Relaxed),
-    );
-    page.counter(
-        "huntcore_checkpoints_total",
-        "Checkpoints taken.",
-        gauge.taken_total.load(Ordering::Relaxed),
-    );
-    page.counter(
-        "huntcore_checkpoint_failures_total",
-        "Checkpoints that failed and were tried again.",
-        gauge.failures_total.load(Ordering::Relaxed),
-    );
 }
 
 fn latency(node: &Node, page: &mut Page<'_>) {
@@ -237,29 +190,30 @@ fn latency(node: &Node, page: &mut Page<'_>) {
     page.line(&format!("{name}_count"), "", all);
 }
 
-struct Page<'a>(&'a mut String);
+/// Writes Prometheus' text format.
+pub(crate) struct Page<'a>(&'a mut String);
 
 impl Page<'_> {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
+    pub(crate) fn head(&mut self, name: &str, kind: &str, help: &str) {
         writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a String grows");
     }
 
-    fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
+    pub(crate) fn line(&mut self, name: &str, labels: &str, value: impl std::fmt::Display) {
         writeln!(self.0, "{name}{labels} {value}").expect("a String grows");
     }
 
-    fn seconds(&mut self, name: &str, help: &str, micros: u64) {
+    pub(crate) fn seconds(&mut self, name: &str, help: &str, micros: u64) {
         self.head(name, "gauge", help);
         let seconds = Duration::from_micros(micros).as_secs_f64();
         self.line(name, "", seconds);
     }
 
-    fn counter(&mut self, name: &str, help: &str, value: u64) {
+    pub(crate) fn counter(&mut self, name: &str, help: &str, value: u64) {
         self.head(name, "counter", help);
         self.line(name, "", value);
     }
 
-    fn gauge(&mut self, name: &str, help: &str, value: u64) {
+    pub(crate) fn gauge(&mut self, name: &str, help: &str, value: u64) {
         self.head(name, "gauge", help);
         self.line(name, "", value);
     }

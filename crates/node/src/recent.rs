@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError};
 use huntcore_log::{Log, ReadError, stream_name};
-use huntcore_model::{Batch, Position, Sequence, ShardId};
+use huntcore_model::{Batch, Position, Sequence, ShardId, TimeMicros};
 use huntcore_projection::{Batches, Stretch};
 use parking_lot::Mutex;
 use tokio::sync::watch;
@@ -120,6 +120,27 @@ impl RecentBatches {
         ends
     }
 
+    /// How many records follow `from`, and when the first of them was written, or the first
+    /// that is still in memory.
+    pub(crate) fn behind(&self, from: &Position) -> (u64, Option<TimeMicros>) {
+        let mut records = 0;
+        let mut since: Option<TimeMicros> = None;
+        for (shard, recent) in &self.streams {
+            let recent = recent.lock();
+            let from = from.next(*shard);
+            let missing = recent.next.get().saturating_sub(from.get());
+            if missing == 0 {
+                continue;
+            }
+            records += missing;
+            let is_before = |batch: &Batch| batch.header().next_sequence() <= from;
+            let first = recent.batches.partition_point(is_before);
+            let time = recent.batches.get(first).map(|batch| batch.header().time);
+            since = since.into_iter().chain(time).min();
+        }
+        (records, since)
+    }
+
     /// Which stream ends before `from`, in words: it can be no position of this log.
     pub(crate) fn beyond_ends(&self, from: &Position) -> Option<String> {
         let ends = self.ends();
@@ -211,7 +232,7 @@ fn some(batches: impl Iterator<Item = Result<Batch, ReadError>>) -> Result<Vec<B
 #[cfg(test)]
 mod tests {
     use huntcore_log::{MemoryLog, MemoryOptions};
-    use huntcore_model::{BatchBuilder, Epoch, Nonce, Record, Tail, TimeMicros};
+    use huntcore_model::{BatchBuilder, Epoch, Nonce, Record, Tail};
 
     use super::*;
 
@@ -250,6 +271,19 @@ mod tests {
             recent.read(shard, Sequence::new(2)).expect("in memory"),
             batches[2..]
         );
+        for (from, behind) in [
+            (3, (0, None)),
+            (2, (1, Some(TimeMicros::new(3)))),
+            // Written earlier, but that is no longer here.
+            (1, (2, Some(TimeMicros::new(3)))),
+        ] {
+            let mut position = Position::start();
+            position.advance(shard, Sequence::new(from));
+            assert_eq!(recent.behind(&position), behind);
+            assert_eq!(recent.beyond_ends(&position), None);
+        }
+        let beyond = Position::after(shard, Sequence::new(3));
+        assert!(recent.beyond_ends(&beyond).is_some());
         assert!(
             recent
                 .read(shard, Sequence::new(3))

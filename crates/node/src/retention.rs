@@ -13,7 +13,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use huntcore_checkpoint::Checkpoints;
 use huntcore_log::{Log, LogUsage, StreamUsage};
-use huntcore_model::{Sequence, ShardId, TimeMicros};
+use huntcore_model::{Position, Sequence, ShardId, TimeMicros};
+
+use crate::checkpointer::CheckpointGauge;
 
 /// How often the space left for the log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -22,14 +24,16 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 pub(crate) struct Retention {
     log: Arc<dyn Log>,
     retention_ms: u64,
+    gauge: Arc<CheckpointGauge>,
     /// Checkpoints of which every byte has been read back.
     verified: BTreeSet<u64>,
 }
 
 impl Retention {
-    pub(crate) fn new(log: Arc<dyn Log>, retention: Duration) -> Self {
+    pub(crate) fn new(log: Arc<dyn Log>, retention: Duration, gauge: Arc<CheckpointGauge>) -> Self {
         Self {
             log,
+            gauge,
             retention_ms: u64::try_from(retention.as_millis()).unwrap_or(u64::MAX),
             verified: BTreeSet::new(),
         }
@@ -45,6 +49,7 @@ impl Retention {
                 return;
             }
         };
+        *self.gauge.needed_from.lock() = needed_from(&usage, checkpoints);
         let cuts = self.cuts(&usage, checkpoints, now);
         if cuts.is_empty() || !self.are_good(checkpoints) {
             return;
@@ -115,6 +120,18 @@ impl Retention {
         }
         true
     }
+}
+
+/// What the older of two good checkpoints needs of each stream, if there are two.
+fn needed_from(usage: &LogUsage, checkpoints: &Checkpoints) -> Option<Position> {
+    let [_, older, ..] = checkpoints.good() else {
+        return None;
+    };
+    let mut needed = Position::start();
+    for stream in &usage.streams {
+        needed.advance(stream.shard, older.reads_from(stream.shard));
+    }
+    Some(needed)
 }
 
 /// Refuses new work before there is no space, and takes it again when there is.

@@ -5,27 +5,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use huntcore_edge::{Backend as _, process_memory_bytes};
+use huntcore_model::Position;
 use huntcore_wire::{ProjectionStats, Stats, Timestamp};
 
 use crate::relay::Relay;
 
 /// What `/v1/stats` says; attempts and connections are the edge's to count.
 pub(crate) fn stats(relay: &Relay) -> Stats {
-    let lag = ProjectionStats {
-        name: String::new(),
-        lag_ms: relay.views.lag().as_secs_f64() * 1_000.0,
-        lag_records: lag_records(relay),
-    };
-    let named = |name: &str| ProjectionStats {
-        name: name.to_owned(),
-        ..lag.clone()
-    };
-    let behind = (lag.lag_records, relay.views.lag());
+    let behind = (
+        behind(relay, &relay.views.newest().position),
+        relay.views.lag(),
+    );
     Stats {
         server_time: Timestamp::new(relay.now()),
         uptime_s: relay.started.elapsed().as_secs_f64(),
-        // They are folded and published together.
-        projections: vec![named("catalog"), named("boards"), named("broadcast")],
+        projections: projections(relay),
         memory_bytes: process_memory_bytes(),
         components: relay.views.work.components(behind.0, behind.1).into(),
         ..Stats::default()
@@ -93,20 +87,47 @@ pub(crate) fn render(relay: &Relay, out: &mut String) {
         "Memory that the process holds.",
         process_memory_bytes(),
     );
-    page.gauge(
+    let projections = projections(relay);
+    page.labelled(
         "huntcore_projection_lag_records",
         "Records committed at the upstream, as it last told, and not yet shown here.",
-        lag_records(relay),
+        projections.iter().map(|p| (&*p.name, p.lag_records as f64)),
     );
-    page.gauge(
+    page.labelled(
         "huntcore_projection_lag_seconds",
         "From a batch's time to its being shown.",
-        relay.views.lag().as_secs_f64(),
+        projections.iter().map(|p| (&*p.name, p.lag_ms / 1_000.0)),
     );
 }
 
-fn lag_records(relay: &Relay) -> u64 {
-    let shown = &relay.views.newest().position;
+/// How far what is shown here is behind the upstream's log.
+fn projections(relay: &Relay) -> Vec<ProjectionStats> {
+    let views = &relay.views;
+    let shown = behind(relay, &views.newest().position);
+    // For how long something has been told of that is not shown.
+    let waits = relay.link.behind().unwrap_or_default();
+    let stats = |name: &str, lag_records: u64, last: Duration| {
+        let waits = if lag_records > 0 {
+            waits
+        } else {
+            Duration::ZERO
+        };
+        ProjectionStats {
+            name: name.to_owned(),
+            lag_ms: waits.max(last).as_secs_f64() * 1_000.0,
+            lag_records,
+        }
+    };
+    vec![
+        // Folded and published with the boards.
+        stats("catalog", shown, views.lag()),
+        stats("boards", shown, views.lag()),
+        stats("broadcast", behind(relay, &views.told()), views.told_lag()),
+    ]
+}
+
+/// Records that the upstream has told of and that come after `shown`.
+fn behind(relay: &Relay, shown: &Position) -> u64 {
     let ends = relay.link.ends();
     let behind = ends
         .streams()
@@ -123,6 +144,19 @@ impl Page<'_> {
             "# HELP {name} {help}\n# TYPE {name} {kind}\n{name} {value}"
         )
         .expect("a String grows");
+    }
+
+    fn labelled<'a>(
+        &mut self,
+        name: &str,
+        help: &str,
+        values: impl Iterator<Item = (&'a str, f64)>,
+    ) {
+        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} gauge").expect("a String grows");
+        for (projection, value) in values {
+            writeln!(self.0, "{name}{{projection=\"{projection}\"}} {value}")
+                .expect("a String grows");
+        }
     }
 
     fn counter(&mut self, name: &str, help: &str, value: impl Display) {

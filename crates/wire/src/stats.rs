@@ -103,9 +103,7 @@ pub struct StreamRetention {
 }
 
 /// Why a stream's oldest record is still there.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeptFor {
     /// It is younger than the retention; or there is none.
@@ -119,6 +117,19 @@ pub enum KeptFor {
     Segment,
     /// Without a place for checkpoints nothing is ever dropped.
     Ever,
+}
+
+impl KeptFor {
+    /// The public name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Retention => "retention",
+            Self::Checkpoints => "checkpoints",
+            Self::Segment => "segment",
+            Self::Ever => "ever",
+        }
+    }
 }
 
 /// What a part of a component of this process has cost and done, and what waits for it.

@@ -26,7 +26,7 @@ pub struct EventsQuery {
     /// Of these types only, with commas between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<String>, required = false, example = "claim,score",
-        pattern = "^[a-z-]+(,[a-z-]+)*$")]
+        pattern = "^(claim|score|control|board-closed|correction|boards-changed|flag-set)(,(claim|score|control|board-closed|correction|boards-changed|flag-set))*$")]
     pub types: Option<EventTypes>,
     /// About this player only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
