@@ -41,6 +41,7 @@ pub(crate) struct BoardFold {
     sent: Option<Arc<BoardText>>,
     sent_at: Option<TimeMicros>,
     waiting: Option<BoardMessage>,
+    generation: u64,
     /// The latest version's, sent or not.
     position: Position,
 }
@@ -56,8 +57,13 @@ impl BoardFold {
             players,
             mut entries,
         } = update;
-        if !position.covers(&self.position) {
+        if !position.covers(&self.position) || generation < self.generation {
             return;
+        }
+        if generation > self.generation {
+            // Another board of the same name: what clients know of the one before means nothing.
+            self.sent = None;
+            self.generation = generation;
         }
         entries.truncate(limits.board_entries);
         let alike = self.sent.as_ref().is_some_and(|sent| {
@@ -74,6 +80,11 @@ impl BoardFold {
             entries,
         });
         self.position = position;
+    }
+
+    /// Which definition the latest version is of.
+    pub(crate) const fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Whether a version pushed now would go out at a tick at `now`.

@@ -3,7 +3,7 @@
 //! A snapshot of the model's making (checked blocks) with the magic "HCLC". Its fields:
 //! number of shards; the control stream's next sequence; for each shard its next sequence,
 //! its time and its players' ids by number; records left out; hunts, each with its rounds
-//! and their claims by tile.
+//! and their claims by tile, its boards and its last corrections.
 //!
 //! Only what follows from the log is in it, so equal folds give equal bytes, however streams
 //! interleaved and ticks were cut (I5). Frames and boards are not: the boards' projection
@@ -14,24 +14,35 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 
 use huntcore_model::{
-    Hash32, HuntId, HuntNumber, PlayerId, PlayerNumber, Position, RoundNumber, RoundOpened,
-    RoundSchedule, Sequence, ShardId, ShardMap, SnapshotError, SnapshotReader, SnapshotWriter,
-    TileIndex, TimeMicros,
+    CORRECTION_REASON_BYTES_MAX, Correction, Hash32, HuntId, HuntNumber, PlayerId, PlayerNumber,
+    Position, RoundNumber, RoundOpened, RoundSchedule, Sequence, ShardId, ShardMap, SnapshotError,
+    SnapshotReader, SnapshotWriter, TileIndex, TimeMicros,
 };
+use huntcore_wire::CORRECTIONS_SHOWN;
 
+use crate::corrections::PlacedCorrection;
 use crate::hunt::{HuntFold, Latest};
 use crate::names::Names;
 use crate::round::{Claim, RoundFold};
 use crate::{Broadcast, BroadcastLimits};
 
 const MAGIC: [u8; 4] = *b"HCLC";
-const FORMAT_VERSION: u16 = 2;
+const FORMAT_VERSION: u16 = 3;
+/// From this format on a hunt has boards of its own and corrections.
+const WITH_BOARDS: u16 = 3;
 /// The first format, with a claim's numbers one after another. Still read.
 const FORMAT_VERSION_MIN: u16 = 1;
 /// A claim: its tile, its player's number, its points, its shard, each as little-endian bytes.
 const CLAIM_BYTES: usize = 14;
 /// Claims that are read in one go.
 const CLAIMS_AT_ONCE: usize = 4_096;
+/// The definitions of a hunt's boards in JSON; those of the log are far shorter.
+const BOARDS_BYTES_MAX: usize = 1 << 20;
+const VOIDED: u64 = 1;
+const DISQUALIFIED: u64 = 2;
+const REINSTATED: u64 = 3;
+/// The last millisecond that there is in microseconds.
+const MILLIS_MAX: u64 = u64::MAX / 1_000;
 /// No hunt gets as far, so that the round after any can be named.
 const ROUND_MAX: u64 = u64::MAX >> 1;
 
@@ -151,7 +162,42 @@ fn write_hunt(out: &mut SnapshotWriter<impl Write>, hunt: &HuntFold) -> io::Resu
         out.number(number.get())?;
         write_round(out, round)?;
     }
+    out.optional(hunt.boards.at.map(Sequence::get))?;
+    let boards = serde_json::to_vec(&hunt.boards.value).expect("definitions are plain data");
+    out.bytes(&boards)?;
+    let corrections = hunt.corrections.iter();
+    out.number(corrections.len() as u64)?;
+    for correction in corrections {
+        write_correction(out, correction)?;
+    }
     Ok(())
+}
+
+fn write_correction(
+    out: &mut SnapshotWriter<impl Write>,
+    correction: &PlacedCorrection,
+) -> io::Result<()> {
+    out.number(u64::from(correction.shard.get()))?;
+    out.number(correction.sequence.get())?;
+    out.number(correction.time.millis())?;
+    out.number(u64::from(correction.player.get()))?;
+    match correction.what {
+        Correction::ClaimVoided {
+            round,
+            tile,
+            points,
+            claimed,
+        } => {
+            out.number(VOIDED)?;
+            out.number(round.get())?;
+            out.number(u64::from(tile.get()))?;
+            out.number(u64::from(points))?;
+            out.number(claimed.get())?;
+        }
+        Correction::Disqualified => out.number(DISQUALIFIED)?,
+        Correction::Reinstated => out.number(REINSTATED)?,
+    }
+    out.bytes(correction.reason.as_bytes())
 }
 
 fn write_round(out: &mut SnapshotWriter<impl Write>, round: &RoundFold) -> io::Result<()> {
@@ -184,6 +230,10 @@ fn write_round(out: &mut SnapshotWriter<impl Write>, round: &RoundFold) -> io::R
             bytes.extend_from_slice(&claim.shard.get().to_le_bytes());
         }
         out.raw(&bytes)?;
+    }
+    out.number(round.voided.len() as u64)?;
+    for tile in &*round.voided {
+        out.number(u64::from(tile.get()))?;
     }
     Ok(())
 }
@@ -258,9 +308,66 @@ fn read_hunt(
         let fold = read_round(input, number, round, shards)?;
         hunt.rounds.insert(round, fold);
     }
+    if input.version() >= WITH_BOARDS {
+        hunt.boards.at = input
+            .optional("entry that defined boards")?
+            .map(Sequence::new);
+        let boards = input.bytes(BOARDS_BYTES_MAX, "boards")?;
+        hunt.boards.value = serde_json::from_slice(&boards)
+            .map_err(|error| input.invalid("boards", &error.to_string()))?;
+        hunt.list_boards();
+        let most = CORRECTIONS_SHOWN as u64;
+        for _ in 0..input.number_up_to(most, "number of corrections")? {
+            let correction = read_correction(input, shards)?;
+            hunt.corrections.insert(Arc::new(correction));
+        }
+    }
     // When the next one opens or closes is found out with the next batch.
     hunt.next_change = TimeMicros::ZERO;
     Ok(hunt)
+}
+
+fn read_correction(
+    input: &mut SnapshotReader<impl Read>,
+    shards: ShardMap,
+) -> Result<PlacedCorrection, SnapshotError> {
+    let shard = read_shard(input, shards, "shard of a correction")?;
+    let sequence = Sequence::new(input.number_up_to(u64::MAX - 1, "place of a correction")?);
+    let time = TimeMicros::from_millis(input.number_up_to(MILLIS_MAX, "time of a correction")?);
+    let player = PlayerNumber::new(input.number_u32("player of a correction")?);
+    let what = match input.number_up_to(REINSTATED, "kind of a correction")? {
+        VOIDED => Correction::ClaimVoided {
+            round: read_round_number(input, "round of a correction")?,
+            tile: TileIndex::new(input.number_u32("tile of a correction")?),
+            points: input.number_u32("points of a correction")?,
+            claimed: Sequence::new(input.number("claim of a correction")?),
+        },
+        DISQUALIFIED => Correction::Disqualified,
+        REINSTATED => Correction::Reinstated,
+        _ => return Err(input.invalid("kind of a correction", "it is none")),
+    };
+    let reason = input.bytes(CORRECTION_REASON_BYTES_MAX, "reason")?;
+    let reason =
+        String::from_utf8(reason).map_err(|_| input.invalid("reason", "it is not UTF-8"))?;
+    Ok(PlacedCorrection {
+        shard,
+        sequence,
+        time,
+        player,
+        what,
+        reason,
+    })
+}
+
+fn read_shard(
+    input: &mut SnapshotReader<impl Read>,
+    shards: ShardMap,
+    field: &'static str,
+) -> Result<ShardId, SnapshotError> {
+    let number = input.number_up_to(u64::from(shards.count()) - 1, field)?;
+    Ok(ShardId::new(
+        u16::try_from(number).expect("at most the number of shards"),
+    ))
 }
 
 fn read_round(
@@ -315,6 +422,15 @@ fn read_round(
             });
         }
     }
+    if input.version() >= WITH_BOARDS {
+        for _ in 0..input.number("number of voided claims")? {
+            let tile = TileIndex::new(input.number_u32("voided tile")?);
+            if fold.voided.last().is_some_and(|&last| last >= tile) {
+                return Err(input.invalid("voided tile", "it is out of order"));
+            }
+            fold.void(tile);
+        }
+    }
     Ok(fold)
 }
 
@@ -323,15 +439,14 @@ fn read_claims_of_version_1(
     fold: &mut RoundFold,
     shards: ShardMap,
 ) -> Result<(), SnapshotError> {
-    let shard_max = u64::from(shards.count()) - 1;
     let mut before = 0_u32;
     for _ in 0..input.number("number of claims")? {
         let tile = before.checked_add(input.number_u32("tile")?);
         let tile = tile.ok_or_else(|| input.invalid("tile", "it has more than 32 bits"))?;
-        let shard = input.number_up_to(shard_max, "shard of a claim")?;
+        let shard = read_shard(input, shards, "shard of a claim")?;
         fold.claims.push(Claim {
             tile: TileIndex::new(tile),
-            shard: ShardId::new(u16::try_from(shard).expect("at most the number of shards")),
+            shard,
             player: PlayerNumber::new(input.number_u32("player")?),
             points: input.number_u32("points")?,
         });

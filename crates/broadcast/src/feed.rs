@@ -8,11 +8,12 @@ use huntcore_model::{
     BoardName, HuntId, HuntNumber, Position, RoundNumber, RoundOpened, TimeMicros,
 };
 use huntcore_wire::{
-    HuntStateName, Interest, LiveForm, PositionText, ServerMessage, SnapshotMessage,
+    HuntStateName, Interest, LiveBoards, LiveForm, PositionText, ServerMessage, SnapshotMessage,
 };
 
 use crate::board::BoardText;
 use crate::class::{NoLayout, Sight};
+use crate::corrections::LastCorrections;
 use crate::forms::PerForm;
 use crate::frame::Ring;
 use crate::messages::Together;
@@ -47,6 +48,8 @@ pub struct ClassFeed<'a> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
     next: u64,
+    /// Boards of frames before this one are not told: newer ones have been sent (I6).
+    boards_from: u64,
 }
 
 /// How a client begins.
@@ -93,6 +96,8 @@ pub(crate) struct Shown {
     pub(crate) oldest: RoundNumber,
     pub(crate) rounds: Vec<(RoundNumber, Arc<RoundShown>)>,
     pub(crate) boards: Vec<Arc<BoardText>>,
+    pub(crate) listed: Arc<LiveBoards>,
+    pub(crate) corrections: LastCorrections,
 }
 
 /// The place of a version in its process's time.
@@ -178,6 +183,7 @@ impl FeedVersion {
     pub const fn end(&self) -> Cursor {
         Cursor {
             next: self.ring.next_number(),
+            boards_from: 0,
         }
     }
 
@@ -209,13 +215,7 @@ impl ClassFeed<'_> {
     pub fn start(&self, resume: Option<&Position>) -> Option<Start> {
         let resumed = resume.and_then(|seen| Some((seen, self.feed.ring.resume(seen)?)));
         match resumed {
-            Some((seen, next)) => Some(Start {
-                resumed: true,
-                resume: seen.into(),
-                // Another process may have sent others: send all again.
-                messages: self.board_messages(true).collect(),
-                cursor: Cursor { next },
-            }),
+            Some((seen, next)) => Some(self.resumed(seen, next)),
             None => Some(Start {
                 resumed: false,
                 resume: (&*self.feed.position).into(),
@@ -234,12 +234,34 @@ impl ClassFeed<'_> {
         let resume = frames
             .next()
             .map_or(self.feed.position(), |frame| frame.base());
-        Some(Start {
+        Some(self.resumed(resume, cursor.next))
+    }
+
+    /// How a client goes on that has seen `seen` and needs the frames from `next` on.
+    ///
+    /// It is sent all boards at once: another process may have sent others, and those in the
+    /// frames may be older (I6). Why somebody is not on them any more comes first.
+    fn resumed(&self, seen: &Position, next: u64) -> Start {
+        let form = self.sight.form();
+        let missed = self.feed.ring.from(next).into_iter().flatten();
+        let missed: Vec<&Frame> = missed.map(Arc::as_ref).collect();
+        let reasons = Together::new(&missed, 0).and_then(|missed| missed.reasons(seen, form));
+        let mut messages: Vec<Bytes> = reasons.into_iter().collect();
+        messages.extend(self.board_messages(true));
+        let end = self.feed.end();
+        let cursor = match missed.is_empty() {
+            true => end,
+            false => Cursor {
+                next,
+                boards_from: end.next,
+            },
+        };
+        Start {
             resumed: true,
-            resume: resume.into(),
-            messages: self.board_messages(true).collect(),
+            resume: seen.into(),
+            messages,
             cursor,
-        })
+        }
     }
 
     /// What the client at `cursor` is to be sent: frame by frame if it has missed at most
@@ -300,10 +322,12 @@ impl ClassFeed<'_> {
             return Ok(Next::Wait);
         }
         let frames: Vec<&Frame> = frames.map(Arc::as_ref).collect();
+        let boards_from = cursor.boards_from.saturating_sub(cursor.next);
+        let boards_from = usize::try_from(boards_from).unwrap_or(usize::MAX);
         let mut messages = Vec::new();
         if frames.len() <= merge_over.max(1) {
-            for frame in &frames {
-                self.tell(frame, &mut messages)?;
+            for (index, frame) in frames.iter().enumerate() {
+                self.tell(frame, index >= boards_from, &mut messages)?;
             }
         } else {
             let missed: usize = frames
@@ -316,7 +340,7 @@ impl ClassFeed<'_> {
                     cursor: cursor_at_end,
                 });
             }
-            let together = Together::new(&frames).expect("some were missed");
+            let together = Together::new(&frames, boards_from).expect("some were missed");
             messages = together.messages(self.sight)?;
         }
         Ok(Next::Messages {
@@ -325,13 +349,23 @@ impl ClassFeed<'_> {
         })
     }
 
-    /// Tells one frame.
-    fn tell(&self, frame: &Frame, messages: &mut Vec<Bytes>) -> Result<(), NoLayout> {
+    /// Tells one frame, with or without its boards.
+    fn tell(
+        &self,
+        frame: &Frame,
+        with_boards: bool,
+        messages: &mut Vec<Bytes>,
+    ) -> Result<(), NoLayout> {
+        let form = self.sight.form();
         if self.sight.interest().is_everything() {
-            messages.extend_from_slice(frame.payloads(self.sight.form()));
+            messages.extend_from_slice(match with_boards {
+                true => frame.payloads(form),
+                false => frame.payloads_before_boards(form),
+            });
         } else {
             let alone = [frame];
-            let alone = Together::new(&alone).expect("there is one");
+            let boards_from = usize::from(!with_boards);
+            let alone = Together::new(&alone, boards_from).expect("there is one");
             messages.append(&mut alone.messages(self.sight)?);
         }
         Ok(())
@@ -365,8 +399,13 @@ impl ClassFeed<'_> {
             oldest: feed.shown.oldest,
             rounds: rounds.collect::<Result<_, _>>()?,
             board: total.map(|board| board.message().clone()),
-            corrections: Vec::new(),
-            boards: None,
+            corrections: feed
+                .shown
+                .corrections
+                .iter()
+                .map(|correction| correction.message(&feed.roster))
+                .collect(),
+            boards: Some((*feed.shown.listed).clone()),
         };
         Ok(ServerMessage::Snapshot(snapshot).encode(self.sight.form()))
     }

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use huntcore_model::{
-    Batch, BatchError, BoardName, HuntNumber, Position, Record, Sequence, ShardId, ShardMap,
-    TimeMicros,
+    Batch, BatchError, BatchHeader, BoardName, CorrectionRecord, HuntNumber, Position, Record,
+    Sequence, ShardId, ShardMap, TimeMicros,
 };
 use huntcore_wire::HuntStateName;
 
 use crate::BroadcastLimits;
 use crate::board::{BoardFold, BoardUpdate};
+use crate::corrections::PlacedCorrection;
 use crate::feed::{Cut, FeedVersion, Feeds, Shown};
 use crate::frame::{FrameContent, Ring};
 use crate::hunt::HuntFold;
@@ -136,10 +137,10 @@ impl Broadcast {
                 source,
             })?;
         let mut folded = 0;
-        for (before, record) in others {
-            self.apply_claims(folded, before);
-            folded = before;
-            self.apply_record(shard, record);
+        for other in others {
+            self.apply_claims(folded, other.claims_before);
+            folded = other.claims_before;
+            self.apply_record(header, other.sequence, other.record);
         }
         self.apply_claims(folded, self.unpacked.claims.len());
         self.position.advance(shard, header.next_sequence());
@@ -152,7 +153,11 @@ impl Broadcast {
 
     /// Takes a hunt's board version in; it goes out with a later tick.
     pub fn push_board(&mut self, hunt: HuntNumber, update: BoardUpdate) {
-        if let Some(hunt) = self.hunts.get_mut(&hunt) {
+        let Some(hunt) = self.hunts.get_mut(&hunt) else {
+            return;
+        };
+        // What the hunt no longer has, or not yet as far as is folded in, is not shown.
+        if hunt.fold.listed.generation(update.board) == Some(update.generation) {
             let board = hunt.boards.entry(update.board).or_default();
             board.push(update, &self.limits);
         }
@@ -163,8 +168,9 @@ impl Broadcast {
     #[must_use]
     pub fn wants_board(&self, hunt: HuntNumber, board: BoardName, now: TimeMicros) -> bool {
         self.hunts.get(&hunt).is_some_and(|hunt| {
+            let is_listed = hunt.fold.listed.generation(board).is_some();
             let board = hunt.boards.get(&board);
-            board.is_none_or(|board| board.is_due(now, &self.limits))
+            is_listed && board.is_none_or(|board| board.is_due(now, &self.limits))
         })
     }
 
@@ -245,7 +251,8 @@ impl Broadcast {
         }
     }
 
-    fn apply_record(&mut self, shard: ShardId, record: Record<'_>) {
+    fn apply_record(&mut self, header: &BatchHeader, sequence: Sequence, record: Record<'_>) {
+        let shard = header.shard;
         match record {
             Record::Player(player) => {
                 if let Some(names) = self.names.get_mut(usize::from(shard.get()))
@@ -262,11 +269,27 @@ impl Broadcast {
                     hunt.fold.control(at, *record, self.time, limits);
                 }
             }
-            Record::Time
-            | Record::Score(_)
-            | Record::Claim(_)
-            | Record::BoardClosed(_)
-            | Record::Correction(_) => {}
+            Record::Correction(correction) => {
+                let (limits, left_out) = (&self.limits, &mut self.records_left_out);
+                let CorrectionRecord {
+                    hunt,
+                    player,
+                    what,
+                    reason,
+                } = *correction;
+                if let Some(hunt) = hunt_mut(&mut self.hunts, hunt, limits, left_out, 1) {
+                    let placed = PlacedCorrection {
+                        shard,
+                        sequence,
+                        time: TimeMicros::from_millis(header.time.millis()),
+                        player,
+                        what,
+                        reason,
+                    };
+                    hunt.fold.correct(placed, limits);
+                }
+            }
+            Record::Time | Record::Score(_) | Record::Claim(_) | Record::BoardClosed(_) => {}
         }
     }
 
@@ -306,6 +329,9 @@ impl Hunt {
         limits: &BroadcastLimits,
     ) -> Option<FeedVersion> {
         let id = self.fold.id.clone()?;
+        let listed = &self.fold.listed;
+        self.boards
+            .retain(|&name, board| listed.generation(name) == Some(board.generation()));
         let boards: Vec<_> = self
             .boards
             .values_mut()
@@ -336,6 +362,9 @@ impl Hunt {
                     claims: changes.claims,
                     closed: changes.closed,
                     seeds: changes.seeds,
+                    corrections: changes.corrections,
+                    voided: changes.voided,
+                    listed: changes.boards.then(|| Arc::clone(&self.fold.listed)),
                     state: told.then_some(state),
                     boards,
                     roster: cut.roster.clone(),
@@ -359,10 +388,13 @@ impl Hunt {
             rounds: rounds
                 .filter_map(|(&number, round)| Some((number, round.shown()?)))
                 .collect(),
-            boards: BoardName::BUILT_IN
-                .into_iter()
-                .filter_map(|name| self.boards.get(&name)?.sent().cloned())
+            boards: self
+                .boards
+                .values()
+                .filter_map(|board| board.sent().cloned())
                 .collect(),
+            listed: Arc::clone(&self.fold.listed),
+            corrections: self.fold.corrections.clone(),
         }
     }
 }

@@ -5,18 +5,19 @@ use std::collections::VecDeque;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use huntcore_model::{HuntId, Position, RoundNumber, RoundOpened, TimeMicros};
-use huntcore_wire::{HuntStateName, LiveForm, LiveSeed};
+use huntcore_model::{HuntId, Position, RoundNumber, RoundOpened, TileIndex, TimeMicros};
+use huntcore_wire::{HuntStateName, LiveBoards, LiveForm, LiveSeed};
 
 use crate::BroadcastLimits;
 use crate::board::BoardText;
+use crate::corrections::PlacedCorrection;
 use crate::forms::PerForm;
 use crate::messages::everything;
 use crate::names::Roster;
 use crate::round::Claim;
 use crate::text::{
-    CLAIM_BYTES_MAX, CLOSED_BYTES_MAX, MESSAGE_BYTES_MAX, ROUND_BYTES_MAX, SEED_BYTES_MAX,
-    position_bytes_max,
+    CLAIM_BYTES_MAX, CLOSED_BYTES_MAX, LISTED_BYTES_MAX, MESSAGE_BYTES_MAX, ROUND_BYTES_MAX,
+    SEED_BYTES_MAX, VOIDED_BYTES_MAX, position_bytes_max,
 };
 
 /// What one tick has changed in one hunt, shared by every client.
@@ -45,6 +46,11 @@ pub(crate) struct FrameContent {
     pub(crate) claims: Vec<(RoundNumber, Claim)>,
     pub(crate) closed: Vec<RoundNumber>,
     pub(crate) seeds: Vec<LiveSeed>,
+    pub(crate) corrections: Vec<Arc<PlacedCorrection>>,
+    /// Of the claims above, those that had been voided before.
+    pub(crate) voided: Vec<(RoundNumber, TileIndex)>,
+    /// Which boards there are, if something was said about that.
+    pub(crate) listed: Option<Arc<LiveBoards>>,
     pub(crate) state: Option<HuntStateName>,
     pub(crate) boards: Vec<Arc<BoardText>>,
     pub(crate) roster: Roster,
@@ -55,6 +61,8 @@ pub(crate) struct FrameContent {
 #[derive(Debug)]
 struct Texts {
     payloads: Vec<Bytes>,
+    /// How many of the last ones are boards.
+    boards: usize,
     bytes: usize,
 }
 
@@ -95,6 +103,12 @@ impl Frame {
         &self.texts(form).payloads
     }
 
+    /// The same without the boards, for those who were sent newer ones.
+    pub(crate) fn payloads_before_boards(&self, form: LiveForm) -> &[Bytes] {
+        let texts = self.texts(form);
+        &texts.payloads[..texts.payloads.len() - texts.boards]
+    }
+
     /// Length of all payloads.
     #[must_use]
     pub fn bytes(&self, form: LiveForm) -> usize {
@@ -118,9 +132,12 @@ impl Frame {
 
     fn texts(&self, form: LiveForm) -> &Texts {
         self.texts.get(form).get_or_init(|| {
-            let payloads = everything(self, form);
+            let (mut payloads, mut boards) = everything(self, form);
+            let count = boards.len();
+            payloads.append(&mut boards);
             Texts {
                 bytes: payloads.iter().map(Bytes::len).sum(),
+                boards: count,
                 payloads,
             }
         })
@@ -134,13 +151,23 @@ impl FrameContent {
         self.claims.retain(|(round, _)| *round >= oldest);
         self.closed.retain(|round| *round >= oldest);
         self.seeds.retain(|seed| seed.round >= oldest);
+        self.voided.retain(|(round, _)| *round >= oldest);
+        self.voided.sort_unstable();
+    }
+
+    /// Whether a claim that it tells had been voided before.
+    pub(crate) fn is_voided(&self, round: RoundNumber, tile: TileIndex) -> bool {
+        !self.voided.is_empty() && self.voided.binary_search(&(round, tile)).is_ok()
     }
 
     fn bytes_max(&self, position: &Position) -> usize {
         let players = self
             .claims
             .iter()
-            .map(|(_, claim)| self.roster.json_bytes_max(claim));
+            .map(|(_, claim)| self.roster.json_bytes_max(claim.shard, claim.player));
+        let corrections = self.corrections.iter();
+        let corrections = corrections.map(|correction| correction.bytes_max(&self.roster));
+        let listed = self.listed.as_ref().map_or(0, |boards| boards.list.len());
         MESSAGE_BYTES_MAX
             + position_bytes_max(position)
             + self.rounds.len() * ROUND_BYTES_MAX
@@ -148,6 +175,9 @@ impl FrameContent {
             + players.sum::<usize>()
             + self.closed.len() * CLOSED_BYTES_MAX
             + self.seeds.len() * SEED_BYTES_MAX
+            + self.voided.len() * VOIDED_BYTES_MAX
+            + corrections.sum::<usize>()
+            + listed * LISTED_BYTES_MAX
             + self
                 .boards
                 .iter()
@@ -159,6 +189,8 @@ impl FrameContent {
         self.claims.capacity() * size_of::<(RoundNumber, Claim)>()
             + self.closed.capacity() * size_of::<RoundNumber>()
             + self.seeds.capacity() * size_of::<LiveSeed>()
+            + self.voided.capacity() * size_of::<(RoundNumber, TileIndex)>()
+            + self.corrections.capacity() * size_of::<Arc<PlacedCorrection>>()
     }
 }
 
@@ -244,8 +276,9 @@ impl Ring {
 #[cfg(test)]
 mod tests {
     use huntcore_model::{
-        Hash32, HuntNumber, PlayerNumber, RoundSchedule, Sequence, ShardId, TileIndex,
+        BoardName, Correction, Hash32, HuntNumber, PlayerNumber, RoundSchedule, Sequence, ShardId,
     };
+    use huntcore_wire::LiveBoard;
 
     use super::*;
     use crate::board::BoardUpdate;
@@ -282,6 +315,23 @@ mod tests {
             position.advance(ShardId::new(shard), Sequence::new(u64::MAX));
         }
         let board = BoardUpdate::longest(id, &position);
+        let listed = LiveBoard {
+            board: BoardName::new(&"x".repeat(BoardName::BYTES_MAX)).expect("a name"),
+            generation: u64::MAX,
+        };
+        let correction = |player| PlacedCorrection {
+            shard: ShardId::new(0),
+            sequence: Sequence::new(u64::MAX - 1),
+            time: LATEST,
+            player: PlayerNumber::new(player),
+            what: Correction::ClaimVoided {
+                round,
+                tile: TileIndex::new(u32::MAX),
+                points: u32::MAX,
+                claimed: Sequence::new(0),
+            },
+            reason: "\u{1}".repeat(256),
+        };
         let content = FrameContent {
             hunt: HuntId::new(&"x".repeat(HuntId::BYTES_MAX)).expect("a slug"),
             time: LATEST,
@@ -298,6 +348,12 @@ mod tests {
                 };
                 2
             ],
+            corrections: [0, 1].map(|player| Arc::new(correction(player))).to_vec(),
+            voided: vec![(round, TileIndex::new(u32::MAX))],
+            listed: Some(Arc::new(LiveBoards {
+                version: u64::MAX,
+                list: vec![listed; 19],
+            })),
             state: Some(HuntStateName::Scheduled),
             boards: vec![Arc::new(board)],
             roster: Roster::new(&[names]),

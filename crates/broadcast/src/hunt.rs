@@ -10,11 +10,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use huntcore_model::{
-    ControlRecord, HuntId, HuntState, RoundNumber, RoundOpened, Sequence, TimeMicros,
+    BoardDefinition, BoardName, ControlRecord, Correction, DefinedBoard, HuntId, HuntState,
+    RoundNumber, RoundOpened, Sequence, TileIndex, TimeMicros,
 };
-use huntcore_wire::{HuntStateName, LiveSeed};
+use huntcore_wire::{HuntStateName, LiveBoard, LiveBoards, LiveSeed};
 
 use crate::BroadcastLimits;
+use crate::corrections::{LastCorrections, PlacedCorrection};
 use crate::round::{Claim, RoundFold};
 
 #[derive(Clone, Debug)]
@@ -28,6 +30,11 @@ pub(crate) struct HuntFold {
     // some of them late.
     pub(crate) ends_at: Latest<Option<TimeMicros>>,
     pub(crate) paused: Latest<bool>,
+    /// The boards that it was given, besides the built-in ones.
+    pub(crate) boards: Latest<Vec<DefinedBoard>>,
+    /// All its boards, as clients are told them.
+    pub(crate) listed: Arc<LiveBoards>,
+    pub(crate) corrections: LastCorrections,
     pub(crate) closed: bool,
     /// No round before it is shown: what the rounds announced so far leave room for.
     pub(crate) floor: RoundNumber,
@@ -46,6 +53,12 @@ pub(crate) struct Changes {
     pub(crate) claims: Vec<(RoundNumber, Claim)>,
     pub(crate) closed: Vec<RoundNumber>,
     pub(crate) seeds: Vec<LiveSeed>,
+    pub(crate) corrections: Vec<Arc<PlacedCorrection>>,
+    /// Of the claims above, those that had been voided before their round was announced.
+    pub(crate) voided: Vec<(RoundNumber, TileIndex)>,
+    /// Something was said about which boards there are; told even if all is as before, as the
+    /// state is.
+    pub(crate) boards: bool,
     /// Something was said about the hunt's state. It is told even if all is as before: a
     /// client that comes from another process may have seen what was between.
     pub(crate) state: bool,
@@ -88,6 +101,12 @@ impl Default for HuntFold {
                 at: None,
                 value: false,
             },
+            boards: Latest {
+                at: None,
+                value: Vec::new(),
+            },
+            listed: Arc::new(listed(None, &[])),
+            corrections: LastCorrections::default(),
             closed: false,
             floor: RoundNumber::FIRST,
             newest: RoundNumber::new(0),
@@ -154,9 +173,9 @@ impl HuntFold {
                     }
                 }
             }
+            ControlRecord::BoardsChanged { boards, .. } => self.define(at, &boards),
             ControlRecord::HuntChanged { .. }
             | ControlRecord::ChainAnchored { .. }
-            | ControlRecord::BoardsChanged { .. }
             | ControlRecord::FlagSet(_) => {}
         }
         self.advance(now, limits);
@@ -180,6 +199,20 @@ impl HuntFold {
             if is_told {
                 self.changes.claims.push((number, claim));
             }
+        }
+    }
+
+    /// Takes in what an operator has corrected.
+    pub(crate) fn correct(&mut self, correction: PlacedCorrection, limits: &BroadcastLimits) {
+        if let Correction::ClaimVoided { round, tile, .. } = correction.what
+            && let Some(round) = self.rounds.get_mut(&round)
+        {
+            round.void(tile);
+        }
+        let correction = Arc::new(correction);
+        self.corrections.insert(Arc::clone(&correction));
+        if self.changes.make_room(1, limits) {
+            self.changes.corrections.push(correction);
         }
     }
 
@@ -237,6 +270,20 @@ impl HuntFold {
         claims + self.changes.claims.capacity() * size_of::<(RoundNumber, Claim)>()
     }
 
+    fn define(&mut self, at: Sequence, boards: &[BoardDefinition]) {
+        // On every stream changes come in their order, so none between is missing.
+        let boards = DefinedBoard::redefined(&self.boards.value, at, boards);
+        if self.boards.set(at, boards) {
+            self.changes.boards = true;
+            self.list_boards();
+        }
+    }
+
+    /// Lists the boards anew after they were set.
+    pub(crate) fn list_boards(&mut self) {
+        self.listed = Arc::new(listed(self.boards.at, &self.boards.value));
+    }
+
     fn open(&mut self, opened: RoundOpened) {
         if opened.round < self.oldest {
             return;
@@ -269,6 +316,22 @@ impl HuntFold {
     }
 }
 
+/// The built-in boards and those given at `at`.
+fn listed(at: Option<Sequence>, boards: &[DefinedBoard]) -> LiveBoards {
+    let built_in = BoardName::BUILT_IN.into_iter().map(|board| LiveBoard {
+        board,
+        generation: 0,
+    });
+    let own = boards.iter().map(|board| LiveBoard {
+        board: board.definition.name,
+        generation: board.defined_at.get(),
+    });
+    LiveBoards {
+        version: at.map_or(0, Sequence::get),
+        list: built_in.chain(own).collect(),
+    }
+}
+
 impl HuntFold {
     /// The lowest round from which on all closed ones have room for their tiles. It only
     /// rises: more rounds close, above it or below.
@@ -289,11 +352,12 @@ impl HuntFold {
 
 impl Changes {
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0 && !self.overflowed && !self.state
+        self.len() == 0 && !self.overflowed && !self.state && !self.boards
     }
 
     fn len(&self) -> usize {
-        self.rounds.len() + self.claims.len() + self.closed.len() + self.seeds.len()
+        let told = self.rounds.len() + self.claims.len() + self.closed.len();
+        told + self.seeds.len() + self.corrections.len()
     }
 
     /// Claims may have been committed, and a seed published, on streams that were read
@@ -303,6 +367,8 @@ impl Changes {
             self.rounds.push(number);
             let claims = round.claims.iter().map(|&claim| (number, claim));
             self.claims.extend(claims);
+            let voided = round.voided.iter().map(|&tile| (number, tile));
+            self.voided.extend(voided);
         }
         if let Some(seed) = round.seed {
             self.seeds.push(LiveSeed {

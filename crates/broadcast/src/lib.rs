@@ -24,6 +24,7 @@
 mod board;
 mod checkpoint;
 mod class;
+mod corrections;
 mod feed;
 mod fold;
 mod forms;

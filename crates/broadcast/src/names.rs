@@ -5,9 +5,8 @@
 
 use std::sync::Arc;
 
-use huntcore_model::{PlayerId, PlayerNumber, PlayerRecord};
+use huntcore_model::{PlayerId, PlayerNumber, PlayerRecord, ShardId};
 
-use crate::round::Claim;
 use crate::text::json_bytes_max;
 
 // A chunk's text stays below 64 KiB, whatever the ids.
@@ -103,19 +102,20 @@ impl Roster {
         }
     }
 
-    fn name(&self, claim: &Claim) -> Option<&str> {
-        let names = self.streams.get(usize::from(claim.shard.get()))?;
-        names.get(claim.player)
+    fn name(&self, shard: ShardId, player: PlayerNumber) -> Option<&str> {
+        let names = self.streams.get(usize::from(shard.get()))?;
+        names.get(player)
     }
 
-    /// Who won a tile; `None` once that player was erased.
-    pub(crate) fn player(&self, claim: &Claim) -> Option<PlayerId> {
-        PlayerId::new(self.name(claim)?).ok()
+    /// Who has that number on that stream; `None` once that player was erased.
+    pub(crate) fn player(&self, shard: ShardId, player: PlayerNumber) -> Option<PlayerId> {
+        PlayerId::new(self.name(shard, player)?).ok()
     }
 
     /// How long the player is in JSON, at most.
-    pub(crate) fn json_bytes_max(&self, claim: &Claim) -> usize {
-        self.name(claim).map_or("null".len(), json_bytes_max)
+    pub(crate) fn json_bytes_max(&self, shard: ShardId, player: PlayerNumber) -> usize {
+        self.name(shard, player)
+            .map_or("null".len(), json_bytes_max)
     }
 }
 

@@ -32,6 +32,8 @@ pub(crate) struct RoundFold {
     pub(crate) closed: bool,
     pub(crate) seed: Option<Hash32>,
     pub(crate) claims: Claims,
+    /// Tiles whose claims count no more, in order: hardly ever any.
+    pub(crate) voided: Arc<Vec<TileIndex>>,
     // As the last version shows it, until something changes.
     shown: Option<Arc<RoundShown>>,
     changed: bool,
@@ -44,6 +46,7 @@ pub(crate) struct RoundShown {
     closed: bool,
     seed: Option<Hash32>,
     claims: ClaimList,
+    voided: Arc<Vec<TileIndex>>,
 }
 
 /// Claims of a round in the order seen, to be added to.
@@ -72,6 +75,13 @@ impl RoundFold {
         self.changed = true;
     }
 
+    pub(crate) fn void(&mut self, tile: TileIndex) {
+        if let Err(place) = self.voided.binary_search(&tile) {
+            Arc::make_mut(&mut self.voided).insert(place, tile);
+            self.changed = true;
+        }
+    }
+
     pub(crate) fn reveal(&mut self, seed: Hash32) {
         self.seed = Some(seed);
         self.changed = true;
@@ -87,6 +97,7 @@ impl RoundFold {
                 closed: self.closed,
                 seed: self.seed,
                 claims: self.claims.list(),
+                voided: Arc::clone(&self.voided),
             }));
         }
         self.shown.clone()
@@ -115,9 +126,9 @@ impl RoundShown {
             if sight.sees(number, claim.tile)? {
                 claims.push(SnapshotClaim {
                     tile: claim.tile,
-                    player: roster.player(claim),
+                    player: roster.player(claim.shard, claim.player),
                     points: claim.points,
-                    voided: false,
+                    voided: self.voided.binary_search(&claim.tile).is_ok(),
                 });
             }
         }

@@ -15,6 +15,12 @@ pub(crate) const CLOSED_BYTES_MAX: usize = 24;
 pub(crate) const SEED_BYTES_MAX: usize = 128;
 /// A round's announcement, ids and all.
 pub(crate) const ROUND_BYTES_MAX: usize = 640;
+/// That a claim was voided.
+pub(crate) const VOIDED_BYTES_MAX: usize = 16;
+/// A correction without its player and its reason.
+pub(crate) const CORRECTION_BYTES_MAX: usize = 288;
+/// A board in the list of a hunt's boards.
+pub(crate) const LISTED_BYTES_MAX: usize = 96;
 /// An entry of a board without its player.
 pub(crate) const ENTRY_BYTES_MAX: usize = 80;
 

@@ -33,8 +33,13 @@ impl Clone for Unpacked {
     }
 }
 
-/// A record that is no claim, and how many claims stand before it.
-pub(crate) type Other<'batch> = (usize, Record<'batch>);
+/// A record that is no claim.
+pub(crate) struct Other<'batch> {
+    /// How many claims stand before it.
+    pub(crate) claims_before: usize,
+    pub(crate) sequence: Sequence,
+    pub(crate) record: Record<'batch>,
+}
 
 struct Sink<'list, 'batch> {
     claims: &'list mut Vec<PlacedClaim>,
@@ -86,9 +91,16 @@ impl<'batch> RecordSink<'batch> for Sink<'_, 'batch> {
     }
 
     fn other(&mut self, sequence: Sequence, record: Record<'batch>) {
-        let matters = matches!(record, Record::Player(_) | Record::Control { .. });
+        let matters = matches!(
+            record,
+            Record::Player(_) | Record::Control { .. } | Record::Correction(_)
+        );
         if matters && sequence >= self.from {
-            self.others.push((self.claims.len(), record));
+            self.others.push(Other {
+                claims_before: self.claims.len(),
+                sequence,
+                record,
+            });
         }
     }
 }

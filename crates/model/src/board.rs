@@ -426,6 +426,22 @@ impl BoardDefinition {
     }
 }
 
+impl DefinedBoard {
+    /// The boards after the change at `at`: those that are defined as before keep their
+    /// generation.
+    #[must_use]
+    pub fn redefined(known: &[Self], at: Sequence, boards: &[BoardDefinition]) -> Vec<Self> {
+        let defined = boards.iter().map(|definition| {
+            let as_before = known.iter().find(|board| board.definition == *definition);
+            as_before.cloned().unwrap_or_else(|| Self {
+                definition: definition.clone(),
+                defined_at: at,
+            })
+        });
+        defined.collect()
+    }
+}
+
 impl Zone {
     /// The seconds to add to UTC at `time`.
     #[must_use]

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::round_list::RoundList;
 use crate::{
-    BoardDefinition, ConfigVersion, ControlRecord, DefinedBoard, Hash32, HuntCreated, HuntId,
-    HuntNumber, RoundNumber, RoundOpened, RoundSchedule, Sequence, TimeMicros,
+    ConfigVersion, ControlRecord, DefinedBoard, Hash32, HuntCreated, HuntId, HuntNumber,
+    RoundNumber, RoundOpened, RoundSchedule, Sequence, TimeMicros,
 };
 
 /// What a hunt is doing at some time.
@@ -72,22 +72,6 @@ pub struct RoundEntry {
     pub opened: RoundOpened,
     /// Its seed, once it may be known.
     pub seed: Option<Hash32>,
-}
-
-/// The boards after a change: those that are defined as before keep their generation.
-fn redefined(
-    known: &[DefinedBoard],
-    at: Sequence,
-    boards: &[BoardDefinition],
-) -> Vec<DefinedBoard> {
-    let defined = boards.iter().map(|definition| {
-        let as_before = known.iter().find(|board| board.definition == *definition);
-        as_before.cloned().unwrap_or_else(|| DefinedBoard {
-            definition: definition.clone(),
-            defined_at: at,
-        })
-    });
-    defined.collect()
 }
 
 /// A round is announced ahead of its opening, to shards whose clocks differ. So it takes as
@@ -164,7 +148,7 @@ impl HuntEntry {
             }
             ControlRecord::ChainAnchored { anchor, .. } => self.anchors.push(*anchor),
             ControlRecord::BoardsChanged { boards, .. } => {
-                self.boards = Arc::new(redefined(&self.boards, at, boards));
+                self.boards = Arc::new(DefinedBoard::redefined(&self.boards, at, boards));
             }
         }
     }

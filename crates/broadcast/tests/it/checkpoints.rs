@@ -5,7 +5,7 @@ use huntcore_model::{ShardId, ShardMap, SnapshotError, SnapshotReader, SnapshotW
 use huntcore_wire::{LiveForm, LiveState, ServerMessage};
 use proptest::prelude::*;
 
-use crate::world::{Expected, HUNT, ReadAll as _, Wish, World};
+use crate::world::{Expected, HUNT, ReadAll as _, Wish, World, Wrong};
 
 const MAGIC: [u8; 4] = *b"HCLC";
 const LIMITS: BroadcastLimits = BroadcastLimits {
@@ -37,6 +37,10 @@ fn sample() -> (World, Broadcast) {
         }
     }
     world.publish_seed();
+    world.define_boards(0b0101);
+    for (shard, wrong) in [(0, Wrong::Claim), (1, Wrong::Player), (2, Wrong::Nobody)] {
+        world.correct(ShardId::new(shard), wrong, 3);
+    }
     let mut broadcast = Broadcast::new(world.shards, LIMITS);
     fold(&mut broadcast, &world);
     (world, broadcast)
@@ -60,7 +64,7 @@ fn restored(shards: ShardMap, bytes: &[u8]) -> Result<Broadcast, RestoreError> {
 
 /// What stands in the checked blocks.
 fn fields(checkpoint: &[u8]) -> Vec<u8> {
-    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 2).expect("own");
+    let mut reader = SnapshotReader::new(checkpoint, MAGIC, 3).expect("own");
     std::iter::from_fn(|| reader.array::<1>().ok())
         .flatten()
         .collect()
@@ -68,7 +72,7 @@ fn fields(checkpoint: &[u8]) -> Vec<u8> {
 
 /// Fields in blocks whose checksums fit.
 fn sealed(fields: &[u8]) -> Vec<u8> {
-    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 2).expect("memory");
+    let mut writer = SnapshotWriter::new(Vec::new(), MAGIC, 3).expect("memory");
     writer.raw(fields).expect("memory");
     writer.finish().expect("memory")
 }

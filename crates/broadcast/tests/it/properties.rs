@@ -1,16 +1,19 @@
 //! Whatever stalls, drops, resumes, restarts and changes of interest there are, in the end a
 //! client's state is the fold of the log, restricted to what it wants to hear (I5, I7).
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use huntcore_broadcast::{
     BoardUpdate, Broadcast, BroadcastLimits, Class, Cursor, Layouts, Next, Start,
 };
-use huntcore_model::{BoardName, ControlRecord, HuntId, ShardId, TimeMicros};
+use huntcore_model::{BoardName, ControlRecord, HuntId, Position, ShardId, TimeMicros};
 use huntcore_wire::{
-    BoardWindow, Interest, LiveForm, LiveState, ServerMessage, SubscribedMessage, Timestamp,
+    BoardMessage, BoardWindow, CORRECTIONS_SHOWN, Interest, LiveForm, LiveState, ServerMessage,
+    SubscribedMessage, Timestamp,
 };
 use proptest::prelude::*;
 
-use crate::world::{AREAS, Expected, HUNT, Wish, World, area, block, layout};
+use crate::world::{AREAS, Expected, HUNT, Wish, World, Wrong, area, block, layout};
 
 const LIMITS: BroadcastLimits = BroadcastLimits {
     hunts: 4,
@@ -37,7 +40,9 @@ enum Op {
     Shard(usize, usize, Vec<Wish>),
     Fold(usize, usize, usize),
     Cut(usize),
-    PushBoard(usize),
+    Correct(usize, Wrong, usize),
+    DefineBoards(u8),
+    PushBoards(usize),
     DrawLayouts(usize),
     Rebuild(usize, bool),
     Checkpoint(usize),
@@ -58,6 +63,8 @@ struct Process {
 
 struct Client {
     state: LiveState,
+    /// How far the boards were that this connection showed last, by name and generation.
+    boards: BTreeMap<(BoardName, u64), Position>,
     link: Option<(usize, Cursor)>,
     class: Class,
 }
@@ -115,22 +122,29 @@ impl Process {
         }
     }
 
-    fn push_board(&mut self, world: &World) {
+    /// Pushes every board that the control stream, as far as it is folded, says there is.
+    fn push_boards(&mut self, world: &World) {
+        let control = world
+            .shards
+            .streams()
+            .position(|stream| stream.is_control());
         let counted: usize = world
             .streams
             .values()
             .zip(&self.folded)
             .map(|(batches, &folded)| batches.iter().take(folded).map(claims_in).sum::<usize>())
             .sum();
-        let update = BoardUpdate {
-            board: BoardName::TOTAL,
-            generation: 0,
-            window: BoardWindow::WHOLE_HUNT,
-            position: self.broadcast.position().clone(),
-            players: counted as u64,
-            entries: Vec::new(),
-        };
-        self.broadcast.push_board(HUNT, update);
+        for listed in world.boards_at(self.folded[control.expect("there is one")]) {
+            let update = BoardUpdate {
+                board: listed.board,
+                generation: listed.generation,
+                window: BoardWindow::WHOLE_HUNT,
+                position: self.broadcast.position().clone(),
+                players: counted as u64,
+                entries: Vec::new(),
+            };
+            self.broadcast.push_board(HUNT, update);
+        }
     }
 }
 
@@ -151,21 +165,52 @@ impl Client {
     fn new(index: usize) -> Self {
         Self {
             state: LiveState::new(),
+            boards: BTreeMap::new(),
             link: None,
             class: Class::everything(LiveForm::ALL[index % 2]),
         }
     }
 
-    fn take(&mut self, messages: &[bytes::Bytes]) {
+    fn take(&mut self, world: &World, messages: &[bytes::Bytes]) {
         for message in messages {
             let message = ServerMessage::decode(self.class.form(), message);
-            self.state.apply(&message.expect("a message"));
+            let message = message.expect("a message");
+            self.state.apply(&message);
+            match &message {
+                ServerMessage::Board(board) => self.check_board(world, board),
+                ServerMessage::Snapshot(snapshot) => {
+                    let board = snapshot.board.iter();
+                    board.for_each(|board| self.check_board(world, board));
+                }
+                _ => {}
+            }
         }
     }
 
+    /// A board never goes back (I6), and whoever is shown what a correction has changed has been
+    /// told of the correction.
+    fn check_board(&mut self, world: &World, board: &BoardMessage) {
+        let position = board.position.parse().expect("a position");
+        for correction in world.corrections() {
+            let place = correction.position.parse().expect("a position");
+            let is_told = self.state.corrections.contains(correction)
+                || self.state.corrections.len() == CORRECTIONS_SHOWN;
+            assert!(
+                is_told || !position.covers(&place),
+                "{correction:?} shows and was not told"
+            );
+        }
+        let key = (board.board, board.generation);
+        if let Some(before) = self.boards.get(&key) {
+            assert!(position.covers(before), "{} went back", board.board);
+        }
+        self.boards.insert(key, position);
+    }
+
     /// `false` while it has to wait for a layout.
-    fn connect(&mut self, index: usize, process: &Process, resume: bool) -> bool {
+    fn connect(&mut self, world: &World, index: usize, process: &Process, resume: bool) -> bool {
         self.link = None;
+        self.boards.clear();
         let feeds = process.broadcast.publish();
         let Some(feed) = feeds.get(&HUNT) else {
             return true;
@@ -178,11 +223,11 @@ impl Client {
             return false;
         };
         assert!(!start.resumed || seen.is_some());
-        self.begin(index, start);
+        self.begin(world, index, start);
         true
     }
 
-    fn begin(&mut self, index: usize, start: Start) {
+    fn begin(&mut self, world: &World, index: usize, start: Start) {
         self.state
             .apply(&ServerMessage::Subscribed(SubscribedMessage {
                 server_time: Timestamp::default(),
@@ -195,12 +240,12 @@ impl Client {
                 interest: self.class.interest().clone(),
                 own_rank: None,
             }));
-        self.take(&start.messages);
+        self.take(world, &start.messages);
         self.link = Some((index, start.cursor));
     }
 
     /// Wants to hear something else, on the same connection.
-    fn change(&mut self, interest: &Interest, processes: &[Process]) {
+    fn change(&mut self, world: &World, interest: &Interest, processes: &[Process]) {
         let new = Class::new(self.class.form(), interest.clone());
         let old = std::mem::replace(&mut self.class, new);
         let Some((index, cursor)) = self.link else {
@@ -211,15 +256,15 @@ impl Client {
         let feed = feeds[&HUNT].of(&self.class, &process.layouts);
         let goes_on = old.interest().shows_same_claims(interest);
         match goes_on.then(|| feed.go_on(cursor)).flatten() {
-            Some(start) => self.begin(index, start),
+            Some(start) => self.begin(world, index, start),
             None => {
-                self.connect(index, process, false);
+                self.connect(world, index, process, false);
             }
         }
     }
 
     /// Reads what is there; `false` if there was nothing.
-    fn read(&mut self, processes: &[Process], merge_over: usize) -> bool {
+    fn read(&mut self, world: &World, processes: &[Process], merge_over: usize) -> bool {
         let Some((index, cursor)) = self.link else {
             return false;
         };
@@ -229,7 +274,7 @@ impl Client {
         match feed.next(&cursor, merge_over) {
             Next::Wait | Next::NoLayout => false,
             Next::Messages { messages, cursor } | Next::Snapshot { messages, cursor } => {
-                self.take(&messages);
+                self.take(world, &messages);
                 self.link = Some((index, cursor));
                 true
             }
@@ -245,9 +290,15 @@ fn any_interest() -> impl Strategy<Value = Interest> {
         });
         Interest::cells(cells).expect("not too many")
     });
-    let boards = prop::sample::subsequence(BoardName::BUILT_IN.to_vec(), 1..=3)
+    let own = ["week", "bosses"].map(|name| BoardName::new(name).expect("a name"));
+    let boards = [&BoardName::BUILT_IN[..], &own].concat();
+    let boards = prop::sample::subsequence(boards, 1..=5)
         .prop_map(|boards| Interest::boards(boards).expect("not too many"));
     prop_oneof![2 => Just(Interest::Everything), 4 => cells, 1 => boards]
+}
+
+fn any_wrong() -> impl Strategy<Value = Wrong> {
+    prop_oneof![2 => Just(Wrong::Claim), 1 => Just(Wrong::Player), 1 => Just(Wrong::Nobody)]
 }
 
 fn any_op() -> impl Strategy<Value = Op> {
@@ -268,7 +319,10 @@ fn any_op() -> impl Strategy<Value = Op> {
         12 => (0..3_usize, 0..6_usize, wishes).prop_map(|(shard, copies, wishes)| Op::Shard(shard, copies, wishes)),
         12 => (0..2_usize, 0..4_usize, 1..6_usize).prop_map(|(process, stream, count)| Op::Fold(process, stream, count)),
         8 => (0..2_usize).prop_map(Op::Cut),
-        3 => (0..2_usize).prop_map(Op::PushBoard),
+        3 => (0..3_usize, any_wrong(), 0..40_usize)
+            .prop_map(|(shard, wrong, which)| Op::Correct(shard, wrong, which)),
+        1 => (0..16_u8).prop_map(Op::DefineBoards),
+        4 => (0..2_usize).prop_map(Op::PushBoards),
         6 => (0..2_usize).prop_map(Op::DrawLayouts),
         1 => (0..2_usize, any::<bool>()).prop_map(|(process, cut)| Op::Rebuild(process, cut)),
         2 => (0..2_usize).prop_map(Op::Checkpoint),
@@ -308,7 +362,12 @@ fn run(shards: u16, ops: Vec<Op>) {
                 processes[process].fold(&world, stream % streams, count);
             }
             Op::Cut(process) => processes[process].broadcast.cut_tick(world.now()),
-            Op::PushBoard(process) => processes[process].push_board(&world),
+            Op::Correct(shard, wrong, which) => {
+                let shard = u16::try_from(shard).expect("small") % shards;
+                world.correct(ShardId::new(shard), wrong, which);
+            }
+            Op::DefineBoards(bits) => world.define_boards(bits),
+            Op::PushBoards(process) => processes[process].push_boards(&world),
             Op::DrawLayouts(process) => processes[process].draw_layouts(&world),
             Op::Rebuild(index, cut) => {
                 let folded = processes[index].folded.clone();
@@ -340,12 +399,14 @@ fn run(shards: u16, ops: Vec<Op>) {
             Op::Connect(client, process, resume, interest) => {
                 let client = &mut clients[client];
                 client.class = Class::new(client.class.form(), interest);
-                client.connect(process, &processes[process], resume);
+                client.connect(&world, process, &processes[process], resume);
             }
-            Op::ChangeInterest(client, interest) => clients[client].change(&interest, &processes),
+            Op::ChangeInterest(client, interest) => {
+                clients[client].change(&world, &interest, &processes);
+            }
             Op::Drop(client) => clients[client].link = None,
             Op::Read(client, merge_over) => {
-                clients[client].read(&processes, merge_over);
+                clients[client].read(&world, &processes, merge_over);
             }
         }
     }
@@ -354,7 +415,7 @@ fn run(shards: u16, ops: Vec<Op>) {
         for stream in 0..streams {
             process.fold(&world, stream, usize::MAX);
         }
-        process.push_board(&world);
+        process.push_boards(&world);
         process.broadcast.cut_tick(end);
         process.draw_layouts(&world);
     }
@@ -364,9 +425,9 @@ fn run(shards: u16, ops: Vec<Op>) {
     let opened = world.opened();
     for (index, client) in clients.iter_mut().enumerate() {
         if client.link.is_none() {
-            assert!(client.connect(index % 2, &processes[index % 2], true));
+            assert!(client.connect(&world, index % 2, &processes[index % 2], true));
         }
-        while client.read(&processes, 1 + index) {}
+        while client.read(&world, &processes, 1 + index) {}
         let interest = client.class.interest();
         let within = expected.within(interest, &opened);
         assert_eq!(
@@ -374,15 +435,14 @@ fn run(shards: u16, ops: Vec<Op>) {
             within,
             "client {index}: {interest}"
         );
-        let board = client.state.boards.get(&BoardName::TOTAL);
-        let counted = interest
-            .shows_board(BoardName::TOTAL)
-            .then_some(world.claims() as u64);
-        assert_eq!(
-            board.map(|board| board.players),
-            counted,
-            "client {index}: {interest}"
-        );
+        let boards = client.state.boards.values();
+        let boards: BTreeSet<_> = boards
+            .map(|board| (board.board, board.generation, board.players))
+            .collect();
+        let listed = expected.listed.iter();
+        let shown = listed.filter(|listed| interest.shows_board(listed.board));
+        let shown = shown.map(|own| (own.board, own.generation, world.claims() as u64));
+        assert_eq!(boards, shown.collect(), "client {index}: {interest}");
     }
 }
 

@@ -6,17 +6,23 @@ use huntcore_broadcast::{
     BroadcastLimits, Class, Cursor, FeedVersion, Layouts, Next, RoundLayout, Start,
 };
 use huntcore_model::{
-    Batch, BatchBuilder, ClaimRecord, ControlRecord, Epoch, Hash32, HuntConfig, HuntCreated,
-    HuntId, HuntNumber, PlayerId, PlayerNumber, Position, Record, RoundNumber, RoundOpened,
-    RoundSchedule, Salt, Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
+    Batch, BatchBuilder, BoardDefinition, BoardName, ClaimRecord, ControlRecord, Correction,
+    CorrectionRecord, DefinedBoard, Epoch, Hash32, HuntConfig, HuntCreated, HuntId, HuntNumber,
+    PlayerId, PlayerNumber, Position, Record, RoundNumber, RoundOpened, RoundSchedule, Salt,
+    Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
 };
-use huntcore_wire::{CellText, HuntStateName, Interest, LiveForm, LiveRound, LiveState, LiveTile};
+use huntcore_wire::{
+    CORRECTIONS_SHOWN, CellText, HuntStateName, Interest, LiveBoard, LiveCorrection,
+    LiveCorrectionKind, LiveForm, LiveRound, LiveState, LiveTile,
+};
 
 pub(crate) const HUNT: HuntNumber = HuntNumber::new(0);
 const START_MS: u64 = 1_000;
 const ROUND_MS: u64 = 100;
 const WINDOW_MS: u64 = 350;
 const PLAYERS: usize = 5;
+/// Boards that the hunt may be given.
+const OWN_BOARDS: [&str; 2] = ["week", "bosses"];
 
 pub(crate) struct World {
     pub(crate) shards: ShardMap,
@@ -27,8 +33,21 @@ pub(crate) struct World {
     copied: BTreeMap<ShardId, usize>,
     players: BTreeMap<ShardId, Vec<String>>,
     claims: BTreeMap<(RoundNumber, TileIndex), (String, u32)>,
+    /// Each claim and its place.
+    placed: Vec<(ShardId, Sequence, ClaimRecord)>,
+    /// What was corrected, as clients are told it.
+    corrections: Vec<LiveCorrection>,
+    boards: Vec<DefinedBoard>,
     rounds: u64,
     seeded: u64,
+}
+
+/// What an operator corrects.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Wrong {
+    Claim,
+    Player,
+    Nobody,
 }
 
 /// A claim to be made if the shard may make it.
@@ -51,6 +70,9 @@ impl World {
             copied: BTreeMap::new(),
             players: BTreeMap::new(),
             claims: BTreeMap::new(),
+            placed: Vec::new(),
+            corrections: Vec::new(),
+            boards: Vec::new(),
             rounds: 0,
             seeded: 0,
         };
@@ -166,19 +188,113 @@ impl World {
                 table.len() - 1
             });
             let points = 1 + wish.tile;
-            builder.push(&Record::Claim(ClaimRecord {
+            let claim = ClaimRecord {
                 hunt: HUNT,
                 round: opened.round,
                 tile,
                 player: PlayerNumber::new(index.try_into().expect("few players")),
                 points,
-            }));
+            };
+            let place = self.next(shard).advanced(u64::from(builder.count()));
+            builder.push(&Record::Claim(claim));
+            self.placed.push((shard, place, claim));
             self.claims.insert((opened.round, tile), (name, points));
         }
         if builder.is_empty() {
             builder.push(&Record::Time);
         }
         self.commit(shard, &mut builder);
+    }
+
+    /// Gives the hunt other boards: of each bit set one, and of each other bit of that board one
+    /// that is defined otherwise.
+    pub(crate) fn define_boards(&mut self, bits: u8) {
+        let [_, _, second] = BoardDefinition::built_in();
+        let own = OWN_BOARDS.into_iter().enumerate();
+        let own = own.filter(|(index, _)| bits >> (2 * index) & 1 == 1);
+        let boards = own.map(|(index, name)| BoardDefinition {
+            name: BoardName::new(name).expect("a name"),
+            results: u16::from(bits >> (2 * index + 1) & 1),
+            ..second.clone()
+        });
+        let boards: Vec<BoardDefinition> = boards.collect();
+        let at = Sequence::new(self.control.len() as u64);
+        self.boards = DefinedBoard::redefined(&self.boards, at, &boards);
+        self.say(ControlRecord::BoardsChanged { hunt: HUNT, boards });
+    }
+
+    /// The boards as of so much of the control stream.
+    pub(crate) fn boards_at(&self, entries: usize) -> Vec<LiveBoard> {
+        let mut boards = Vec::new();
+        for (at, record) in self.control[..entries].iter().enumerate() {
+            if let ControlRecord::BoardsChanged { boards: new, .. } = record {
+                boards = DefinedBoard::redefined(&boards, Sequence::new(at as u64), new);
+            }
+        }
+        let built_in = BoardName::BUILT_IN.map(|board| LiveBoard {
+            board,
+            generation: 0,
+        });
+        let own = boards.iter().map(|board| LiveBoard {
+            board: board.definition.name,
+            generation: board.defined_at.get(),
+        });
+        built_in.into_iter().chain(own).collect()
+    }
+
+    /// Corrects one of a shard's claims, or players.
+    pub(crate) fn correct(&mut self, shard: ShardId, wrong: Wrong, which: usize) {
+        let placed = self.placed.iter().filter(|(place, _, _)| *place == shard);
+        let placed: Vec<_> = placed.copied().collect();
+        let Some(&(_, claimed, claim)) = placed.get(which % placed.len().max(1)) else {
+            return;
+        };
+        let (what, kind) = match wrong {
+            Wrong::Claim => (
+                Correction::ClaimVoided {
+                    round: claim.round,
+                    tile: claim.tile,
+                    points: claim.points,
+                    claimed,
+                },
+                LiveCorrectionKind::ClaimVoided,
+            ),
+            Wrong::Player => (Correction::Disqualified, LiveCorrectionKind::Disqualified),
+            Wrong::Nobody => (Correction::Reinstated, LiveCorrectionKind::Reinstated),
+        };
+        let reason = format!("reason {}", self.corrections.len());
+        let mut builder = BatchBuilder::new();
+        builder.push(&Record::Correction(Box::new(CorrectionRecord {
+            hunt: HUNT,
+            player: claim.player,
+            what,
+            reason: reason.clone(),
+        })));
+        let position = Position::after(shard, self.next(shard));
+        self.commit(shard, &mut builder);
+        let time = self.streams[&shard].last().expect("just now").header().time;
+        let is_claim = matches!(wrong, Wrong::Claim);
+        let name = &self.players[&shard][claim.player.get() as usize];
+        self.corrections.push(LiveCorrection {
+            kind,
+            round: is_claim.then_some(claim.round),
+            tile: is_claim.then_some(claim.tile),
+            points: is_claim.then_some(claim.points),
+            player: Some(PlayerId::new(name).expect("a valid id")),
+            reason,
+            corrected_at: TimeMicros::from_millis(time.millis()).into(),
+            position: (&position).into(),
+        });
+    }
+
+    /// Everything that was corrected.
+    pub(crate) fn corrections(&self) -> &[LiveCorrection] {
+        &self.corrections
+    }
+
+    fn next(&self, shard: ShardId) -> Sequence {
+        let tail = self.tails.get(&shard);
+        tail.map_or(Sequence::ZERO, |tail| tail.sequence)
     }
 
     pub(crate) fn commit(&mut self, shard: ShardId, builder: &mut BatchBuilder) {
@@ -281,7 +397,9 @@ impl World {
                     .map(|((_, tile), (player, points))| {
                         let player = Some(PlayerId::new(player).expect("a valid id"));
                         let points = *points;
-                        let voided = false;
+                        let voided = self.corrections.iter().any(|correction| {
+                            correction.round == Some(round.round) && correction.tile == Some(*tile)
+                        });
                         (
                             *tile,
                             LiveTile {
@@ -317,10 +435,15 @@ impl World {
         } else {
             HuntStateName::Running
         };
+        let mut corrections = self.corrections.clone();
+        corrections.sort_by(|one, other| one.order().cmp(&other.order()));
+        let over = corrections.len().saturating_sub(CORRECTIONS_SHOWN);
         Expected {
             state: Some(state),
             oldest,
             rounds,
+            corrections: corrections.split_off(over),
+            listed: self.boards_at(self.control.len()),
         }
     }
 }
@@ -398,6 +521,8 @@ pub(crate) struct Expected {
     pub(crate) state: Option<HuntStateName>,
     pub(crate) oldest: RoundNumber,
     pub(crate) rounds: BTreeMap<RoundNumber, LiveRound>,
+    pub(crate) corrections: Vec<LiveCorrection>,
+    pub(crate) listed: Vec<LiveBoard>,
 }
 
 impl Expected {
@@ -436,6 +561,11 @@ impl From<&LiveState> for Expected {
                 false => RoundNumber::FIRST,
             },
             rounds: state.rounds.clone(),
+            corrections: state.corrections.clone(),
+            listed: state
+                .listed
+                .clone()
+                .map_or(Vec::new(), |listed| listed.list),
         }
     }
 }

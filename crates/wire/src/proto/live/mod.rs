@@ -1,6 +1,7 @@
 //! The socket's messages, one in each binary frame.
 
 mod names;
+mod read_boards;
 mod read_client;
 mod read_server;
 mod write;

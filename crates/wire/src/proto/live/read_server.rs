@@ -6,13 +6,13 @@ use super::super::ProtoFault;
 use super::super::fields::{Fields, Value, narrow};
 use super::super::item::kind_of;
 use super::super::writer::unzigzag;
-use super::names::{board_named, board_of, correction_of, hash, position, state_of, time};
+use super::names::{board_named, board_of, hash, position, state_of, time};
+use super::read_boards::{read_board, read_board_list, read_correction};
 use super::{enclosed, read_interest, set_once, unknown_type};
 use crate::{
-    BoardEntry, BoardMessage, BoardWindow, DeltaMessage, ErrorMessage, LiveBoard, LiveBoards,
-    LiveClaim, LiveCorrection, LiveSeed, MessageError, OutcomeMessage, PositionText, RankMessage,
-    Receipt, RoundMessage, ServerMessage, SnapshotClaim, SnapshotMessage, SnapshotRound,
-    SubscribedMessage, Timestamp,
+    DeltaMessage, ErrorMessage, LiveClaim, LiveSeed, MessageError, OutcomeMessage, PositionText,
+    RankMessage, Receipt, RoundMessage, ServerMessage, SnapshotClaim, SnapshotMessage,
+    SnapshotRound, SubscribedMessage, Timestamp,
 };
 
 /// Reads a binary frame's message; a delta's claims only if they are wanted.
@@ -78,7 +78,7 @@ impl<'a> Columns<'a> {
 }
 
 /// Who; an erased player is the empty one.
-fn player_of(text: &str) -> Result<Option<PlayerId>, ProtoFault> {
+pub(super) fn player_of(text: &str) -> Result<Option<PlayerId>, ProtoFault> {
     Ok(match text {
         "" => None,
         id => Some(PlayerId::new(id)?),
@@ -239,65 +239,6 @@ fn read_seed(value: Value<'_>) -> Result<LiveSeed, ProtoFault> {
     })
 }
 
-fn read_correction(value: Value<'_>) -> Result<LiveCorrection, ProtoFault> {
-    let (mut kind, mut player, mut reason) = (None, None, "");
-    let (mut round, mut tile, mut points) = (None, None, None);
-    let (mut corrected_at, mut place) = (Timestamp::default(), PositionText::default());
-    let mut fields = Fields::of(value.bytes("corrections")?);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => kind = correction_of(value.number("kind")?)?,
-            2 => round = Some(RoundNumber::new(value.number("round")?)),
-            3 => tile = Some(TileIndex::new(value.number_u32("tile")?)),
-            4 => points = Some(value.number_u32("points")?),
-            5 => player = player_of(value.text("player")?)?,
-            6 => reason = value.text("reason")?,
-            7 => corrected_at = time(value.number("corrected_at_ms")?, "corrected_at_ms")?,
-            8 => place = position(value, "position")?,
-            _ => {}
-        }
-    }
-    Ok(LiveCorrection {
-        kind: present(kind, "kind")?,
-        round,
-        tile,
-        points,
-        player,
-        reason: reason.to_owned(),
-        corrected_at,
-        position: place,
-    })
-}
-
-fn read_board_list(value: Value<'_>) -> Result<LiveBoards, ProtoFault> {
-    let (mut version, mut list) = (0, Vec::new());
-    let mut fields = Fields::of(value.bytes("boards")?);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => version = value.number("version")?,
-            2 => list.push(read_live_board(value)?),
-            _ => {}
-        }
-    }
-    Ok(LiveBoards { version, list })
-}
-
-fn read_live_board(value: Value<'_>) -> Result<LiveBoard, ProtoFault> {
-    let (mut board, mut generation) = (None, 0);
-    let mut fields = Fields::of(value.bytes("list")?);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => board = Some(board_named(value, "board")?),
-            2 => generation = value.number("generation")?,
-            _ => {}
-        }
-    }
-    Ok(LiveBoard {
-        board: present(board, "board")?,
-        generation,
-    })
-}
-
 fn read_snapshot(message: &[u8]) -> Result<SnapshotMessage, ProtoFault> {
     let (mut server_time, mut tick) = (Timestamp::default(), 0);
     let (mut resume, mut hunt, mut state) = (PositionText::default(), "", None);
@@ -370,67 +311,6 @@ fn read_snapshot_round(message: &[u8]) -> Result<SnapshotRound, ProtoFault> {
         closed,
         seed,
         claims: columns.claims()?.collect::<Result<_, _>>()?,
-    })
-}
-
-fn read_board(message: &[u8]) -> Result<BoardMessage, ProtoFault> {
-    let (mut server_time, mut board, mut window) = (Timestamp::default(), None, None);
-    let (mut seen, mut players, mut entries) = (PositionText::default(), 0, Vec::new());
-    let mut generation = 0;
-    let mut fields = Fields::of(message);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => server_time = read_server_time(value)?,
-            2 => board = board_of(value.number("board")?, "board")?,
-            7 => board = Some(board_named(value, "board_name")?),
-            8 => generation = value.number("generation")?,
-            3 => set_once(&mut window, read_window(value)?, "window")?,
-            4 => seen = position(value, "position")?,
-            5 => players = value.number("players")?,
-            6 => entries.push(read_entry(value)?),
-            _ => {}
-        }
-    }
-    Ok(BoardMessage {
-        server_time,
-        board: present(board, "board")?,
-        generation,
-        window: present(window, "window")?,
-        position: seen,
-        players,
-        entries,
-    })
-}
-
-fn read_window(value: Value<'_>) -> Result<BoardWindow, ProtoFault> {
-    let mut window = BoardWindow::WHOLE_HUNT;
-    let mut fields = Fields::of(value.bytes("window")?);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => window.start = Some(time(value.number("start_ms")?, "start_ms")?),
-            2 => window.end = Some(time(value.number("end_ms")?, "end_ms")?),
-            3 => window.is_final = value.number("final")? != 0,
-            _ => {}
-        }
-    }
-    Ok(window)
-}
-
-fn read_entry(value: Value<'_>) -> Result<BoardEntry, ProtoFault> {
-    let (mut rank, mut player, mut score) = (0, "", 0);
-    let mut fields = Fields::of(value.bytes("entries")?);
-    while let Some((field, value)) = fields.next()? {
-        match field {
-            1 => rank = value.number("rank")?,
-            2 => player = value.text("player")?,
-            3 => score = unzigzag(value.number("score")?),
-            _ => {}
-        }
-    }
-    Ok(BoardEntry {
-        rank,
-        player: PlayerId::new(player)?,
-        score,
     })
 }
 
@@ -536,10 +416,10 @@ fn read_error(message: &[u8]) -> Result<ErrorMessage, ProtoFault> {
     })
 }
 
-fn read_server_time(value: Value<'_>) -> Result<Timestamp, ProtoFault> {
+pub(super) fn read_server_time(value: Value<'_>) -> Result<Timestamp, ProtoFault> {
     time(value.number("server_time_ms")?, "server_time_ms")
 }
 
-fn present<T>(value: Option<T>, field: &'static str) -> Result<T, ProtoFault> {
+pub(super) fn present<T>(value: Option<T>, field: &'static str) -> Result<T, ProtoFault> {
     value.ok_or(ProtoFault::Missing { field })
 }
