@@ -14,6 +14,7 @@ mod events;
 mod http;
 mod hunts;
 mod live;
+mod operators;
 mod retry;
 mod stream;
 mod trail;

@@ -11,10 +11,11 @@ use futures_util::stream::BoxStream;
 use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::{Cell, CellList, RoundMap};
 use huntcore_model::{
-    Hash32, HuntId, HuntNumber, Position, RoundNumber, ScoreEvent, Sequence, ShardId, TimeMicros,
+    BoardName, Flag, FlagSource, FlagValue, Hash32, HuntId, HuntNumber, Position, RoundNumber,
+    ScoreEvent, Sequence, ShardId, TimeMicros,
 };
 pub use huntcore_projection::View;
-use huntcore_wire::{HuntChange, HuntRequest, Stats};
+use huntcore_wire::{CorrectionKind, HuntChange, HuntRequest, Stats};
 use tokio::sync::watch;
 
 use crate::trail::TrailSource;
@@ -48,6 +49,21 @@ pub trait Backend: Send + Sync + 'static {
     /// Creates, changes, pauses, resumes or closes a hunt. Resolves once the change is
     /// durable and, where it concerns attempts, once every shard has it.
     fn command(&self, command: HuntCommand) -> BoxFuture<'static, Result<Commanded, CommandError>>;
+
+    /// Voids a claim, disqualifies a player or reinstates one. Resolves once that is durable,
+    /// or refused.
+    fn correct(
+        &self,
+        hunt: HuntNumber,
+        what: CorrectionKind,
+        reason: String,
+    ) -> BoxFuture<'static, Result<Corrected, CorrectionError>>;
+
+    /// Turns a flag. Resolves once that is durable; a catalog whose [`Catalog::next`] is what
+    /// it resolves to, or later, shows it.
+    ///
+    /// [`Catalog::next`]: huntcore_model::Catalog::next
+    fn turn_flag(&self, turn: FlagTurn) -> BoxFuture<'static, Result<Sequence, CommandError>>;
 
     /// The cells of one version of a hunt's configuration; `None` if there is no such one.
     fn cells(&self, hunt: HuntNumber, version: u32) -> BoxFuture<'static, Option<Arc<CellList>>>;
@@ -228,6 +244,64 @@ pub enum HuntCommand {
     },
 }
 
+/// What to turn a flag to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FlagTurn {
+    /// Which flag.
+    pub flag: Flag,
+    /// For this hunt; for all if absent.
+    pub hunt: Option<HuntNumber>,
+    /// For this board; for all if absent.
+    pub board: Option<BoardName>,
+    /// To what; absent: to whatever holds more widely.
+    pub value: Option<FlagValue>,
+    /// Who wants it.
+    pub by: FlagSource,
+    /// Why.
+    pub reason: String,
+}
+
+/// Something is corrected, and durable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Corrected {
+    /// Whether it was done now; it was so before otherwise, and nothing was written.
+    pub changed: bool,
+    /// Whoever has seen this has seen the correction.
+    pub position: Position,
+}
+
+/// Why something was not corrected.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CorrectionError {
+    /// There is no such hunt.
+    #[error("no such hunt")]
+    UnknownHunt,
+    /// Nobody has claimed that tile.
+    #[error("nobody has claimed that tile")]
+    UnknownClaim,
+    /// The round closed so long ago that its claims are no longer kept.
+    #[error("the round's claims are no longer kept, if there were any")]
+    ClaimForgotten,
+    /// Nobody of that id has ever won or scored.
+    #[error("nobody of that id has won or scored")]
+    UnknownPlayer,
+    /// A limit is reached; nothing was done.
+    #[error("at its limit")]
+    Overloaded,
+    /// The log takes no more for lack of space; nothing was done.
+    #[error("the log has no space left")]
+    StorageFull,
+    /// The log did not say whether it stored it: ask again.
+    #[error("it is not known whether the correction was stored")]
+    OutcomeUnknown,
+    /// Who could do it is not reached; nothing was done.
+    #[error("{reason}")]
+    Unavailable {
+        /// Who is not reached, and why.
+        reason: String,
+    },
+}
+
 /// A command is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Commanded {
@@ -262,6 +336,12 @@ pub enum CommandError {
     #[error("{reason}")]
     Invalid {
         /// Which field, and what is wrong with it.
+        reason: String,
+    },
+    /// The hunt has no such board.
+    #[error("{reason}")]
+    UnknownBoard {
+        /// Which hunt, and which board.
         reason: String,
     },
     /// A limit is reached; nothing was done.

@@ -34,8 +34,8 @@ mod trail;
 
 pub use auth::{AuthConfig, AuthSettings, Ed25519PublicKey, KeyError, PlayerKey, Secret};
 pub use backend::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogBytes, LogFault, LogSource,
-    PublishedMap, Readiness, Unavailable, View,
+    Backend, CommandError, Commanded, Corrected, CorrectionError, EventOutcome, FlagTurn,
+    HuntCommand, LogBytes, LogFault, LogSource, PublishedMap, Readiness, Unavailable, View,
 };
 pub use config::{BindError, EdgeConfig, Limits, Rate, TlsFiles};
 pub use counts::{AttemptCounts, Counts};

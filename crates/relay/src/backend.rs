@@ -6,14 +6,14 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
-    Readiness, TrailSource, Unavailable, View,
+    Backend, CommandError, Commanded, Corrected, CorrectionError, EventOutcome, FlagTurn,
+    HuntCommand, LogSource, PublishedMap, Readiness, TrailSource, Unavailable, View,
 };
 use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::CellList;
-use huntcore_model::{Hash32, HuntNumber, ScoreEvent, TimeMicros};
+use huntcore_model::{Hash32, HuntNumber, ScoreEvent, Sequence, TimeMicros};
 use huntcore_projection::Batches as _;
-use huntcore_wire::Stats;
+use huntcore_wire::{CorrectionKind, Stats};
 use tokio::sync::watch;
 
 use crate::metrics;
@@ -58,6 +58,42 @@ impl Backend for Relay {
             return std::future::ready(Err(CommandError::Overloaded { reason })).boxed();
         };
         let doing = self.commands.clone().command(command);
+        async move {
+            let _room = room;
+            doing.await
+        }
+        .boxed()
+    }
+
+    fn correct(
+        &self,
+        hunt: HuntNumber,
+        what: CorrectionKind,
+        reason: String,
+    ) -> BoxFuture<'static, Result<Corrected, CorrectionError>> {
+        if let Some(reason) = self.lost() {
+            return std::future::ready(Err(CorrectionError::Unavailable { reason })).boxed();
+        }
+        let Ok(room) = self.commands_room.clone().try_acquire_owned() else {
+            return std::future::ready(Err(CorrectionError::Overloaded)).boxed();
+        };
+        let doing = self.commands.clone().correct(hunt, what, reason);
+        async move {
+            let _room = room;
+            doing.await
+        }
+        .boxed()
+    }
+
+    fn turn_flag(&self, turn: FlagTurn) -> BoxFuture<'static, Result<Sequence, CommandError>> {
+        if let Some(reason) = self.lost() {
+            return std::future::ready(Err(CommandError::Unavailable { reason })).boxed();
+        }
+        let Ok(room) = self.commands_room.clone().try_acquire_owned() else {
+            let reason = "too many commands are on their way".to_owned();
+            return std::future::ready(Err(CommandError::Overloaded { reason })).boxed();
+        };
+        let doing = self.commands.clone().turn_flag(turn);
         async move {
             let _room = room;
             doing.await

@@ -55,7 +55,7 @@ impl Commands {
         })
     }
 
-    fn entry(&self, hunt: HuntNumber) -> Result<Arc<HuntEntry>, CommandError> {
+    pub(crate) fn entry(&self, hunt: HuntNumber) -> Result<Arc<HuntEntry>, CommandError> {
         let view = self.views.newest();
         let entry = view.catalog.by_number(hunt).cloned();
         entry.ok_or(CommandError::UnknownHunt)
@@ -96,6 +96,7 @@ fn refusal(error: &ClientError, command: &HuntCommand) -> CommandError {
         (Some(ProblemKind::Invalid | ProblemKind::Malformed | ProblemKind::TooLarge), _) => {
             CommandError::Invalid { reason }
         }
+        (Some(ProblemKind::UnknownBoard), _) => CommandError::UnknownBoard { reason },
         (Some(ProblemKind::Overloaded), _) => CommandError::Overloaded { reason },
         (Some(ProblemKind::StorageFull), _) => CommandError::StorageFull,
         // Done, as far as the upstream knows, and not shown there in time.

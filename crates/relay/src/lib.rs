@@ -17,6 +17,7 @@ mod answers;
 mod backend;
 mod commands;
 mod config;
+mod corrections;
 mod events;
 mod follow;
 mod forward;

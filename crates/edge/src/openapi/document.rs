@@ -48,7 +48,13 @@ fn add<T: ToSchema>(components: &mut Components) {
 pub(crate) fn finish(api: &mut OpenApi, auth_is_off: bool) {
     if auth_is_off {
         for item in api.paths.paths.values_mut() {
-            let operations = [&mut item.get, &mut item.post, &mut item.patch];
+            let operations = [
+                &mut item.get,
+                &mut item.post,
+                &mut item.patch,
+                &mut item.put,
+                &mut item.delete,
+            ];
             for operation in operations.into_iter().flatten() {
                 operation.security = None;
             }

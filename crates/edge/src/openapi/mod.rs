@@ -8,6 +8,6 @@ pub(crate) use bodies::{BatchBody, LinesBody, MessagesBody};
 pub(crate) use document::{api, finish};
 pub(crate) use responses::{
     AtLeastProblems, AutoscaleProblems, BulkProblems, ClaimProblems, CommandProblems,
-    CommonProblems, CreateProblems, GuestProblems, HuntProblems, MapProblems, ReadyProblems,
-    RoundProblems, TrailProblems,
+    CommonProblems, CorrectionProblems, CreateProblems, FlagProblems, GuestProblems, HuntProblems,
+    MapProblems, ReadyProblems, RoundProblems, TrailProblems,
 };

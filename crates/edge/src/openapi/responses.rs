@@ -76,6 +76,20 @@ problem_sets! {
         ProblemKind::HuntClosed,
         ProblemKind::HuntState,
     ]];
+    /// Of a correction.
+    CorrectionProblems: [ANY, BODY, COMMAND, &[
+        ProblemKind::UnknownHunt,
+        ProblemKind::UnknownClaim,
+        ProblemKind::ClaimForgotten,
+        ProblemKind::UnknownPlayer,
+    ]];
+    /// Of reading and turning flags.
+    FlagProblems: [ANY, BODY, COMMAND, &[
+        ProblemKind::UnknownFlag,
+        ProblemKind::UnknownHunt,
+        ProblemKind::UnknownBoard,
+        ProblemKind::ProjectionBehind,
+    ]];
     /// Of a player's attempt.
     ClaimProblems: [ANY, BODY, &[
         ProblemKind::Unauthorized,

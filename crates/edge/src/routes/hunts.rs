@@ -7,14 +7,14 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::response::Response;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use huntcore_model::{HuntEntry, HuntId, TimeMicros};
+use huntcore_model::{HuntEntry, HuntId, Sequence, TimeMicros};
 use huntcore_wire::{
-    HuntChange, HuntList, HuntRequest, HuntSummary, HuntView, Problem, ProblemKind,
+    BoardSpec, HuntChange, HuntList, HuntRequest, HuntSummary, HuntView, Problem, ProblemKind,
 };
 use serde_json::Value;
 
 use super::answers;
-use crate::backend::{CommandError, Commanded, HuntCommand};
+use crate::backend::{CommandError, Commanded, HuntCommand, View};
 use crate::extract::{Segments, read_json};
 use crate::openapi::{CommandProblems, CommonProblems, CreateProblems, HuntProblems};
 use crate::problem::Refusal;
@@ -156,22 +156,7 @@ async fn command(app: &App, command: HuntCommand) -> Result<Response, Refusal> {
     // Done or not: nobody can tell, and the hunt will show.
     let commanded = commanded.unwrap_or(Err(CommandError::OutcomeUnknown));
     let Commanded { hunt, visible_from } = commanded.map_err(|error| refused(&error))?;
-    let mut views = app.backend.views();
-    app.backend.publish_now();
-    let shown = async {
-        loop {
-            let view = app.backend.view();
-            if view.catalog.next() >= visible_from {
-                return view;
-            }
-            if views.changed().await.is_err() {
-                return view;
-            }
-        }
-    };
-    let shown = tokio::time::timeout(SHOWN_WITHIN, shown).await;
-    let view_now = shown.unwrap_or_else(|_| app.backend.view());
-    match view_now.catalog.by_number(hunt) {
+    match shown(app, visible_from).await.catalog.by_number(hunt) {
         Some(entry) => {
             let view = view(entry, app.backend.now());
             Ok(answers::json(StatusCode::OK, &view))
@@ -184,7 +169,26 @@ async fn command(app: &App, command: HuntCommand) -> Result<Response, Refusal> {
     }
 }
 
-fn refused(error: &CommandError) -> Refusal {
+/// A view that shows the control stream up to there, or, if that takes too long, the newest.
+pub(super) async fn shown(app: &App, visible_from: Sequence) -> Arc<View> {
+    let mut views = app.backend.views();
+    app.backend.publish_now();
+    let showing = async {
+        loop {
+            let view = app.backend.view();
+            if view.catalog.next() >= visible_from {
+                return view;
+            }
+            if views.changed().await.is_err() {
+                return view;
+            }
+        }
+    };
+    let shown = tokio::time::timeout(SHOWN_WITHIN, showing).await;
+    shown.unwrap_or_else(|_| app.backend.view())
+}
+
+pub(super) fn refused(error: &CommandError) -> Refusal {
     let detail = error.to_string();
     let (kind, retry_after_ms) = match error {
         CommandError::HuntExists { .. } => (ProblemKind::HuntExists, None),
@@ -192,6 +196,7 @@ fn refused(error: &CommandError) -> Refusal {
         CommandError::HuntClosed => (ProblemKind::HuntClosed, None),
         CommandError::State { .. } => (ProblemKind::HuntState, None),
         CommandError::Invalid { .. } => (ProblemKind::Invalid, None),
+        CommandError::UnknownBoard { .. } => (ProblemKind::UnknownBoard, None),
         CommandError::Overloaded { .. } => (ProblemKind::Overloaded, Some(1_000)),
         CommandError::StorageFull => (ProblemKind::StorageFull, Some(5_000)),
         CommandError::OutcomeUnknown => (ProblemKind::OutcomeUnknown, Some(1_000)),
@@ -210,6 +215,11 @@ fn view(entry: &HuntEntry, now: TimeMicros) -> HuntView {
     HuntView {
         summary: HuntSummary::new(entry, now),
         outline: outline(&entry.latest_version().config.area),
+        board_definitions: entry
+            .boards
+            .iter()
+            .map(|board| BoardSpec::of(&board.definition))
+            .collect(),
     }
 }
 

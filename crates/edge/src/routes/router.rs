@@ -18,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    answers, asyncapi, autoscale, batches, boards, cells, claims, console, events, guests, hunts,
-    live, log, maps, operations, rounds, trail,
+    answers, asyncapi, autoscale, batches, boards, cells, claims, console, corrections, events,
+    flags, guests, hunts, live, log, maps, operations, rounds, trail,
 };
 use crate::auth::PLAYER_HEADER;
 use crate::openapi;
@@ -42,6 +42,9 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .routes(routes!(hunts::pause))
         .routes(routes!(hunts::resume))
         .routes(routes!(hunts::close))
+        .routes(routes!(corrections::correct))
+        .routes(routes!(flags::list))
+        .routes(routes!(flags::set, flags::unset))
         .routes(routes!(rounds::show))
         .routes(routes!(claims::claim))
         .routes(routes!(batches::claim_all))
@@ -187,7 +190,13 @@ fn cors(origins: &[String]) -> Option<CorsLayer> {
     };
     let layer = CorsLayer::new()
         .allow_origin(allowed)
-        .allow_methods([Method::GET, Method::POST, Method::PATCH])
+        .allow_methods([
+            Method::GET,
+            Method::POST,
+            Method::PATCH,
+            Method::PUT,
+            Method::DELETE,
+        ])
         .allow_headers([
             header::AUTHORIZATION,
             header::CONTENT_TYPE,

@@ -9,17 +9,18 @@ use arc_swap::ArcSwap;
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
-    Readiness, TrailSource, Unavailable, View,
+    Backend, CommandError, Commanded, Corrected, CorrectionError, EventOutcome, FlagTurn,
+    HuntCommand, LogSource, PublishedMap, Readiness, TrailSource, Unavailable, View,
 };
 use huntcore_lane::{
     Bell, Entrance, EntranceLimits, Lane, LaneOptions, Listen, PendingBlock, ShardPort,
 };
 use huntcore_map::CellList;
 use huntcore_model::{
-    ControlRecord, Hash32, HuntNumber, Outcome, Record, ScoreEvent, ShardMap, TimeMicros,
+    ControlRecord, FlagSet, Hash32, HuntNumber, Outcome, Record, ScoreEvent, Sequence, ShardMap,
+    TimeMicros,
 };
-use huntcore_wire::Stats;
+use huntcore_wire::{CorrectionKind, Stats};
 use tokio::sync::{Notify, watch};
 
 // Named by its path, because an example includes this file by its own.
@@ -216,6 +217,38 @@ impl Backend for Fake {
         inner.commit(SHARD, now, |batch, _| batch.push(&Record::Time));
         self.publish(inner);
         async move { done }.boxed()
+    }
+
+    fn correct(
+        &self,
+        hunt: HuntNumber,
+        what: CorrectionKind,
+        reason: String,
+    ) -> BoxFuture<'static, Result<Corrected, CorrectionError>> {
+        let now = self.now();
+        let mut inner = self.lock();
+        let done = inner.correct(hunt, &what, reason, now);
+        self.publish(inner);
+        async move { done }.boxed()
+    }
+
+    fn turn_flag(&self, turn: FlagTurn) -> BoxFuture<'static, Result<Sequence, CommandError>> {
+        let now = self.now();
+        let mut inner = self.lock();
+        let visible_from = inner.control(
+            now,
+            ControlRecord::FlagSet(FlagSet {
+                flag: turn.flag,
+                hunt: turn.hunt,
+                board: turn.board,
+                value: turn.value,
+                by: turn.by,
+                reason: turn.reason,
+                set_at: now,
+            }),
+        );
+        self.publish(inner);
+        async move { Ok(visible_from) }.boxed()
     }
 
     fn cells(&self, hunt: HuntNumber, version: u32) -> BoxFuture<'static, Option<Arc<CellList>>> {

@@ -17,6 +17,7 @@ mod interest;
 mod limits;
 mod live;
 mod operations;
+mod operators;
 mod shutdown;
 mod sockets;
 mod streams;

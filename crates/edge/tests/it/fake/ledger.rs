@@ -5,15 +5,19 @@ use std::sync::Arc;
 
 use huntcore_board::{BoardLimits, Boards};
 use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
-use huntcore_edge::{CommandError, Commanded, EventOutcome, View};
+use huntcore_edge::{CommandError, Commanded, Corrected, CorrectionError, EventOutcome, View};
 use huntcore_map::{Area, MapConfig, RoundMap, Seed, ValueTable};
 use huntcore_model::{
-    AttemptRef, Batch, BatchBuilder, BoardName, Catalog, ClaimRecord, ConfigVersion, ControlRecord,
-    Epoch, EventDigest, Hash32, HuntConfig, HuntCreated, HuntEntry, HuntNumber, Outcome, PlayerId,
-    PlayerNumber, Record, RoundNumber, RoundOpened, RoundSchedule, Salt, ScoreEvent, ScoreRecord,
-    Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros, ValueWeight,
+    AttemptRef, Batch, BatchBuilder, BoardClock, BoardDefinition, BoardName, Catalog, ClaimRecord,
+    ConfigVersion, ControlRecord, Correction, CorrectionRecord, Epoch, EventDigest, Hash32,
+    HuntConfig, HuntCreated, HuntEntry, HuntNumber, Outcome, PlayerId, PlayerNumber, Position,
+    Record, RoundNumber, RoundOpened, RoundSchedule, Salt, ScoreEvent, ScoreRecord, Sequence,
+    ShardId, ShardMap, Tail, TileIndex, TimeMicros, ValueWeight, WindowRule, Zone, ZoneOffset,
 };
-use huntcore_wire::{BoardEntry, BoardWindow, HuntChange, HuntRequest, Timestamp};
+use huntcore_wire::{
+    BoardEntry, BoardSpec, BoardWindow, ClockName, CorrectionKind, HuntChange, HuntRequest,
+    Timestamp, WindowText,
+};
 use sha2::{Digest, Sha256};
 
 pub(super) const SHARD: ShardId = ShardId::new(0);
@@ -30,6 +34,7 @@ pub(super) struct Inner {
     players: HashMap<PlayerId, PlayerNumber>,
     claims: HashMap<(HuntNumber, RoundNumber, TileIndex), (PlayerId, Sequence, u32)>,
     events: HashMap<(HuntNumber, String, PlayerId), (EventDigest, Sequence)>,
+    corrected: HashMap<(HuntNumber, String), Sequence>,
     pub(super) configs: HashMap<(HuntNumber, u32), MapConfig>,
     pub(super) maps: HashMap<Hash32, (HuntNumber, RoundMap)>,
     pub(super) refusal: Option<Outcome>,
@@ -53,6 +58,7 @@ impl Inner {
             players: HashMap::new(),
             claims: HashMap::new(),
             events: HashMap::new(),
+            corrected: HashMap::new(),
             configs: HashMap::new(),
             maps: HashMap::new(),
             refusal: None,
@@ -318,6 +324,63 @@ impl Inner {
         }
     }
 
+    /// Corrects as an arbiter would, but for what it no longer remembers.
+    pub(super) fn correct(
+        &mut self,
+        hunt: HuntNumber,
+        what: &CorrectionKind,
+        reason: String,
+        now: TimeMicros,
+    ) -> Result<Corrected, CorrectionError> {
+        let id = match what {
+            CorrectionKind::Void(place) => {
+                let claim = self.claims.get(&(hunt, place.round, place.tile));
+                claim.ok_or(CorrectionError::UnknownClaim)?.0.clone()
+            }
+            CorrectionKind::Disqualify(player) | CorrectionKind::Reinstate(player) => {
+                player.clone()
+            }
+        };
+        let player = *self
+            .players
+            .get(&id)
+            .ok_or(CorrectionError::UnknownPlayer)?;
+        let key = format!("{what:?}");
+        if let Some(&sequence) = self.corrected.get(&(hunt, key.clone())) {
+            return Ok(Corrected {
+                changed: false,
+                position: Position::after(SHARD, sequence),
+            });
+        }
+        let done = match what {
+            CorrectionKind::Void(place) => {
+                let (_, claimed, points) = self.claims[&(hunt, place.round, place.tile)];
+                Correction::ClaimVoided {
+                    round: place.round,
+                    tile: place.tile,
+                    points,
+                    claimed,
+                }
+            }
+            CorrectionKind::Disqualify(_) => Correction::Disqualified,
+            CorrectionKind::Reinstate(_) => Correction::Reinstated,
+        };
+        let batch = self.commit(SHARD, now, |batch, _| {
+            batch.push(&Record::Correction(Box::new(CorrectionRecord {
+                hunt,
+                player,
+                what: done,
+                reason,
+            })));
+        });
+        let sequence = Sequence::new(batch.header().next_sequence().get() - 1);
+        self.corrected.insert((hunt, key), sequence);
+        Ok(Corrected {
+            changed: true,
+            position: Position::after(SHARD, sequence),
+        })
+    }
+
     pub(super) fn create(
         &mut self,
         request: &HuntRequest,
@@ -363,8 +426,18 @@ impl Inner {
                 anchor: Hash32::new([9; 32]),
             }),
         );
+        let visible_from = match request.boards.as_slice() {
+            [] => visible_from,
+            boards => self.give_boards(hunt, boards, now),
+        };
         self.announce(now);
         Ok(Commanded { hunt, visible_from })
+    }
+
+    /// Gives a hunt boards whose zones are all that of UTC.
+    fn give_boards(&mut self, hunt: HuntNumber, boards: &[BoardSpec], now: TimeMicros) -> Sequence {
+        let boards = boards.iter().map(definition).collect();
+        self.control(now, ControlRecord::BoardsChanged { hunt, boards })
     }
 
     pub(super) fn change(
@@ -378,6 +451,9 @@ impl Inner {
         if let Some(ends_at) = change.ends_at {
             let ends_at = ends_at.map(Timestamp::micros);
             visible_from = self.control(now, ControlRecord::HuntEndMoved { hunt, ends_at });
+        }
+        if let Some(boards) = &change.boards {
+            visible_from = self.give_boards(hunt, boards, now);
         }
         if change.changes_config() {
             let old = entry.latest_version();
@@ -482,4 +558,46 @@ fn configure(
         config_hash: map.hash(),
     };
     Ok((map, config))
+}
+
+/// The definition without a look at the tz database, and without any check.
+fn definition(spec: &BoardSpec) -> BoardDefinition {
+    let zone = || Zone {
+        name: spec.zone.clone().unwrap_or_else(|| "UTC".to_owned()),
+        offsets: vec![ZoneOffset {
+            from: TimeMicros::ZERO,
+            seconds: 0,
+        }],
+    };
+    BoardDefinition {
+        name: spec.name,
+        from: spec.from.into(),
+        operator: spec.operator.into(),
+        order: spec.order.into(),
+        window: match &spec.window {
+            WindowText::Whole => WindowRule::Whole,
+            WindowText::Length(length) => WindowRule::Tumbling {
+                length_ms: length.millis(),
+            },
+            WindowText::Calendar(unit) => WindowRule::Calendar {
+                unit: *unit,
+                zone: zone(),
+            },
+            WindowText::Cron(cron) => WindowRule::Cron {
+                expression: cron.clone(),
+                zone: zone(),
+            },
+        },
+        clock: match spec.time {
+            ClockName::Server => BoardClock::Server,
+            ClockName::Event => BoardClock::Event {
+                lateness_ms: spec.lateness.map_or(0, huntcore_wire::DurationText::millis),
+            },
+        },
+        event_types: spec.event_types.clone(),
+        keep_ms: spec
+            .keep
+            .map_or(60_000, huntcore_wire::DurationText::millis),
+        results: spec.results.unwrap_or(0),
+    }
 }
