@@ -61,15 +61,26 @@ impl Answers {
         self.by_key.insert(round.key, round);
     }
 
-    /// Forgets rounds that closed before `keep_from`, and the oldest beyond `answers_max`.
-    pub(crate) fn forget(&mut self, keep_from: TimeMicros, answers_max: usize) {
-        while let Some(oldest) = self.by_age.front()
-            && (oldest.closed_at < keep_from || self.counted > answers_max)
-        {
-            self.counted -= counted(oldest);
-            self.by_key.remove(&oldest.key);
-            self.by_age.pop_front();
-        }
+    /// Forgets the oldest round if it closed before `keep_from`, or there are more than
+    /// `answers_max` answers, and says which that was.
+    pub(crate) fn forget_oldest(
+        &mut self,
+        keep_from: TimeMicros,
+        answers_max: usize,
+    ) -> Option<RoundKey> {
+        let counted_now = self.counted;
+        let is_past = |oldest: &mut Arc<ClosedRound>| {
+            oldest.closed_at < keep_from || counted_now > answers_max
+        };
+        let oldest = self.by_age.pop_front_if(is_past)?;
+        self.counted -= counted(&oldest);
+        self.by_key.remove(&oldest.key);
+        Some(oldest.key)
+    }
+
+    /// When the oldest round that is remembered closed.
+    pub(crate) fn oldest_closed_at(&self) -> Option<TimeMicros> {
+        self.by_age.front().map(|oldest| oldest.closed_at)
     }
 
     /// The rounds that closed at `since` or later.
@@ -157,16 +168,19 @@ mod tests {
             });
             found.collect()
         };
-        answers.forget(TimeMicros::ZERO, 106);
+        let forget = |answers: &mut Answers, keep_from, answers_max| {
+            while answers.forget_oldest(keep_from, answers_max).is_some() {}
+        };
+        forget(&mut answers, TimeMicros::ZERO, 106);
         assert_eq!(kept(&answers), [1, 2, 3, 4]);
-        answers.forget(TimeMicros::ZERO, 105);
+        forget(&mut answers, TimeMicros::ZERO, 105);
         assert_eq!(kept(&answers), [2, 3, 4]);
-        answers.forget(TimeMicros::new(3), 105);
+        forget(&mut answers, TimeMicros::new(3), 105);
         assert_eq!(kept(&answers), [3, 4]);
         let since: Vec<_> = answers.since(ClosedOrdinal::new(4)).collect();
         assert_eq!(since.len(), 1);
         assert_eq!(answers.extent(), (Some(ClosedOrdinal::new(3)), 2));
-        answers.forget(TimeMicros::ZERO, 0);
+        forget(&mut answers, TimeMicros::ZERO, 0);
         assert_eq!((kept(&answers), answers.extent()), (vec![], (None, 0)));
     }
 }

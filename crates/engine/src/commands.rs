@@ -4,10 +4,11 @@
 //! durable, also if it changed nothing: what it found may not be durable yet.
 
 use huntcore_model::{
-    ConfigVersion, ControlRecord, Hash32, HuntConfig, HuntCreated, HuntEntry, HuntId, HuntNumber,
-    RoundNumber, TimeMicros,
+    BoardDefinition, BoardName, ConfigVersion, ControlRecord, Flag, Hash32, HuntConfig,
+    HuntCreated, HuntEntry, HuntId, HuntNumber, RoundNumber, TimeMicros,
 };
 
+use crate::boards::{check_boards, has_boards};
 use crate::controller::Controller;
 
 /// The most hunts of one deployment.
@@ -31,6 +32,8 @@ pub struct NewHunt {
     pub config: HuntConfig,
     /// seed(0) of its first seed chain.
     pub anchor: Hash32,
+    /// Its boards, besides the built-in ones.
+    pub boards: Vec<BoardDefinition>,
 }
 
 /// Why a command is refused; nothing changed.
@@ -59,6 +62,40 @@ pub enum CommandError {
         /// In what way.
         reason: &'static str,
     },
+    /// A board that cannot be.
+    #[error("board {board}: {field} {reason}")]
+    Board {
+        /// Which board.
+        board: BoardName,
+        /// Which of its fields.
+        field: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More boards than a hunt may be given.
+    #[error("there are {found} boards, expected at most {max} besides the built-in ones")]
+    TooManyBoards {
+        /// How many were given.
+        found: usize,
+        /// The limit.
+        max: usize,
+    },
+    /// The hunt has no such board.
+    #[error("hunt {hunt} has no board {board}")]
+    UnknownBoard {
+        /// The hunt.
+        hunt: HuntId,
+        /// The board.
+        board: BoardName,
+    },
+    /// A flag that cannot be set so.
+    #[error("{flag} {reason}")]
+    Flag {
+        /// Which flag.
+        flag: Flag,
+        /// In what way.
+        reason: String,
+    },
     /// The deployment has as many hunts, or the hunt as many versions, as it may.
     #[error("there are {max} {what} already, which is the limit")]
     TooMany {
@@ -79,6 +116,7 @@ impl Controller {
                 && new
                     .starts_at
                     .is_none_or(|starts_at| starts_at.max(soonest) == known.starts_at)
+                && has_boards(known, &new.boards)
                 && known.closed_at.is_none();
             return if same {
                 Ok(known.number)
@@ -96,6 +134,7 @@ impl Controller {
             });
         }
         self.check_config(None, &new.config)?;
+        check_boards(&new.boards)?;
         let soonest = soonest_start(self.now);
         let starts_at = new.starts_at.unwrap_or(soonest).max(soonest);
         if new.ends_at.is_some_and(|ends_at| ends_at <= starts_at) {
@@ -113,6 +152,12 @@ impl Controller {
             config: new.config.clone(),
             anchor: new.anchor,
         }));
+        if !new.boards.is_empty() {
+            self.record(&ControlRecord::BoardsChanged {
+                hunt,
+                boards: new.boards.clone(),
+            });
+        }
         Ok(hunt)
     }
 
@@ -246,7 +291,7 @@ impl Controller {
         })
     }
 
-    fn changeable(&self, hunt: HuntNumber) -> Result<&HuntEntry, CommandError> {
+    pub(crate) fn changeable(&self, hunt: HuntNumber) -> Result<&HuntEntry, CommandError> {
         let entry = self
             .catalog
             .by_number(hunt)

@@ -194,12 +194,21 @@ fn limits() -> impl Strategy<Value = EngineLimits> {
         0..4_000_u64,
         0..6_000_u64,
         0..120_usize,
+        1..6_usize,
     )
         .prop_map(
-            |(players_max, events_max, event_horizon_ms, answer_ttl_ms, answers_max)| {
+            |(
+                players_max,
+                events_max,
+                event_horizon_ms,
+                answer_ttl_ms,
+                answers_max,
+                events_sealed_at,
+            )| {
                 EngineLimits {
                     players_max,
                     events_max,
+                    events_sealed_at,
                     event_horizon_ms,
                     answer_ttl_ms,
                     answers_max,
@@ -330,6 +339,7 @@ fn command_world(world: &mut World, pick: &CommandPick) {
                 ends_at: ends_ms.map(later),
                 config: config(*which),
                 anchor: facts(hunt, RoundNumber::new(0)).map,
+                boards: Vec::new(),
             })
         }
         CommandPick::Change {

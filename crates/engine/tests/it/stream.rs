@@ -22,6 +22,7 @@ pub(crate) fn new_hunt(id: &str, starts_ms: Option<i64>, ends_ms: Option<i64>) -
         ends_at: ends_ms.map(at),
         config: config_of(1_000, 3_000, 4),
         anchor: Hash32::ZERO,
+        boards: Vec::new(),
     }
 }
 
