@@ -11,6 +11,7 @@ import type { BoardName } from '../messages.ts';
 import { asObject, MalformedError, objects, text, textOrNull, type Json } from '../reading.ts';
 import {
   readCells,
+  readFlag,
   readGuest,
   readHunt,
   readMap,
@@ -21,6 +22,7 @@ import {
   readSummary,
   type BoardPage,
   type Cells,
+  type FlagSetting,
   type Guest,
   type Hunt,
   type HuntSummary,
@@ -129,6 +131,12 @@ export class HuntcoreClient {
 
   async stats({ signal }: Asking = {}): Promise<Stats> {
     return readStats(await this.#get('/v1/stats', signal));
+  }
+
+  /** How flags are set; with the service key, where the deployment asks for one. */
+  async flags({ serviceKey, signal }: Asking & { readonly serviceKey?: string } = {}): Promise<FlagSetting[]> {
+    const headers = serviceKey === undefined ? {} : { authorization: `Bearer ${serviceKey}` };
+    return objects(await this.#request('/v1/flags', signal, { headers }), 'flags').map(readFlag);
   }
 
   /** Opens a connection that keeps itself up until it is closed. */

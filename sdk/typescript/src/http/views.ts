@@ -12,6 +12,7 @@ import {
   object,
   objects,
   text,
+  textOrNull,
   time,
   timeOrNull,
   type Json,
@@ -125,6 +126,40 @@ export interface Stats {
   readonly batchesTotal: number;
   readonly syncsTotal: number;
   readonly memoryBytes: number;
+  /** What is kept, for how long, and why; `null` of an edge process, which keeps nothing. */
+  readonly retention: Retention | null;
+}
+
+export interface Retention {
+  readonly logS: number;
+  readonly answersS: number;
+  readonly eventsS: number;
+  readonly oldestAtMs: number | null;
+  readonly streams: readonly StreamRetention[];
+}
+
+export interface StreamRetention {
+  readonly stream: string;
+  readonly oldestAtMs: number | null;
+  readonly records: number;
+  readonly trimmedRecords: number;
+  readonly bytes: number;
+  readonly segments: number;
+  /** Why its oldest record is still there: `retention`, `checkpoints`, `segment` or `ever`. */
+  readonly keptFor: string;
+}
+
+/** How a flag is set for one hunt, one board or all. */
+export interface FlagSetting {
+  readonly flag: string;
+  readonly hunt: string | null;
+  readonly board: string | null;
+  /** `null` where it was left to what holds more widely. */
+  readonly value: string | boolean | null;
+  /** `file` or `api`. */
+  readonly by: string;
+  readonly reason: string;
+  readonly setAtMs: number;
 }
 
 export function readSummary(body: Json): HuntSummary {
@@ -223,6 +258,38 @@ export function readStats(body: Json): Stats {
     batchesTotal: integer(log, 'batches_total'),
     syncsTotal: integer(log, 'syncs_total'),
     memoryBytes: integer(body, 'memory_bytes'),
+    retention: body['retention'] === undefined ? null : readRetention(object(body, 'retention')),
+  };
+}
+
+function readRetention(body: Json): Retention {
+  return {
+    logS: integer(body, 'log_s'),
+    answersS: integer(body, 'answers_s'),
+    eventsS: integer(body, 'events_s'),
+    oldestAtMs: timeOrNull(body, 'oldest_at'),
+    streams: objects(body, 'streams').map((item) => ({
+      stream: text(item, 'stream'),
+      oldestAtMs: timeOrNull(item, 'oldest_at'),
+      records: integer(item, 'records'),
+      trimmedRecords: integer(item, 'trimmed_records'),
+      bytes: integer(item, 'bytes'),
+      segments: integer(item, 'segments'),
+      keptFor: text(item, 'kept_for'),
+    })),
+  };
+}
+
+export function readFlag(body: Json): FlagSetting {
+  const { value } = body;
+  return {
+    flag: text(body, 'flag'),
+    hunt: textOrNull(body, 'hunt'),
+    board: textOrNull(body, 'board'),
+    value: typeof value === 'string' || typeof value === 'boolean' ? value : null,
+    by: text(body, 'by'),
+    reason: text(body, 'reason'),
+    setAtMs: time(body, 'set_at'),
   };
 }
 
