@@ -2,10 +2,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use huntcore_engine::{CommandError, Controller, NewHunt, RoundDue, RoundFacts, SeedDue, Term};
+use huntcore_engine::{
+    CommandError, Controller, NewFlag, NewHunt, RoundDue, RoundFacts, SeedDue, Term,
+};
 use huntcore_model::{
-    Batch, ControlRecord, Epoch, Hash32, HuntConfig, HuntNumber, Record, RoundNumber,
-    RoundSchedule, ShardId, Tail, TimeMicros,
+    Batch, BoardDefinition, ControlRecord, Epoch, FlagSource, Hash32, HuntConfig, HuntNumber,
+    Record, RoundNumber, RoundSchedule, ShardId, Tail, TimeMicros,
 };
 
 use crate::naive_hunts::{Hunt, Hunts, Micros};
@@ -34,6 +36,8 @@ pub(crate) enum Command {
     Pause(HuntNumber),
     Resume(HuntNumber),
     Close(HuntNumber),
+    SetBoards(HuntNumber, Vec<BoardDefinition>),
+    SetFlag(NewFlag),
 }
 
 impl ControlSim {
@@ -86,9 +90,31 @@ impl ControlSim {
             Command::Pause(hunt) => self.controller.pause(*hunt),
             Command::Resume(hunt) => self.controller.resume(*hunt),
             Command::Close(hunt) => self.controller.close(*hunt),
+            Command::SetBoards(hunt, boards) => {
+                let result = self.controller.set_boards(*hunt, boards.clone());
+                if result.is_ok() {
+                    let entry = self.controller.catalog().by_number(*hunt);
+                    let given = entry.expect("it was given boards").boards.iter();
+                    assert!(given.map(|board| &board.definition).eq(boards));
+                }
+                result
+            }
+            Command::SetFlag(flag) => {
+                let result = self.controller.set_flag(flag.clone());
+                if result.is_ok() && flag.by == FlagSource::Api {
+                    let key = (flag.flag, flag.hunt, flag.board);
+                    let setting = self.controller.catalog().flags().setting(&key);
+                    assert_eq!(setting.and_then(|setting| setting.value), flag.value);
+                }
+                result
+            }
         };
         let records = self.finish();
-        assert!(records.len() <= 1, "a command is one entry, or none");
+        let most = match command {
+            Command::Create(new) if !new.boards.is_empty() => 2,
+            _ => 1,
+        };
+        assert!(records.len() <= most, "a command is one entry, or none");
         assert!(
             result.is_ok() || records.is_empty(),
             "a refused command changes nothing"

@@ -3,12 +3,14 @@
 //!
 //! Shares the model's plain data with the engine, and no code.
 
+mod results;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use huntcore_engine::{AttemptRef, EngineLimits, EventRef, EventVerdict};
 use huntcore_model::{
-    Batch, BoardClosedRecord, ControlRecord, CorrectionRecord, HuntNumber, Outcome, PlayerNumber,
-    Record, RoundNumber, Sequence, ShardId, TimeMicros,
+    Batch, BoardClosedRecord, BoardName, ControlRecord, CorrectionRecord, HuntNumber, Outcome,
+    PlayerNumber, Record, RoundNumber, Sequence, ShardId, TimeMicros,
 };
 
 use crate::naive_hunts::{Hunts, Micros};
@@ -105,6 +107,10 @@ pub(crate) struct Naive {
     events: BTreeMap<(HuntNumber, String, String), Seen>,
     values: BTreeSet<RoundKey>,
     kept_expired: BTreeSet<RoundKey>,
+    voided: BTreeMap<(RoundKey, u32), u64>,
+    disqualified: BTreeMap<(HuntNumber, String), u64>,
+    /// The end of each board's last closed window, and its record.
+    closings: BTreeMap<(HuntNumber, BoardName), (Micros, u64)>,
     /// When this shard heard that a hunt has closed.
     closed: BTreeMap<HuntNumber, Micros>,
     pub(crate) storage_full: bool,
@@ -127,6 +133,9 @@ impl Naive {
             events: BTreeMap::new(),
             values: BTreeSet::new(),
             kept_expired: BTreeSet::new(),
+            voided: BTreeMap::new(),
+            disqualified: BTreeMap::new(),
+            closings: BTreeMap::new(),
             closed: BTreeMap::new(),
             storage_full: false,
             batch: Vec::new(),
@@ -351,6 +360,7 @@ impl Naive {
             && (closes < keep_from || self.closed_answers() > self.limits.answers_max)
         {
             self.claims.remove(&round);
+            self.voided.retain(|(key, _), _| *key != round);
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use huntcore_model::{ConfigVersion, ControlRecord, HuntNumber, RoundNumber, TimeMicros};
+use huntcore_model::{
+    BoardName, ConfigVersion, ControlRecord, HuntNumber, RoundNumber, TimeMicros,
+};
 
 pub(crate) type Micros = u64;
 
@@ -21,6 +23,7 @@ pub(crate) struct Hunt {
     pub(crate) versions: Vec<Version>,
     pub(crate) announced: BTreeMap<u64, (Micros, Micros)>,
     pub(crate) seeds: BTreeSet<u64>,
+    pub(crate) boards_with_results: BTreeSet<BoardName>,
 }
 
 #[derive(Clone, Debug)]
@@ -74,6 +77,7 @@ impl Hunts {
                 versions: vec![Version::new(&first)],
                 announced: BTreeMap::new(),
                 seeds: BTreeSet::new(),
+                boards_with_results: BTreeSet::new(),
             });
             return;
         }
@@ -82,8 +86,11 @@ impl Hunts {
         match record {
             ControlRecord::HuntCreated(_)
             | ControlRecord::ChainAnchored { .. }
-            | ControlRecord::BoardsChanged { .. }
             | ControlRecord::FlagSet(_) => {}
+            ControlRecord::BoardsChanged { boards, .. } => {
+                let with_results = boards.iter().filter(|board| board.results > 0);
+                hunt.boards_with_results = with_results.map(|board| board.name).collect();
+            }
             ControlRecord::HuntChanged { version, .. } => hunt.versions.push(Version::new(version)),
             ControlRecord::HuntEndMoved { ends_at, .. } => hunt.ends = ends_at.map(TimeMicros::get),
             ControlRecord::HuntPaused { .. } => hunt.paused = true,

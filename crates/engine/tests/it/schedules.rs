@@ -1,17 +1,22 @@
 //! Random schedules: whatever happens, in whatever order, the engine decides as the naive model
 //! does and breaks no promise.
 
-use huntcore_engine::{EngineLimits, NewHunt};
-use huntcore_model::{HuntId, HuntNumber, RoundNumber, TileIndex, TimeMicros};
+use huntcore_engine::{EngineLimits, NewFlag, NewHunt};
+use huntcore_model::{
+    BoardName, Flag, FlagSource, FlagValue, HuntId, HuntNumber, PlayerId, RoundNumber, TileIndex,
+    TimeMicros,
+};
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 
 use crate::configs::config;
 use crate::control_sim::{Command, facts};
-use crate::world::{Ask, Asked, World};
+use crate::desk::board;
+use crate::world::{Ask, Asked, Fix, World};
 
 const PLAYERS: [&str; 6] = ["ada", "bo", "cy", "dee", "Ünï 🐙", "f"];
+const BOARDS: [&str; 3] = ["hourly", "weekly", "x"];
 const OFFSETS_MS: [i64; 7] = [-20_000, -3_000, -150, 0, 40, 2_500, 15_000];
 
 #[derive(Clone, Debug)]
@@ -86,6 +91,27 @@ enum AskPick {
         event_id: u8,
         score: i64,
     },
+    Void {
+        hunt: u32,
+        round: RoundPick,
+        tile: u32,
+    },
+    /// Of a claim that somebody was told of.
+    VoidTold {
+        told: usize,
+    },
+    Disqualify {
+        hunt: u32,
+        player: usize,
+        reinstate: bool,
+    },
+    CloseBoard {
+        hunt: u32,
+        board: usize,
+        /// How long ago the window ended, in tenths of a second.
+        ago: i64,
+        players: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -112,6 +138,17 @@ enum CommandPick {
     Pause(u32),
     Resume(u32),
     Close(u32),
+    /// These of the boards.
+    Boards {
+        hunt: u32,
+        mask: u8,
+    },
+    Flag {
+        hunt: Option<u32>,
+        board: Option<usize>,
+        mode: Option<bool>,
+        by_file: bool,
+    },
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {
@@ -148,15 +185,25 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
     vec(step, 10..70)
 }
 
-fn ask() -> impl Strategy<Value = AskPick> {
-    let hunt = prop_oneof![5 => Just(0_u32), 3 => 0..4_u32];
-    let round = prop_oneof![
+fn hunts() -> impl Strategy<Value = u32> + Clone {
+    prop_oneof![5 => Just(0_u32), 3 => 0..4_u32]
+}
+
+fn rounds() -> impl Strategy<Value = RoundPick> + Clone {
+    prop_oneof![
         8 => (-4..3_i64).prop_map(RoundPick::FromNewest),
         1 => (-40..4_i64).prop_map(RoundPick::FromNewest),
         1 => prop_oneof![Just(0), Just(1), Just(u64::MAX), Just(1 << 60), 2..40_u64]
             .prop_map(RoundPick::Any),
-    ];
-    let tile = prop_oneof![8 => 0..4_u32, 1 => 0..9_u32, 1 => Just(u32::MAX)];
+    ]
+}
+
+fn tiles() -> impl Strategy<Value = u32> + Clone {
+    prop_oneof![8 => 0..4_u32, 1 => 0..9_u32, 1 => Just(u32::MAX)]
+}
+
+fn ask() -> impl Strategy<Value = AskPick> {
+    let (hunt, round, tile) = (hunts(), rounds(), tiles());
     let player = 0..PLAYERS.len();
     prop_oneof![
         6 => (hunt.clone(), round, tile, player.clone())
@@ -166,6 +213,15 @@ fn ask() -> impl Strategy<Value = AskPick> {
         2 => (hunt, player, 0..5_u8, 0..3_i64)
             .prop_map(|(hunt, player, event_id, score)| {
                 AskPick::Event { hunt, player, event_id, score }
+            }),
+        1 => (hunts(), rounds(), tiles())
+            .prop_map(|(hunt, round, tile)| AskPick::Void { hunt, round, tile }),
+        1 => any::<usize>().prop_map(|told| AskPick::VoidTold { told }),
+        1 => (hunts(), 0..PLAYERS.len(), any::<bool>())
+            .prop_map(|(hunt, player, reinstate)| AskPick::Disqualify { hunt, player, reinstate }),
+        1 => (hunts(), 0..BOARDS.len(), -3..60_i64, 0..PLAYERS.len())
+            .prop_map(|(hunt, board, ago, players)| {
+                AskPick::CloseBoard { hunt, board, ago, players }
             }),
     ]
 }
@@ -183,7 +239,12 @@ fn command() -> impl Strategy<Value = CommandPick> {
         2 => (hunt.clone(), ends).prop_map(|(hunt, ends_ms)| CommandPick::MoveEnd { hunt, ends_ms }),
         2 => hunt.clone().prop_map(CommandPick::Pause),
         3 => hunt.clone().prop_map(CommandPick::Resume),
-        1 => hunt.prop_map(CommandPick::Close),
+        1 => hunt.clone().prop_map(CommandPick::Close),
+        4 => (hunt.clone(), 0..8_u8).prop_map(|(hunt, mask)| CommandPick::Boards { hunt, mask }),
+        2 => (option::of(hunt), option::of(0..BOARDS.len()), option::of(any::<bool>()), any::<bool>())
+            .prop_map(|(hunt, board, mode, by_file)| {
+                CommandPick::Flag { hunt, board, mode, by_file }
+            }),
     ]
 }
 
@@ -279,10 +340,7 @@ fn picked(world: &World, pick: &AskPick) -> Ask {
             player,
         } => {
             let hunt = HuntNumber::new(*hunt);
-            let round = match *round {
-                RoundPick::FromNewest(by) => world.newest_round(hunt).saturating_add_signed(by),
-                RoundPick::Any(round) => round,
-            };
+            let round = number(world, hunt, *round);
             Ask::Attempt(Asked {
                 hunt,
                 round: RoundNumber::new(round),
@@ -320,6 +378,54 @@ fn picked(world: &World, pick: &AskPick) -> Ask {
             event_id: format!("event {event_id}"),
             score: *score,
         },
+        AskPick::Void { hunt, round, tile } => {
+            let hunt = HuntNumber::new(*hunt);
+            let round = RoundNumber::new(number(world, hunt, *round));
+            Ask::Correct(hunt, Fix::Void(round, TileIndex::new(*tile)))
+        }
+        AskPick::VoidTold { told } => {
+            let count = world.told.finals.len().max(1);
+            match world.told.finals.keys().nth(told % count) {
+                Some(asked) => Ask::Correct(asked.hunt, Fix::Void(asked.round, asked.tile)),
+                None => Ask::Correct(HuntNumber::new(0), Fix::Reinstate("nobody".to_owned())),
+            }
+        }
+        AskPick::Disqualify {
+            hunt,
+            player,
+            reinstate,
+        } => {
+            let player = PLAYERS[*player].to_owned();
+            let fix = match reinstate {
+                true => Fix::Reinstate(player),
+                false => Fix::Disqualify(player),
+            };
+            Ask::Correct(HuntNumber::new(*hunt), fix)
+        }
+        AskPick::CloseBoard {
+            hunt,
+            board,
+            ago,
+            players,
+        } => {
+            let entries = PLAYERS[..*players].iter().zip(0..);
+            let clock = TimeMicros::new(world.clock.saturating_add_signed(-ago * 100_000));
+            Ask::Close {
+                hunt: HuntNumber::new(*hunt),
+                board: BoardName::new(BOARDS[*board]).expect("a name"),
+                end: TimeMicros::from_millis(clock.millis() / 1_000 * 1_000),
+                entries: entries
+                    .map(|(player, score)| (PlayerId::new(player).expect("an id"), score))
+                    .collect(),
+            }
+        }
+    }
+}
+
+fn number(world: &World, hunt: HuntNumber, round: RoundPick) -> u64 {
+    match round {
+        RoundPick::FromNewest(by) => world.newest_round(hunt).saturating_add_signed(by),
+        RoundPick::Any(round) => round,
     }
 }
 
@@ -352,6 +458,27 @@ fn command_world(world: &mut World, pick: &CommandPick) {
         CommandPick::Pause(hunt) => Command::Pause(HuntNumber::new(*hunt)),
         CommandPick::Resume(hunt) => Command::Resume(HuntNumber::new(*hunt)),
         CommandPick::Close(hunt) => Command::Close(HuntNumber::new(*hunt)),
+        CommandPick::Boards { hunt, mask } => {
+            let chosen = (0..).zip(BOARDS).filter(|(bit, _)| mask & (1 << bit) != 0);
+            let boards = chosen.map(|(_, name)| board(name)).collect();
+            Command::SetBoards(HuntNumber::new(*hunt), boards)
+        }
+        CommandPick::Flag {
+            hunt,
+            board,
+            mode,
+            by_file,
+        } => Command::SetFlag(NewFlag {
+            flag: Flag::BoardsShadow,
+            hunt: hunt.map(HuntNumber::new),
+            board: board.map(|board| BoardName::new(BOARDS[board]).expect("a name")),
+            value: mode.map(FlagValue::On),
+            by: match by_file {
+                true => FlagSource::File,
+                false => FlagSource::Api,
+            },
+            reason: String::new(),
+        }),
     };
     // A refusal is an answer too; that it changes nothing is checked where it is given.
     drop(world.control.command(clock, &command));
