@@ -58,6 +58,7 @@ mod streams;
 mod table;
 mod tiles;
 mod verifier;
+mod watch;
 
 pub use boards::BoardCheck;
 pub use counts::{ExpectedAll, Judged};
@@ -67,3 +68,6 @@ pub use report::{BoardsReport, FAULTS_MAX, Report};
 pub use rules::RuleCheck;
 pub use streams::Beginning;
 pub use verifier::{End, Settings, Verifier};
+pub use watch::{
+    BLINKS_MAX, Blink, BoardPage, BoardPromise, BoardWatch, PageEntry, PageWindow, WatchReport,
+};

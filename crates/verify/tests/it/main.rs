@@ -10,3 +10,4 @@ mod logs;
 mod players;
 mod streams;
 mod trimmed;
+mod watch;
