@@ -8,7 +8,7 @@ use huntcore_model::{BoardOperator, SCORE_MAGNITUDE_MAX};
 use crate::key::Place;
 
 /// A score and where it was reached.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[repr(Rust, packed(4))]
 pub(crate) struct Contribution {
     pub(crate) score: i64,

@@ -122,6 +122,11 @@ const fn flipped(order: BoardOrder, score: i64) -> i64 {
 }
 
 impl Ranked {
+    /// Never falls from an entry to a later one.
+    pub(crate) const fn measure(&self) -> u64 {
+        self.key.order.cast_unsigned() ^ (1 << 63)
+    }
+
     /// Past every entry with this key, and before the next key's.
     pub(crate) const fn after(key: Key) -> Self {
         Self {

@@ -49,6 +49,7 @@ mod players;
 mod radix;
 mod ranking;
 mod roster;
+mod sort;
 mod tally;
 mod unpack;
 mod version;

@@ -1,12 +1,12 @@
 //! A persistent sorted sequence that knows every entry's rank.
 //!
-//! A B+ tree whose branches count what is below them. Cloning it is cloning one `Arc`.
-//! Changes come many at once and in order: each node that they concern is made anew once,
-//! however many they are, and all others stay shared with the clones. So few changes of a
-//! large board cost O(log n) each, and many of them a merge of sorted lists. Rank and
-//! selection take O(log n); leaves are long, so that reading on from a rank is reading
-//! arrays. It holds no entry twice and does not know about players' earlier keys: that is
-//! the ranking's business.
+//! A B+ tree whose branches know how many entries are before each child. Cloning it is
+//! cloning one `Arc`. Changes come many at once and in order: each node that they concern is
+//! made anew once, however many they are, and all others stay shared with the clones. So few
+//! changes of a large board cost O(log n) each, and many of them a merge of sorted lists, of
+//! which what lies between two changes is copied at once. Rank and selection take O(log n);
+//! leaves are arrays, so that reading on from a rank is reading them. It holds no entry twice
+//! and does not know about players' earlier keys: that is the ranking's business.
 
 use std::sync::Arc;
 
@@ -24,22 +24,24 @@ const BRANCH_MAX: usize = 4;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Order {
-    root: Option<Arc<Node>>,
+    root: Option<Node>,
     len: usize,
 }
 
 #[derive(Clone, Debug)]
 enum Node {
-    Leaf(Vec<Ranked>),
-    Branch(Vec<Child>),
+    Leaf(Arc<[Ranked]>),
+    Branch(Arc<[Child]>),
 }
 
 #[derive(Clone, Debug)]
 struct Child {
     // At or below the child's first entry, and above all entries of the child before.
     bound: Ranked,
+    // Entries of the children before it.
+    before: u32,
     count: u32,
-    node: Arc<Node>,
+    node: Node,
 }
 
 impl Order {
@@ -61,7 +63,7 @@ impl Order {
 
     /// How many entries are less than `probe`.
     pub(crate) fn rank(&self, probe: &Ranked) -> usize {
-        let Some(mut node) = self.root.as_deref() else {
+        let Some(mut node) = self.root.as_ref() else {
             return 0;
         };
         let mut before = 0;
@@ -71,9 +73,10 @@ impl Order {
                     return before + entries.partition_point(|entry| entry < probe);
                 }
                 Node::Branch(children) => {
-                    let place = child_for(children, probe);
-                    before += count(&children[..place]);
-                    node = &children[place].node;
+                    let place = children.partition_point(|child| child.bound <= *probe);
+                    let child = &children[place.saturating_sub(1)];
+                    before += child.before as usize;
+                    node = &child.node;
                 }
             }
         }
@@ -81,7 +84,7 @@ impl Order {
 
     /// The entries from `rank` on that lie together in memory; none only at the end.
     pub(crate) fn run_from(&self, rank: usize) -> &[Ranked] {
-        let Some(mut node) = self.root.as_deref() else {
+        let Some(mut node) = self.root.as_ref() else {
             return &[];
         };
         let mut rank = rank;
@@ -89,17 +92,10 @@ impl Order {
             match node {
                 Node::Leaf(entries) => return entries.get(rank..).unwrap_or(&[]),
                 Node::Branch(children) => {
-                    let place = children.iter().position(|child| {
-                        let here = rank < child.count as usize;
-                        if !here {
-                            rank -= child.count as usize;
-                        }
-                        here
-                    });
-                    match place {
-                        Some(place) => node = &children[place].node,
-                        None => return &[],
-                    }
+                    let place = children.partition_point(|child| child.before as usize <= rank);
+                    let child = &children[place - 1];
+                    rank -= child.before as usize;
+                    node = &child.node;
                 }
             }
         }
@@ -109,36 +105,38 @@ impl Order {
     /// ascending order.
     pub(crate) fn update(&mut self, gone: &[Ranked], come: &[Ranked]) {
         self.len = self.len + come.len() - gone.len();
+        let mut changes = Changes { gone, come };
+        let mut merge = Merge::default();
         let mut level = match self.root.take() {
-            None => leaves(come.to_vec()),
-            Some(root) => updated(root, gone, come),
+            None => leaves(come),
+            Some(root) => updated(&root, &mut changes, None, &mut merge),
         };
         while level.len() > 1 {
             level = branches(level);
         }
         let mut root = level.pop().map(|child| child.node);
         // A branch with one child is a step that leads nowhere else.
-        while let Some(Node::Branch(children)) = root.as_deref()
+        while let Some(Node::Branch(children)) = &root
             && let [only] = &children[..]
         {
-            root = Some(Arc::clone(&only.node));
+            root = Some(only.node.clone());
         }
         self.root = root;
     }
 
-    /// What the tree takes on the heap, counted from its capacities.
+    /// What the tree takes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         fn node_bytes(node: &Node) -> usize {
             let inner = match node {
-                Node::Leaf(entries) => entries.capacity() * size_of::<Ranked>(),
+                Node::Leaf(entries) => size_of_val(&**entries),
                 Node::Branch(children) => {
                     let below: usize = children.iter().map(|child| node_bytes(&child.node)).sum();
-                    below + children.capacity() * size_of::<Child>()
+                    below + size_of_val(&**children)
                 }
             };
-            inner + size_of::<Node>() + 2 * size_of::<usize>()
+            inner + 2 * size_of::<usize>()
         }
-        self.root.as_deref().map_or(0, node_bytes)
+        self.root.as_ref().map_or(0, node_bytes)
     }
 }
 
@@ -155,63 +153,86 @@ impl Node {
         len < max / 4
     }
 
-    fn count(&self) -> usize {
-        match self {
-            Self::Leaf(entries) => entries.len(),
-            Self::Branch(children) => count(children),
-        }
-    }
-
-    fn bound(&self) -> Ranked {
-        match self {
-            Self::Leaf(entries) => entries[0],
-            Self::Branch(children) => children[0].bound,
-        }
-    }
-
-    /// Moves everything of the node after this one into it.
-    fn absorb(&mut self, right: &Self) {
+    /// Everything of two neighbours of one level.
+    fn joined(&self, right: &Self) -> Self {
         match (self, right) {
-            (Self::Leaf(left), Self::Leaf(right)) => left.extend_from_slice(right),
-            (Self::Branch(left), Self::Branch(right)) => left.extend_from_slice(right),
+            (Self::Leaf(left), Self::Leaf(right)) => {
+                Self::Leaf([&**left, &**right].concat().into())
+            }
+            (Self::Branch(left), Self::Branch(right)) => Self::branch([&**left, &**right].concat()),
             _ => unreachable!("neighbours are of one level"),
         }
+    }
+
+    fn branch(mut children: Vec<Child>) -> Self {
+        let mut before = 0;
+        for child in &mut children {
+            child.before = before;
+            before += child.count;
+        }
+        Self::Branch(children.into())
     }
 }
 
 impl Child {
+    /// `before` is set by the branch that it comes into.
     fn of(node: Node) -> Self {
+        let (bound, count) = match &node {
+            Node::Leaf(entries) => (entries[0], u32_count(entries.len())),
+            Node::Branch(children) => {
+                let last = children.last().expect("branches have children");
+                (children[0].bound, last.before + last.count)
+            }
+        };
         Self {
-            bound: node.bound(),
-            count: u32_count(node.count()),
-            node: Arc::new(node),
+            bound,
+            before: 0,
+            count,
+            node,
         }
     }
 }
 
-/// What becomes of a node without `gone` and with `come`: as many nodes of its level as that
-/// takes.
-fn updated(node: Arc<Node>, gone: &[Ranked], come: &[Ranked]) -> Vec<Child> {
-    let old = match &*node {
-        Node::Leaf(entries) => return leaves(merged(entries, gone, come)),
-        Node::Branch(_) => match Arc::unwrap_or_clone(node) {
-            Node::Branch(children) => children,
-            Node::Leaf(_) => unreachable!("it is a branch"),
-        },
+/// What is still to be done, in order.
+struct Changes<'a> {
+    gone: &'a [Ranked],
+    come: &'a [Ranked],
+}
+
+impl Changes<'_> {
+    /// The first entry that something happens to, if it is before `end`.
+    fn next_before(&self, end: Option<&Ranked>) -> Option<&Ranked> {
+        let next = match (self.gone.first(), self.come.first()) {
+            (Some(gone), Some(come)) => gone.min(come),
+            (gone, come) => gone.or(come)?,
+        };
+        end.is_none_or(|end| next < end).then_some(next)
+    }
+}
+
+/// What becomes of a node, whose entries are before `end`, with the changes before that: as
+/// many nodes of its level as it takes.
+fn updated(
+    node: &Node,
+    changes: &mut Changes<'_>,
+    end: Option<&Ranked>,
+    merge: &mut Merge,
+) -> Vec<Child> {
+    let old = match node {
+        Node::Leaf(entries) => {
+            return leaves(merge.leaf(entries, changes, end));
+        }
+        Node::Branch(children) => children,
     };
-    let (mut gone, mut come) = (gone, come);
-    let mut children = Vec::with_capacity(old.len());
+    let mut children = Vec::with_capacity(old.len() + 1);
     let mut is_sparse = false;
-    let mut old = old.into_iter().peekable();
-    while let Some(child) = old.next() {
-        let bound = old.peek().map(|next| next.bound);
-        let gone_here = split_before(&mut gone, bound);
-        let come_here = split_before(&mut come, bound);
-        if gone_here.is_empty() && come_here.is_empty() {
-            children.push(child);
+    for (place, child) in old.iter().enumerate() {
+        let end = old.get(place + 1).map(|next| &next.bound).or(end);
+        if changes.next_before(end).is_none() {
+            children.push(child.clone());
             continue;
         }
-        let fresh = updated(child.node, gone_here, come_here);
+        let fresh = updated(&child.node, changes, end, merge);
         is_sparse |= fresh.iter().any(|child| child.node.is_sparse());
         children.extend(fresh);
     }
@@ -222,60 +243,73 @@ fn updated(node: Arc<Node>, gone: &[Ranked], come: &[Ranked]) -> Vec<Child> {
     })
 }
 
-/// Takes off what is before `bound`, or everything.
-fn split_before<'a>(entries: &mut &'a [Ranked], bound: Option<Ranked>) -> &'a [Ranked] {
-    let here = bound.map_or(entries.len(), |bound| {
-        entries.partition_point(|entry| *entry < bound)
-    });
-    let (before, rest) = entries.split_at(here);
-    *entries = rest;
-    before
+/// Room to merge leaves in.
+#[derive(Default)]
+struct Merge {
+    entries: Vec<Ranked>,
+    merged: Vec<Ranked>,
 }
 
-fn merged(entries: &[Ranked], gone: &[Ranked], come: &[Ranked]) -> Vec<Ranked> {
-    let mut merged = Vec::with_capacity(entries.len() + come.len() - gone.len());
-    let (mut gone, mut come) = (gone, come);
-    for entry in entries {
-        if let Some((first, rest)) = gone.split_first()
-            && first == entry
-        {
-            gone = rest;
-            continue;
+impl Merge {
+    /// What becomes of a leaf's entries.
+    fn leaf(
+        &mut self,
+        entries: &[Ranked],
+        changes: &mut Changes<'_>,
+        end: Option<&Ranked>,
+    ) -> &[Ranked] {
+        // Leaves come from all over the memory: reading one from end to end lets the machine
+        // read ahead, which jumping from change to change does not.
+        self.entries.clear();
+        self.entries.extend_from_slice(entries);
+        self.merged.clear();
+        let mut entries = &self.entries[..];
+        while let Some(&next) = changes.next_before(end) {
+            let (before, rest) = entries.split_at(count_before(entries, &next));
+            self.merged.extend_from_slice(before);
+            entries = rest;
+            if changes.gone.first() == Some(&next) {
+                let taken = entries.split_off_first();
+                assert!(taken == Some(&next), "only what is there is taken out");
+                changes.gone = &changes.gone[1..];
+            } else {
+                self.merged.push(next);
+                changes.come = &changes.come[1..];
+            }
         }
-        while let Some((first, rest)) = come.split_first()
-            && first < entry
-        {
-            merged.push(*first);
-            come = rest;
-        }
-        merged.push(*entry);
+        self.merged.extend_from_slice(entries);
+        &self.merged
     }
-    merged.extend_from_slice(come);
-    assert!(gone.is_empty(), "only what is there is taken out");
-    merged
+}
+
+/// How many entries are less than `probe`, which are few if many changes come.
+fn count_before(entries: &[Ranked], probe: &Ranked) -> usize {
+    let mut reach = 4;
+    while reach < entries.len() && entries[reach] < *probe {
+        reach *= 4;
+    }
+    let start = if reach > 4 { reach / 4 } else { 0 };
+    let reach = reach.min(entries.len());
+    start + entries[start..reach].partition_point(|entry| entry < probe)
 }
 
 /// The entries as leaves, which one is if they fit.
-fn leaves(entries: Vec<Ranked>) -> Vec<Child> {
+fn leaves(entries: &[Ranked]) -> Vec<Child> {
+    let leaf = |entries: &[Ranked]| Child::of(Node::Leaf(entries.into()));
     match entries.len() {
         0 => Vec::new(),
-        1..=LEAF_MAX => vec![Child::of(Node::Leaf(entries))],
-        _ => even_chunks(&entries, LEAF_MAX * 3 / 4)
-            .map(|chunk| Child::of(Node::Leaf(chunk.to_vec())))
-            .collect(),
+        1..=LEAF_MAX => vec![leaf(entries)],
+        _ => even_chunks(entries, LEAF_MAX * 3 / 4).map(leaf).collect(),
     }
 }
 
 /// The children under branches, which one is if they fit.
-fn branches(mut children: Vec<Child>) -> Vec<Child> {
+fn branches(children: Vec<Child>) -> Vec<Child> {
     match children.len() {
         0 => Vec::new(),
-        1..=BRANCH_MAX => {
-            children.shrink_to_fit();
-            vec![Child::of(Node::Branch(children))]
-        }
+        1..=BRANCH_MAX => vec![Child::of(Node::branch(children))],
         _ => even_chunks(&children, BRANCH_MAX * 3 / 4)
-            .map(|chunk| Child::of(Node::Branch(chunk.to_vec())))
+            .map(|chunk| Child::of(Node::branch(chunk.to_vec())))
             .collect(),
     }
 }
@@ -290,24 +324,14 @@ fn mended(children: Vec<Child>) -> Vec<Child> {
         });
         match joined {
             Some(last) => {
-                Arc::make_mut(&mut last.node).absorb(&child.node);
-                last.count += child.count;
+                let bound = last.bound;
+                *last = Child::of(last.node.joined(&child.node));
+                last.bound = bound;
             }
             None => mended.push(child),
         }
     }
     mended
-}
-
-/// The child in whose range `probe` lies.
-fn child_for(children: &[Child], probe: &Ranked) -> usize {
-    children
-        .partition_point(|child| child.bound <= *probe)
-        .saturating_sub(1)
-}
-
-fn count(children: &[Child]) -> usize {
-    children.iter().map(|child| child.count as usize).sum()
 }
 
 fn u32_count(count: usize) -> u32 {
@@ -339,18 +363,21 @@ impl Order {
                 Node::Branch(children) => {
                     assert!(!children.is_empty() && children.len() <= BRANCH_MAX);
                     assert!(bound.is_none_or(|bound| bound <= children[0].bound));
+                    let mut before = 0;
                     for (place, child) in children.iter().enumerate() {
+                        assert_eq!(child.before as usize, before);
+                        before += child.count as usize;
                         let end = children.get(place + 1).map_or(end, |next| Some(next.bound));
                         let found = check_node(&child.node, Some(child.bound), end);
                         assert_eq!(found, child.count as usize);
                     }
-                    count(children)
+                    before
                 }
             }
         }
         let found = self
             .root
-            .as_deref()
+            .as_ref()
             .map_or(0, |root| check_node(root, None, None));
         assert_eq!(found, self.len);
     }

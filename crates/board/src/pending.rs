@@ -3,6 +3,7 @@
 use huntcore_model::BoardOperator;
 
 use crate::contribution::Contribution;
+use crate::sort::sort;
 
 /// One contribution for each player: a hash table of places in a list. It takes space for
 /// those who have scored, however many players there are.
@@ -56,7 +57,7 @@ impl Pending {
     ///
     /// To be cleared next: players are not found any more.
     pub(crate) fn sorted(&mut self) -> &[(u32, Contribution)] {
-        self.entries.sort_unstable_by_key(|&(player, _)| player);
+        sort(&mut self.entries, |&(player, _)| u64::from(player));
         &self.entries
     }
 

@@ -7,6 +7,7 @@ use crate::beside::Beside;
 use crate::key::{Key, Ranked};
 use crate::order::Order;
 use crate::radix::Radix;
+use crate::sort::sort;
 use crate::tally::Tally;
 
 /// A ranking that goes on changing. Cloning it is cloning two `Arc`s.
@@ -69,8 +70,8 @@ impl Ranking {
             }
             key
         });
-        gone.sort_unstable();
-        come.sort_unstable();
+        sort(&mut gone, Ranked::measure);
+        sort(&mut come, Ranked::measure);
         self.order.update(&gone, &come);
     }
 
