@@ -4,9 +4,18 @@
  * `HuntcoreClient` reads over HTTP and opens live connections; `LiveHunt` is one of those;
  * `json` and `proto` are the forms that its messages may travel in.
  */
-export { ApiError, HuntcoreClient, type Asking, type BoardQuery } from './http/client.ts';
+export {
+  ApiError,
+  HuntcoreClient,
+  type Asking,
+  type BoardQuery,
+  type StandingQuery,
+  type WindowQuery,
+} from './http/client.ts';
 export type {
+  BoardDefinition,
   BoardPage,
+  BoardSummary,
   Cells,
   Coordinate,
   FlagSetting,
@@ -23,6 +32,8 @@ export type {
   StreamRetention,
   TileView,
   WeightedValue,
+  WindowPage,
+  WindowView,
 } from './http/views.ts';
 export {
   LiveHunt,

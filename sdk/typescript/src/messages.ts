@@ -7,8 +7,11 @@
 
 export type HuntState = 'scheduled' | 'running' | 'paused' | 'ended' | 'closed';
 
-/** `total`: the points of claims; `best`: the highest score event; `second`: that, for a second. */
-export type BoardName = 'total' | 'best' | 'second';
+/**
+ * Every hunt has `total` (the points of claims), `best` (the highest score event) and `second`
+ * (that, for a second); others are its own.
+ */
+export type BoardName = string;
 
 /** At most this many cells in an interest. */
 export const INTEREST_CELLS_MAX = 64;
@@ -39,6 +42,8 @@ export interface TileClaim {
   /** `null` once that player was erased. */
   readonly player: string | null;
   readonly points: number;
+  /** Whether an operator has voided it: the tile stays taken, and counts on no board. */
+  readonly voided: boolean;
 }
 
 export interface RoundClaim extends TileClaim {
@@ -62,8 +67,39 @@ export interface BoardWindow {
   readonly final: boolean;
 }
 
+/** Which boards a hunt has: what is not among them is gone. The list with the greater version holds. */
+export interface BoardList {
+  readonly version: number;
+  /** Built-in ones first. */
+  readonly list: readonly ListedBoard[];
+}
+
+export interface ListedBoard {
+  readonly board: BoardName;
+  /** Which definition of that name: a greater one is another board. */
+  readonly generation: number;
+}
+
+/** What an operator has corrected: why somebody has vanished from a board, or has less on it. */
+export interface Correction {
+  /** `claim-voided`, `disqualified` or `reinstated`. */
+  readonly kind: string;
+  /** Of `claim-voided`: which claim, and what it was worth. */
+  readonly round: number | null;
+  readonly tile: number | null;
+  readonly points: number | null;
+  /** `null` once that player was erased. */
+  readonly player: string | null;
+  readonly reason: string;
+  readonly correctedAtMs: number;
+  /** No two corrections share one. */
+  readonly position: string;
+}
+
 export interface Board {
   readonly board: BoardName;
+  /** Which definition of that name: a greater one is another board. 0 for a built-in one. */
+  readonly generation: number;
   readonly window: BoardWindow;
   readonly position: string;
   /** How many players stand on the board, beyond the entries shown. */
@@ -120,6 +156,9 @@ export interface Delta extends Told {
   readonly closed: readonly number[];
   readonly seeds: readonly RevealedSeed[];
   readonly state: HuntState | null;
+  readonly corrections: readonly Correction[];
+  /** If that has changed. */
+  readonly boards: BoardList | null;
 }
 
 export interface SnapshotRound extends RoundInfo {
@@ -140,6 +179,9 @@ export interface Snapshot extends Told {
   readonly oldest: number;
   readonly rounds: readonly SnapshotRound[];
   readonly board: Board | null;
+  /** The last ones, oldest first. */
+  readonly corrections: readonly Correction[];
+  readonly boards: BoardList | null;
 }
 
 /** The last one received is the newest. */

@@ -2,8 +2,11 @@
 import type {
   Board,
   BoardEntry,
+  BoardList,
   BoardName,
+  BoardWindow,
   ClientMessage,
+  Correction,
   HuntState,
   Interest,
   RoundClaim,
@@ -52,7 +55,6 @@ export const json: Form = {
 };
 
 const STATES: readonly HuntState[] = ['scheduled', 'running', 'paused', 'ended', 'closed'];
-const BOARDS: readonly BoardName[] = ['total', 'best', 'second'];
 
 function toJson(message: ClientMessage): Json {
   if (message.type === 'claim') return { ...message };
@@ -95,6 +97,8 @@ function fromJson(body: Json): ServerMessage | null {
         closed: arrayOrEmpty(body, 'closed').map((round) => asInteger(round, 'closed')),
         seeds: objectsOrEmpty(body, 'seeds').map((item) => ({ round: integer(item, 'round'), seed: hash(item, 'seed') })),
         state: decodeState(body['state']),
+        corrections: objectsOrEmpty(body, 'corrections').map(correction),
+        boards: boardList(body),
       };
     case 'snapshot':
       return {
@@ -112,25 +116,22 @@ function fromJson(body: Json): ServerMessage | null {
           claims: objects(item, 'claims').map(claim),
         })),
         board: body['board'] === undefined ? null : decodeBoard(object(body, 'board')),
+        corrections: objectsOrEmpty(body, 'corrections').map(correction),
+        boards: boardList(body),
       };
-    case 'board': {
-      const board = decodeBoard(body);
-      return board === null ? null : { type, serverTimeMs: time(body, 'server_time'), ...board };
-    }
-    case 'rank': {
-      const board = decodeBoardName(body['board']);
-      if (board === null) return null;
+    case 'board':
+      return { type, serverTimeMs: time(body, 'server_time'), ...decodeBoard(body) };
+    case 'rank':
       return {
         type,
         serverTimeMs: time(body, 'server_time'),
-        board,
+        board: text(body, 'board'),
         player: text(body, 'player'),
         rank: integerOrNull(body, 'rank'),
         score: integerOrNull(body, 'score'),
         players: integer(body, 'players'),
         position: text(body, 'position'),
       };
-    }
     case 'outcome': {
       const receipt = body['receipt'] === undefined ? null : object(body, 'receipt');
       return {
@@ -173,22 +174,19 @@ export function decodeRound(body: Json): RoundInfo {
   };
 }
 
-/** `null` for a board that this version does not know. */
-export function decodeBoard(body: Json): Board | null {
-  const board = decodeBoardName(body['board']);
-  if (board === null) return null;
-  const window = object(body, 'window');
+export function decodeBoard(body: Json): Board {
   return {
-    board,
-    window: {
-      startMs: timeOrNull(window, 'start'),
-      endMs: timeOrNull(window, 'end'),
-      final: flag(window, 'final'),
-    },
+    board: text(body, 'board'),
+    generation: integerOrNull(body, 'generation') ?? 0,
+    window: decodeWindow(object(body, 'window')),
     position: text(body, 'position'),
     players: integer(body, 'players'),
     entries: objects(body, 'entries').map(decodeEntry),
   };
+}
+
+export function decodeWindow(window: Json): BoardWindow {
+  return { startMs: timeOrNull(window, 'start'), endMs: timeOrNull(window, 'end'), final: flag(window, 'final') };
 }
 
 export function decodeEntry(body: Json): BoardEntry {
@@ -200,22 +198,45 @@ export function decodeState(value: unknown): HuntState | null {
   return STATES.find((state) => state === value) ?? null;
 }
 
-/** `null` for a board that this version does not know, or none. */
+/** `null` for none. */
 export function decodeBoardName(value: unknown): BoardName | null {
-  return BOARDS.find((board) => board === value) ?? null;
+  return typeof value === 'string' ? value : null;
 }
 
-function roundClaim(body: Json): RoundClaim {
+function correction(body: Json): Correction {
   return {
-    round: integer(body, 'round'),
-    tile: integer(body, 'tile'),
+    kind: text(body, 'kind'),
+    round: integerOrNull(body, 'round'),
+    tile: integerOrNull(body, 'tile'),
+    points: integerOrNull(body, 'points'),
     player: textOrNull(body, 'player'),
-    points: integer(body, 'points'),
+    reason: text(body, 'reason'),
+    correctedAtMs: time(body, 'corrected_at'),
+    position: text(body, 'position'),
   };
 }
 
+function boardList(body: Json): BoardList | null {
+  if (body['boards'] === undefined) return null;
+  const boards = object(body, 'boards');
+  const list = objects(boards, 'list').map((item) => ({
+    board: text(item, 'board'),
+    generation: integerOrNull(item, 'generation') ?? 0,
+  }));
+  return { version: integer(boards, 'version'), list };
+}
+
+function roundClaim(body: Json): RoundClaim {
+  return { round: integer(body, 'round'), ...claim(body) };
+}
+
 function claim(body: Json): TileClaim {
-  return { tile: integer(body, 'tile'), player: textOrNull(body, 'player'), points: integer(body, 'points') };
+  return {
+    tile: integer(body, 'tile'),
+    player: textOrNull(body, 'player'),
+    points: integer(body, 'points'),
+    voided: flagOrFalse(body, 'voided'),
+  };
 }
 
 function interest(value: unknown): Interest {

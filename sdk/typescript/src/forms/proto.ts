@@ -7,9 +7,11 @@
 import type {
   Board,
   BoardEntry,
+  BoardList,
   BoardName,
   BoardWindow,
   ClientMessage,
+  Correction,
   HuntState,
   Interest,
   RevealedSeed,
@@ -52,8 +54,10 @@ const READERS: Readonly<Record<number, (reader: Reader) => ServerMessage | null>
   8: readError,
 };
 
-// Index 0 stands for a field left out. A number is never used again for another name.
+// Index 0 stands for a field left out. A number is never used again for another name. Boards that
+// are not among these go by their names, in another field.
 const BOARDS: readonly (BoardName | undefined)[] = [undefined, 'total', 'best', 'second'];
+const CORRECTIONS: readonly (string | undefined)[] = [undefined, 'claim-voided', 'disqualified', 'reinstated'];
 const STATES: readonly (HuntState | undefined)[] = [undefined, 'scheduled', 'running', 'paused', 'ended', 'closed'];
 const OUTCOMES: readonly (string | undefined)[] = [
   undefined,
@@ -77,14 +81,18 @@ function writeSubscribe({ resume, interest, ownRank }: ClientMessage & { readonl
   const writer = new Writer();
   if (resume !== undefined) writer.bytes(1, base64urlBytes(resume));
   if (interest !== undefined && interest !== 'everything') writer.message(2, writeInterest(interest));
-  if (ownRank !== undefined) writer.unsigned(3, BOARDS.indexOf(ownRank));
+  if (ownRank !== undefined) {
+    if (BOARDS.includes(ownRank)) writer.unsigned(3, BOARDS.indexOf(ownRank));
+    else writer.text(4, ownRank);
+  }
   return writer;
 }
 
 function writeInterest(interest: Exclude<Interest, 'everything'>): Writer {
-  return 'cells' in interest
-    ? new Writer().message(1, new Writer().hexNumbers(1, interest.cells))
-    : new Writer().message(2, new Writer().numbers(1, interest.boards.map((board) => BOARDS.indexOf(board))));
+  if ('cells' in interest) return new Writer().message(1, new Writer().hexNumbers(1, interest.cells));
+  const boards = new Writer().numbers(1, interest.boards.filter((board) => BOARDS.includes(board)).map((board) => BOARDS.indexOf(board)));
+  for (const board of interest.boards) if (!BOARDS.includes(board)) boards.text(2, board);
+  return new Writer().message(2, boards);
 }
 
 function writeClaim({ id, round, tile, answer }: ClientMessage & { readonly type: 'claim' }): Writer {
@@ -110,6 +118,7 @@ function readSubscribed(reader: Reader): ServerMessage {
       case 7: tickMs = reader.unsigned(); break;
       case 8: interest = readInterest(reader.message()); break;
       case 9: ownRank = BOARDS[reader.unsigned()] ?? null; break;
+      case 10: ownRank = reader.text(); break;
       default: reader.skip();
     }
   }
@@ -121,16 +130,22 @@ function readInterest(reader: Reader): Interest {
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     switch (field) {
       case 1: interest = { cells: readList<string>(reader.message(), (list, cells) => list.appendHexNumbers(cells)) }; break;
-      case 2: {
-        const boards = readList<number>(reader.message(), (list, numbers) => list.appendNumbers(numbers));
-        interest = { boards: boards.map((board) => BOARDS[board]).filter((board) => board !== undefined) };
-        break;
-      }
+      case 2: interest = { boards: readBoardNames(reader.message()) }; break;
       default: reader.skip();
     }
   }
   // One that this version does not know is not to pass for everything.
   return interest ?? missing('interest');
+}
+
+function readBoardNames(reader: Reader): BoardName[] {
+  const [numbers, names]: [number[], string[]] = [[], []];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) reader.appendNumbers(numbers);
+    else if (field === 2) names.push(reader.text());
+    else reader.skip();
+  }
+  return [...numbers.map((board) => BOARDS[board]).filter((board) => board !== undefined), ...names];
 }
 
 /** A message that is nothing but a list in its field 1. */
@@ -199,26 +214,28 @@ class Columns {
   readonly tiles: number[] = [];
   readonly points: number[] = [];
   readonly players: string[] = [];
+  /** Places in the columns. */
+  readonly voided: number[] = [];
 
   claims(): TileClaim[] {
     this.#check();
-    return this.tiles.map((tile, index) => ({ tile, player: this.#player(index), points: this.points[index] as number }));
+    const voided = new Set(this.voided);
+    return this.tiles.map((tile, index) => this.#claim(tile, index, voided));
   }
 
   /** Of several rounds, each counted from `oldest`. */
   roundClaims(rounds: readonly number[], oldest: number): RoundClaim[] {
     this.#check();
     sameLength('rounds', rounds, this.tiles);
+    const voided = new Set(this.voided);
     return this.tiles.map((tile, index) => ({
       round: oldest + (rounds[index] as number),
-      tile,
-      player: this.#player(index),
-      points: this.points[index] as number,
+      ...this.#claim(tile, index, voided),
     }));
   }
 
-  #player(index: number): string | null {
-    return this.players[index] || null;
+  #claim(tile: number, index: number, voided: ReadonlySet<number>): TileClaim {
+    return { tile, player: this.players[index] || null, points: this.points[index] as number, voided: voided.has(index) };
   }
 
   #check(): void {
@@ -232,6 +249,8 @@ function readDelta(reader: Reader): ServerMessage {
   const [rounds, columns]: [number[], Columns] = [[], new Columns()];
   const [closed, seeds]: [number[], RevealedSeed[]] = [[], []];
   let state: HuntState | null = null;
+  const corrections: Correction[] = [];
+  let boards: BoardList | null = null;
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     switch (field) {
       case 1: serverTimeMs = reader.unsigned(); break;
@@ -246,11 +265,58 @@ function readDelta(reader: Reader): ServerMessage {
       case 10: reader.appendNumbers(closed); break;
       case 11: seeds.push(readSeed(reader.message())); break;
       case 12: state = STATES[reader.unsigned()] ?? null; break;
+      case 13: corrections.push(readCorrection(reader.message())); break;
+      case 14: boards = readBoardList(reader.message()); break;
+      case 15: reader.appendNumbers(columns.voided); break;
       default: reader.skip();
     }
   }
   const claims = columns.roundClaims(rounds, oldest);
-  return { type: 'delta', serverTimeMs, tick, fromTick, resume, oldest, claims, closed, seeds, state };
+  return { type: 'delta', serverTimeMs, tick, fromTick, resume, oldest, claims, closed, seeds, state, corrections, boards };
+}
+
+function readCorrection(reader: Reader): Correction {
+  let [kind, player, reason, correctedAtMs, seen] = ['', null as string | null, '', 0, ''];
+  let [round, tile, points] = [null as number | null, null as number | null, null as number | null];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    switch (field) {
+      case 1: {
+        const number = reader.unsigned();
+        kind = CORRECTIONS[number] ?? `unrecognised-${number}`;
+        break;
+      }
+      case 2: round = reader.unsigned(); break;
+      case 3: tile = reader.unsigned(); break;
+      case 4: points = reader.unsigned(); break;
+      case 5: player = reader.text() || null; break;
+      case 6: reason = reader.text(); break;
+      case 7: correctedAtMs = reader.unsigned(); break;
+      case 8: seen = position(reader); break;
+      default: reader.skip();
+    }
+  }
+  return { kind, round, tile, points, player, reason, correctedAtMs, position: seen };
+}
+
+function readBoardList(reader: Reader): BoardList {
+  let version = 0;
+  const list: { board: BoardName; generation: number }[] = [];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) version = reader.unsigned();
+    else if (field === 2) list.push(readListedBoard(reader.message()));
+    else reader.skip();
+  }
+  return { version, list };
+}
+
+function readListedBoard(reader: Reader): { board: BoardName; generation: number } {
+  let [board, generation] = ['', 0];
+  for (let field = reader.field(); field !== 0; field = reader.field()) {
+    if (field === 1) board = reader.text();
+    else if (field === 2) generation = reader.unsigned();
+    else reader.skip();
+  }
+  return { board, generation };
 }
 
 function readSeed(reader: Reader): RevealedSeed {
@@ -268,6 +334,8 @@ function readSnapshot(reader: Reader): ServerMessage {
   let state: HuntState | null = null;
   const rounds: SnapshotRound[] = [];
   let board: Board | null = null;
+  const corrections: Correction[] = [];
+  let boards: BoardList | null = null;
   for (let field = reader.field(); field !== 0; field = reader.field()) {
     switch (field) {
       case 1: serverTimeMs = reader.unsigned(); break;
@@ -278,10 +346,12 @@ function readSnapshot(reader: Reader): ServerMessage {
       case 6: oldest = reader.unsigned(); break;
       case 7: rounds.push(readSnapshotRound(reader.message())); break;
       case 8: board = readBoard(reader.message()).board; break;
+      case 9: corrections.push(readCorrection(reader.message())); break;
+      case 10: boards = readBoardList(reader.message()); break;
       default: reader.skip();
     }
   }
-  return { type: 'snapshot', serverTimeMs, tick, resume, hunt, state, oldest, rounds, board };
+  return { type: 'snapshot', serverTimeMs, tick, resume, hunt, state, oldest, rounds, board, corrections, boards };
 }
 
 function readSnapshotRound(reader: Reader): SnapshotRound {
@@ -295,6 +365,7 @@ function readSnapshotRound(reader: Reader): SnapshotRound {
       case 11: reader.appendNumbers(columns.tiles); break;
       case 12: reader.appendNumbers(columns.points); break;
       case 13: columns.players.push(reader.text()); break;
+      case 14: reader.appendNumbers(columns.voided); break;
       default: if (!info.read(field, reader)) reader.skip();
     }
   }
@@ -308,7 +379,7 @@ function readBoardMessage(reader: Reader): ServerMessage | null {
 
 /** `board` is `null` for one that this version does not know. */
 function readBoard(reader: Reader): { readonly serverTimeMs: number; readonly board: Board | null } {
-  let [serverTimeMs, name, seen, players] = [0, null as BoardName | null, '', 0];
+  let [serverTimeMs, name, seen, players, generation] = [0, null as BoardName | null, '', 0, 0];
   let window: BoardWindow = { startMs: null, endMs: null, final: false };
   const entries: BoardEntry[] = [];
   for (let field = reader.field(); field !== 0; field = reader.field()) {
@@ -319,10 +390,12 @@ function readBoard(reader: Reader): { readonly serverTimeMs: number; readonly bo
       case 4: seen = position(reader); break;
       case 5: players = reader.unsigned(); break;
       case 6: entries.push(readEntry(reader.message())); break;
+      case 7: name = reader.text(); break;
+      case 8: generation = reader.unsigned(); break;
       default: reader.skip();
     }
   }
-  return { serverTimeMs, board: name === null ? null : { board: name, window, position: seen, players, entries } };
+  return { serverTimeMs, board: name === null ? null : { board: name, generation, window, position: seen, players, entries } };
 }
 
 function readWindow(reader: Reader): BoardWindow {
@@ -359,6 +432,7 @@ function readRank(reader: Reader): ServerMessage | null {
       case 5: score = reader.signed(); break;
       case 6: players = reader.unsigned(); break;
       case 7: seen = position(reader); break;
+      case 8: board = reader.text(); break;
       default: reader.skip();
     }
   }

@@ -8,8 +8,9 @@
 import { decodeBoard } from '../forms/json.ts';
 import { LiveHunt, type LiveOptions } from '../live/hunt.ts';
 import type { BoardName } from '../messages.ts';
-import { asObject, MalformedError, objects, text, textOrNull, type Json } from '../reading.ts';
+import { asObject, MalformedError, objects, textOrNull, type Json } from '../reading.ts';
 import {
+  readBoardSummary,
   readCells,
   readFlag,
   readGuest,
@@ -20,7 +21,9 @@ import {
   readStanding,
   readStats,
   readSummary,
+  readWindow,
   type BoardPage,
+  type BoardSummary,
   type Cells,
   type FlagSetting,
   type Guest,
@@ -30,6 +33,7 @@ import {
   type RoundView,
   type Standing,
   type Stats,
+  type WindowPage,
 } from './views.ts';
 
 export class ApiError extends Error {
@@ -58,10 +62,26 @@ export interface BoardQuery extends Asking {
   readonly limit?: number;
   /** The `nextCursor` of the page before. */
   readonly cursor?: string;
-  /** Of `second`: the start of the window; the latest final one if left out. */
+  /** Of a board with windows: the start of one; the latest final one if left out. */
   readonly window?: Date;
   /** Waits a bounded time until the board covers this position: a claim's, for instance. */
   readonly atLeast?: string;
+}
+
+export interface StandingQuery extends Asking {
+  /** How many neighbours on each side, up to 50; 2 if left out. */
+  readonly around?: number;
+  /** Of a board with windows: the start of one; the latest final one if left out. */
+  readonly window?: Date;
+  /** Waits a bounded time until the board covers this position. */
+  readonly atLeast?: string;
+}
+
+export interface WindowQuery extends Asking {
+  /** How many windows, up to 1000; 100 if left out. */
+  readonly limit?: number;
+  /** The `nextCursor` of the page before. */
+  readonly cursor?: string;
 }
 
 export class HuntcoreClient {
@@ -101,17 +121,33 @@ export class HuntcoreClient {
     if (query.window !== undefined) asked.set('window', query.window.toISOString());
     if (query.atLeast !== undefined) asked.set('at_least', query.atLeast);
     const suffix = asked.size === 0 ? '' : `?${asked}`;
-    const body = await this.#get(`${huntPath(hunt)}/boards/${board}${suffix}`, query.signal);
-    const page = decodeBoard(body);
-    if (page === null) throw new MalformedError(`asked for the board ${board}, got ${text(body, 'board')}`);
-    return { ...page, nextCursor: textOrNull(body, 'next_cursor') };
+    const body = await this.#get(`${boardPath(hunt, board)}${suffix}`, query.signal);
+    return { ...decodeBoard(body), nextCursor: textOrNull(body, 'next_cursor') };
+  }
+
+  /** Every board of a hunt, and what it counts. */
+  async boards(hunt: string, { signal }: Asking = {}): Promise<BoardSummary[]> {
+    return objects(await this.#get(`${huntPath(hunt)}/boards`, signal), 'boards').map(readBoardSummary);
+  }
+
+  /** A board's windows that anybody is on, newest first. */
+  async windows(hunt: string, board: BoardName, query: WindowQuery = {}): Promise<WindowPage> {
+    const asked = new URLSearchParams();
+    if (query.limit !== undefined) asked.set('limit', String(query.limit));
+    if (query.cursor !== undefined) asked.set('cursor', query.cursor);
+    const suffix = asked.size === 0 ? '' : `?${asked}`;
+    const body = await this.#get(`${boardPath(hunt, board)}/windows${suffix}`, query.signal);
+    return { windows: objects(body, 'windows').map(readWindow), nextCursor: textOrNull(body, 'next_cursor') };
   }
 
   /** `null` when the player is not on the board. */
-  async standing(hunt: string, board: BoardName, player: string, { signal }: Asking = {}): Promise<Standing | null> {
+  async standing(hunt: string, board: BoardName, player: string, query: StandingQuery = {}): Promise<Standing | null> {
+    const asked = new URLSearchParams({ around: String(query.around ?? 2) });
+    if (query.window !== undefined) asked.set('window', query.window.toISOString());
+    if (query.atLeast !== undefined) asked.set('at_least', query.atLeast);
     try {
-      const path = `${huntPath(hunt)}/boards/${board}/players/${encodeURIComponent(player)}?around=2`;
-      return readStanding(board, await this.#get(path, signal));
+      const path = `${boardPath(hunt, board)}/players/${encodeURIComponent(player)}?${asked}`;
+      return readStanding(board, await this.#get(path, query.signal));
     } catch (error) {
       if (error instanceof ApiError && error.problem === 'unknown-player') return null;
       throw error;
@@ -172,6 +208,10 @@ export class HuntcoreClient {
     if (found === null) throw new MalformedError(`${path} answered without a JSON object`);
     return found;
   }
+}
+
+function boardPath(hunt: string, board: BoardName): string {
+  return `${huntPath(hunt)}/boards/${encodeURIComponent(board)}`;
 }
 
 function huntPath(hunt: string): string {

@@ -1,16 +1,20 @@
 /** What the HTTP side answers, and how it is read. */
-import { decodeBoardName, decodeEntry, decodeRound, decodeState } from '../forms/json.ts';
-import type { Board, BoardEntry, BoardName, HuntState, RoundInfo } from '../messages.ts';
+import { decodeBoardName, decodeEntry, decodeRound, decodeState, decodeWindow } from '../forms/json.ts';
+import type { Board, BoardEntry, BoardName, BoardWindow, HuntState, RoundInfo } from '../messages.ts';
 import {
   array,
+  arrayOrEmpty,
   asObject,
   flag,
+  flagOrFalse,
   hash,
   hashOrNull,
   integer,
+  integerOrNull,
   number,
   object,
   objects,
+  objectsOrEmpty,
   text,
   textOrNull,
   time,
@@ -48,6 +52,57 @@ export interface WeightedValue {
 
 export interface Hunt extends HuntSummary {
   readonly outline: Outline;
+  /** Its boards besides those that every hunt has. */
+  readonly boardDefinitions: readonly BoardDefinition[];
+}
+
+/** What a board counts, as an operator writes it. */
+export interface BoardDefinition {
+  readonly name: BoardName;
+  /** `claims`, `events` or `both`. */
+  readonly from: string;
+  /** `sum`, `max`, `min`, `last` or `count`. */
+  readonly operator: string;
+  /** `descending` or `ascending`. */
+  readonly order: string;
+  /** `whole`, a length such as `10s`, `day`, `week`, `month`, or whenever a cron expression says so. */
+  readonly window: string | { readonly cron: string };
+  readonly zone: string | null;
+  /** `server` or `event`. */
+  readonly time: string;
+  readonly lateness: string | null;
+  /** All count if there is none. */
+  readonly eventTypes: readonly string[];
+  /** How many of a closed window's best are written into the log. */
+  readonly results: number;
+}
+
+export interface BoardSummary {
+  readonly definition: BoardDefinition;
+  /** Which definition of that name: a greater one is another board. */
+  readonly generation: number;
+  /** How many players are on it, or on the newest of its windows that anybody is on. */
+  readonly players: number;
+  /** Score events that came after their window was final. */
+  readonly late: number;
+}
+
+export interface WindowView {
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly final: boolean;
+  /** Its end has come, and what is late may still change it. */
+  readonly provisional: boolean;
+  readonly players: number;
+  /** Whether its results stand in the log for good. */
+  readonly recorded: boolean;
+}
+
+export interface WindowPage {
+  /** Newest first. */
+  readonly windows: readonly WindowView[];
+  /** Give it to `cursor` for the next page. */
+  readonly nextCursor: string | null;
 }
 
 /** Polygons of rings of [longitude, latitude]; the first ring is the outside. */
@@ -88,6 +143,7 @@ export interface BoardPage extends Board {
 
 export interface Standing {
   readonly board: BoardName;
+  readonly window: BoardWindow;
   readonly player: string;
   readonly rank: number;
   readonly score: number;
@@ -185,7 +241,47 @@ export function readSummary(body: Json): HuntSummary {
 }
 
 export function readHunt(body: Json): Hunt {
-  return { ...readSummary(body), outline: readOutline(object(body, 'outline')) };
+  return {
+    ...readSummary(body),
+    outline: readOutline(object(body, 'outline')),
+    boardDefinitions: objectsOrEmpty(body, 'board_definitions').map(readDefinition),
+  };
+}
+
+export function readDefinition(body: Json): BoardDefinition {
+  const { window } = body;
+  return {
+    name: text(body, 'name'),
+    from: text(body, 'from'),
+    operator: text(body, 'operator'),
+    order: textOrNull(body, 'order') ?? 'descending',
+    window: asObject(window) === null ? (textOrNull(body, 'window') ?? 'whole') : { cron: text(object(body, 'window'), 'cron') },
+    zone: textOrNull(body, 'zone'),
+    time: textOrNull(body, 'time') ?? 'server',
+    lateness: textOrNull(body, 'lateness'),
+    eventTypes: arrayOrEmpty(body, 'event_types').filter((type) => typeof type === 'string'),
+    results: integerOrNull(body, 'results') ?? 0,
+  };
+}
+
+export function readBoardSummary(body: Json): BoardSummary {
+  return {
+    definition: readDefinition(object(body, 'definition')),
+    generation: integerOrNull(body, 'generation') ?? 0,
+    players: integer(body, 'players'),
+    late: integerOrNull(body, 'late') ?? 0,
+  };
+}
+
+export function readWindow(body: Json): WindowView {
+  return {
+    startMs: time(body, 'start'),
+    endMs: time(body, 'end'),
+    final: flag(body, 'final'),
+    provisional: flagOrFalse(body, 'provisional'),
+    players: integer(body, 'players'),
+    recorded: flagOrFalse(body, 'recorded'),
+  };
 }
 
 export function readCells(body: Json): Cells {
@@ -221,6 +317,7 @@ export function readMap(body: Json): MapView {
 export function readStanding(board: BoardName, body: Json): Standing {
   return {
     board,
+    window: decodeWindow(object(body, 'window')),
     player: text(body, 'player'),
     rank: integer(body, 'rank'),
     score: integer(body, 'score'),

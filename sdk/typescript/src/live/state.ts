@@ -8,7 +8,9 @@
  */
 import type {
   Board,
+  BoardList,
   BoardName,
+  Correction,
   Delta,
   HuntState,
   Interest,
@@ -24,7 +26,12 @@ export interface Holder {
   /** `null` once that player was erased. */
   readonly player: string | null;
   readonly points: number;
+  /** Whether an operator has voided the claim: it counts on no board. */
+  readonly voided: boolean;
 }
+
+/** So many corrections are kept: the last ones. */
+const CORRECTIONS_MAX = 64;
 
 /** A round and who won what. Replaced by another object whenever something in it changes. */
 export interface LiveRound {
@@ -45,6 +52,10 @@ export interface LiveView {
   readonly rounds: ReadonlyMap<number, LiveRound>;
   /** The latest version of each board. */
   readonly boards: ReadonlyMap<BoardName, Board>;
+  /** Which boards the hunt has; `null` until the first snapshot. */
+  readonly listed: BoardList | null;
+  /** The last corrections, oldest first: why somebody has vanished from a board, or has less. */
+  readonly corrections: readonly Correction[];
   /** The player's own place on the board asked for. */
   readonly rank: Rank | null;
   /** Who the server says this connection plays as. */
@@ -64,6 +75,8 @@ type Growing = LiveRound & { readonly claims: Map<number, Holder> };
 
 export class LiveState implements LiveView {
   huntState: HuntState | null = null;
+  listed: BoardList | null = null;
+  corrections: readonly Correction[] = [];
   rank: Rank | null = null;
   player: string | null = null;
   interest: Interest = 'everything';
@@ -105,7 +118,7 @@ export class LiveState implements LiveView {
         this.#replace(message);
         break;
       case 'board':
-        this.#boards.set(message.board, boardOf(message));
+        this.#show(message);
         break;
       case 'rank': {
         const { board, player, rank, score, players, position } = message;
@@ -146,6 +159,8 @@ export class LiveState implements LiveView {
     for (const number of delta.closed) this.#update(number, { closed: true });
     for (const { round, seed } of delta.seeds) this.#update(round, { seed });
     if (delta.state !== null) this.huntState = delta.state;
+    this.#correct(delta.corrections);
+    if (delta.boards !== null) this.#list(delta.boards);
     this.oldest = Math.max(this.oldest, delta.oldest);
     for (const number of this.#rounds.keys()) {
       if (number < this.oldest) this.#rounds.delete(number);
@@ -165,8 +180,39 @@ export class LiveState implements LiveView {
         return [round.round, { info: roundInfo(round), closed, seed, claims: addTo(new Map(), claims) }];
       }),
     );
+    this.corrections = [];
+    this.#correct(snapshot.corrections);
+    if (snapshot.boards !== null) this.#list(snapshot.boards);
     // Other boards stay until their next version comes, so that nobody vanishes (I6).
-    if (snapshot.board !== null) this.#boards.set(snapshot.board.board, snapshot.board);
+    if (snapshot.board !== null) this.#show(snapshot.board);
+  }
+
+  /** A version of a board, unless a later definition of it is shown already. */
+  #show(board: Board): void {
+    if (this.listed !== null && !admits(this.listed, board)) return;
+    if ((this.#boards.get(board.board)?.generation ?? 0) <= board.generation) this.#boards.set(board.board, boardOf(board));
+  }
+
+  /** Forgets boards that the hunt no longer has, unless the list is an older one. */
+  #list(boards: BoardList): void {
+    if (this.listed !== null && this.listed.version > boards.version) return;
+    this.listed = boards;
+    for (const [name, board] of this.#boards) if (!admits(boards, board)) this.#boards.delete(name);
+  }
+
+  #correct(told: readonly Correction[]): void {
+    if (told.length === 0) return;
+    const known = new Map([...this.corrections, ...told].map((correction) => [correction.position, correction]));
+    const order = (left: Correction, right: Correction): number =>
+      left.correctedAtMs - right.correctedAtMs || (left.position < right.position ? -1 : 1);
+    this.corrections = [...known.values()].sort(order).slice(-CORRECTIONS_MAX);
+    for (const { kind, round: number, tile } of told) {
+      const round = kind === 'claim-voided' && number !== null ? this.#rounds.get(number) : undefined;
+      const claim = tile === null ? undefined : round?.claims.get(tile);
+      if (round === undefined || tile === null || claim === undefined) continue;
+      round.claims.set(tile, { ...claim, voided: true });
+      this.#rounds.set(round.info.round, { ...round });
+    }
   }
 
   #update(number: number, change: { readonly closed?: boolean; readonly seed?: string }): void {
@@ -187,6 +233,12 @@ function showsBoard(interest: Interest, board: BoardName): boolean {
   return interest === 'everything' || !('boards' in interest) || interest.boards.includes(board);
 }
 
+/** Whether that is a board that the hunt has, or one that came after the list. */
+function admits({ version, list }: BoardList, { board, generation }: Board): boolean {
+  const listed = list.find((one) => one.board === board);
+  return listed === undefined ? generation > version : generation >= listed.generation;
+}
+
 function byRound(claims: Delta['claims']): Map<number, TileClaim[]> {
   const found = new Map<number, TileClaim[]>();
   for (const claim of claims) {
@@ -198,7 +250,10 @@ function byRound(claims: Delta['claims']): Map<number, TileClaim[]> {
 }
 
 function addTo(claims: Map<number, Holder>, added: readonly TileClaim[]): Map<number, Holder> {
-  for (const { tile, player, points } of added) claims.set(tile, { player, points });
+  for (const { tile, player, points, voided } of added) {
+    // A correction may have come first.
+    claims.set(tile, { player, points, voided: voided || claims.get(tile)?.voided === true });
+  }
   return claims;
 }
 
@@ -207,6 +262,6 @@ function roundInfo(message: RoundInfo): RoundInfo {
   return { round, configVersion, map, commitment, layout, tiles, opensAtMs, closesAtMs };
 }
 
-function boardOf({ board, window, position, players, entries }: Board): Board {
-  return { board, window, position, players, entries };
+function boardOf({ board, generation, window, position, players, entries }: Board): Board {
+  return { board, generation, window, position, players, entries };
 }

@@ -8,9 +8,11 @@ import {
   proto,
   type Board,
   type ClientMessage,
+  type Correction,
   type Interest,
   type RoundInfo,
   type ServerMessage,
+  type TileClaim,
 } from '../../src/index.ts';
 
 const definition = protobuf.loadSync(
@@ -22,6 +24,8 @@ const ClientFrame = definition.lookupType('huntcore.v1.ClientMessage');
 // --- A server's messages in the definition's own terms -----------------------------------
 
 type Fields = Record<string, unknown>;
+
+const BUILT_IN: readonly string[] = ['total', 'best', 'second'];
 
 const bytes = (position: string): Uint8Array => Uint8Array.from(Buffer.from(position, 'base64url'));
 const hash = (hex: string): Uint8Array => Buffer.from(hex, 'hex');
@@ -41,7 +45,7 @@ function fieldsOf(message: ServerMessage): Fields {
     case 'subscribed':
       return given({
         ...message, resume: bytes(message.resume), interest: interestFields(message.interest),
-        ownRank: enumerated('BOARD', message.ownRank),
+        ownRank: null, ...(message.ownRank === null ? {} : boardNamed(message.ownRank, 'ownRank', 'ownRankName')),
       });
     case 'round':
       return { ...roundFields(message), serverTimeMs, hunt: message.hunt };
@@ -50,7 +54,7 @@ function fieldsOf(message: ServerMessage): Fields {
         ...message, resume: bytes(message.resume), ...columns(message.claims),
         claimRounds: message.claims.map(({ round }) => round - message.oldest),
         seeds: message.seeds.map(({ round, seed }) => ({ round, seed: hash(seed) })),
-        state: enumerated('HUNT_STATE', message.state),
+        state: enumerated('HUNT_STATE', message.state), corrections: message.corrections.map(correctionFields),
       });
     case 'snapshot':
       return given({
@@ -62,11 +66,12 @@ function fieldsOf(message: ServerMessage): Fields {
           }),
         ),
         board: message.board === null ? null : { ...boardFields(message.board), serverTimeMs },
+        corrections: message.corrections.map(correctionFields),
       });
     case 'board':
       return { ...boardFields(message), serverTimeMs };
     case 'rank':
-      return given({ ...message, board: enumerated('BOARD', message.board), position: bytes(message.position) });
+      return given({ ...message, board: null, ...boardNamed(message.board, 'board', 'boardName'), position: bytes(message.position) });
     case 'outcome':
       return given({
         ...message, outcome: enumerated('OUTCOME', message.outcome),
@@ -82,21 +87,37 @@ function roundFields(round: RoundInfo): Fields {
   return { ...round, map: hash(round.map), commitment: hash(round.commitment), layout: hash(round.layout) };
 }
 
-function columns(claims: readonly { tile: number; player: string | null; points: number }[]): Fields {
+function correctionFields(correction: Correction): Fields {
+  return given({ ...correction, kind: enumerated('CORRECTION', correction.kind), position: bytes(correction.position) });
+}
+
+function columns(claims: readonly TileClaim[]): Fields {
   return {
+    claimVoided: claims.flatMap(({ voided }, index) => (voided ? [index] : [])),
     claimTiles: claims.map(({ tile }) => tile),
     claimPoints: claims.map(({ points }) => points),
     claimPlayers: claims.map(({ player }) => player ?? ''),
   };
 }
 
-function boardFields({ board, window, position, players, entries }: Board): Fields {
-  return { board: enumerated('BOARD', board), window: given({ ...window }), position: bytes(position), players, entries };
+function boardFields({ board, generation, window, position, players, entries }: Board): Fields {
+  return {
+    ...boardNamed(board, 'board', 'boardName'), generation, window: given({ ...window }), position: bytes(position), players, entries,
+  };
+}
+
+/** Boards that every hunt has go by a number. */
+function boardNamed(board: string, byNumber: string, byName: string): Fields {
+  return BUILT_IN.includes(board) ? { [byNumber]: enumerated('BOARD', board) } : { [byName]: board };
 }
 
 function interestFields(interest: Interest): Fields | null {
   if (interest === 'everything') return null;
-  if ('boards' in interest) return { boards: { boards: interest.boards.map((board) => enumerated('BOARD', board)) } };
+  if ('boards' in interest) {
+    const boards = interest.boards.filter((board) => BUILT_IN.includes(board));
+    const names = interest.boards.filter((board) => !BUILT_IN.includes(board));
+    return { boards: { boards: boards.map((board) => enumerated('BOARD', board)), names } };
+  }
   return { cells: { cells: interest.cells.map((cell) => BigInt(`0x${cell}`).toString()) } };
 }
 
@@ -107,22 +128,36 @@ const u32 = fc.nat(2 ** 32 - 1);
 const player = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 16 });
 const hex32 = fc.uint8Array({ minLength: 32, maxLength: 32 }).map((value) => Buffer.from(value).toString('hex'));
 const position = fc.uint8Array({ minLength: 1, maxLength: 24 }).map((value) => Buffer.from(value).toString('base64url'));
-const boardName = fc.constantFrom('total' as const, 'best' as const, 'second' as const);
+const boardName = fc.constantFrom('total', 'best', 'second', 'friday', 'each-hour');
 const state = fc.constantFrom('scheduled' as const, 'running' as const, 'paused' as const, 'ended' as const, 'closed' as const);
 const orNull = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | null> => fc.option(value, { nil: null });
 const cell = fc.bigInt({ min: 1n, max: 2n ** 64n - 1n }).map((value) => value.toString(16));
 const interest: fc.Arbitrary<Interest> = fc.oneof(
   fc.constant('everything' as const),
   fc.record({ cells: fc.array(cell, { minLength: 1, maxLength: 8 }) }),
-  fc.record({ boards: fc.uniqueArray(boardName, { minLength: 1 }) }),
+  // Numbers come ahead of names.
+  fc.uniqueArray(boardName, { minLength: 1 }).map((boards) => ({
+    boards: [...boards.filter((one) => BUILT_IN.includes(one)), ...boards.filter((one) => !BUILT_IN.includes(one))],
+  })),
 );
 const roundInfo = {
   round: count, configVersion: u32, map: hex32, commitment: hex32, layout: hex32, tiles: u32, opensAtMs: count, closesAtMs: count,
 };
-const won = { tile: u32, player: orNull(player), points: u32 };
+const won = { tile: u32, player: orNull(player), points: u32, voided: fc.boolean() };
+const corrections = fc.array(
+  fc.record({
+    kind: fc.constantFrom('claim-voided', 'disqualified', 'reinstated'), round: orNull(count), tile: orNull(u32),
+    points: orNull(u32), player: orNull(player), reason: player, correctedAtMs: count, position,
+  }),
+  { maxLength: 3 },
+);
+const boards = orNull(
+  fc.record({ version: count, list: fc.array(fc.record({ board: boardName, generation: count }), { maxLength: 4 }) }),
+);
 const score = fc.maxSafeInteger();
 const board: fc.Arbitrary<Board> = fc.record({
   board: boardName,
+  generation: count,
   window: fc.record({ startMs: orNull(count), endMs: orNull(count), final: fc.boolean() }),
   position,
   players: count,
@@ -142,12 +177,12 @@ const serverMessage: fc.Arbitrary<ServerMessage> = fc.oneof(
   fc.record({
     type: fc.constant('delta' as const), ...told, tick: count, fromTick: orNull(count), resume: position,
     oldest: fc.nat(100_000), claims: fc.array(fc.record({ round: fc.nat(300), ...won })), closed: fc.array(count),
-    seeds: fc.array(fc.record({ round: count, seed: hex32 })), state: orNull(state),
+    seeds: fc.array(fc.record({ round: count, seed: hex32 })), state: orNull(state), corrections, boards,
   }).map((delta) => ({ ...delta, claims: delta.claims.map((one) => ({ ...one, round: delta.oldest + one.round })) })),
   fc.record({
     type: fc.constant('snapshot' as const), ...told, tick: count, resume: position, hunt: player, state, oldest: count,
     rounds: fc.array(fc.record({ ...roundInfo, closed: fc.boolean(), seed: orNull(hex32), claims: fc.array(fc.record(won)) }), { maxLength: 3 }),
-    board: orNull(board),
+    board: orNull(board), corrections, boards,
   }),
   fc.tuple(board, count).map(([one, serverTimeMs]) => ({ type: 'board' as const, serverTimeMs, ...one })),
   fc.record({
@@ -265,7 +300,7 @@ function expected(message: ClientMessage): Fields {
     subscribe: {
       ...(resume === undefined ? {} : { resume: bytes(resume) }),
       ...(asked === undefined || asked === 'everything' ? {} : { interest: interestFields(asked) }),
-      ...(ownRank === undefined ? {} : { ownRank: enumerated('BOARD', ownRank) }),
+      ...(ownRank === undefined ? {} : boardNamed(ownRank, 'ownRank', 'ownRankName')),
     },
   };
 }

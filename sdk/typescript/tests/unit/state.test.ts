@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { LiveState, type Delta, type HuntState, type LiveRound, type ServerMessage, type Snapshot } from '../../src/index.ts';
 import { showsSameClaims } from '../../src/live/state.ts';
-import { board, delta, HASH, info, NOW_MS, opened, outcome, snapshot, subscribed } from './support.ts';
+import { board, correction, delta, HASH, info, NOW_MS, opened, outcome, snapshot, subscribed } from './support.ts';
 
 function fold(messages: readonly ServerMessage[], state = new LiveState()): LiveState {
   for (const message of messages) state.apply(message);
@@ -22,7 +22,7 @@ function seen(state: LiveState): unknown {
   };
 }
 
-const ADA = { player: 'ada', points: 5 };
+const ADA = { player: 'ada', points: 5, voided: false };
 
 describe('rounds and claims', () => {
   it('a claim is seen in its round', () => {
@@ -59,9 +59,9 @@ describe('rounds and claims', () => {
     const state = fold([
       opened(1),
       delta({ claims: [{ round: 1, tile: 3, ...ADA }] }),
-      delta({ claims: [{ round: 1, tile: 3, player: null, points: 5 }] }),
+      delta({ claims: [{ round: 1, tile: 3, player: null, points: 5, voided: false }] }),
     ]);
-    expect(state.rounds.get(1)?.claims.get(3)).toEqual({ player: null, points: 5 });
+    expect(state.rounds.get(1)?.claims.get(3)).toEqual({ player: null, points: 5, voided: false });
   });
 
   it('outcomes and errors leave the state as it is', () => {
@@ -72,12 +72,12 @@ describe('rounds and claims', () => {
   });
 
   it('a snapshot replaces everything', () => {
-    const round = { ...info(5), closed: false, seed: null, claims: [{ tile: 1, player: null, points: 5 }] };
+    const round = { ...info(5), closed: false, seed: null, claims: [{ tile: 1, player: null, points: 5, voided: false }] };
     const closed = { ...info(4), closed: true, seed: HASH, claims: [] };
     const state = fold([opened(1), snapshot({ state: 'paused', oldest: 4, resume: 's7', rounds: [closed, round] })]);
     expect([...state.rounds.keys()]).toEqual([4, 5]);
     expect(state.rounds.get(4)).toMatchObject({ closed: true, seed: HASH });
-    expect(state.rounds.get(5)?.claims.get(1)).toEqual({ player: null, points: 5 });
+    expect(state.rounds.get(5)?.claims.get(1)).toEqual({ player: null, points: 5, voided: false });
     expect(state).toMatchObject({ huntState: 'paused', resume: 's7', oldest: 4 });
   });
 
@@ -167,7 +167,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
 );
 
 interface Served {
-  readonly claims: Map<number, { player: string; points: number }>;
+  readonly claims: Map<number, { player: string; points: number; voided: boolean }>;
   closed: boolean;
   seed: string | null;
 }
@@ -192,7 +192,7 @@ function serve(ticks: readonly (readonly Event[])[]): { frames: ServerMessage[][
       } else if (one.kind === 'claim') {
         const round = rounds.get(last - one.back);
         if (round === undefined || round.closed || round.claims.has(one.tile)) continue;
-        const claim = { player: one.player, points: one.tile };
+        const claim = { player: one.player, points: one.tile, voided: false };
         round.claims.set(one.tile, claim);
         claims.push({ round: last - one.back, tile: one.tile, ...claim });
       } else if (one.kind === 'close') {
@@ -309,5 +309,43 @@ describe('any way through a history', () => {
       ),
       { numRuns: 300 },
     );
+  });
+});
+
+describe('boards and corrections', () => {
+  const shown = (generation: number, score: number): ServerMessage => ({
+    type: 'board', serverTimeMs: NOW_MS, ...board('friday', score), generation,
+  });
+  const list = (version: number, generation: number | null) => ({
+    version, list: generation === null ? [] : [{ board: 'friday', generation }],
+  });
+
+  it('a board that is defined anew never shows what the one before it had', () => {
+    const state = fold([snapshot({ boards: list(5, 5) }), shown(5, 10), shown(8, 1), shown(5, 11)]);
+    expect(state.boards.get('friday')?.entries[0]?.score).toBe(1);
+    state.apply(delta({ boards: list(8, 8) }));
+    expect(state.boards.get('friday')?.generation).toBe(8);
+    state.apply(delta({ boards: list(9, null) }));
+    expect(state.boards.has('friday')).toBe(false);
+    state.apply(shown(8, 12));
+    expect(state.boards.has('friday')).toBe(false);
+    state.apply(delta({ boards: list(8, 8) }));
+    expect(state.listed?.version).toBe(9);
+  });
+
+  it('corrections are kept once each, in their order, and mark the claim that they void', () => {
+    const voided = correction({ kind: 'claim-voided', round: 1, tile: 3, points: 5, position: 'p1', correctedAtMs: NOW_MS + 2 });
+    const earlier = correction({ position: 'p2', correctedAtMs: NOW_MS + 1 });
+    const state = fold([
+      opened(1),
+      delta({ claims: [{ round: 1, tile: 3, ...ADA }] }),
+      delta({ corrections: [voided] }),
+      delta({ corrections: [earlier, voided] }),
+      delta({ claims: [{ round: 1, tile: 3, ...ADA }] }),
+    ]);
+    expect(state.corrections).toEqual([earlier, voided]);
+    expect(state.rounds.get(1)?.claims.get(3)?.voided).toBe(true);
+    state.apply(snapshot({ corrections: [earlier] }));
+    expect(state.corrections).toEqual([earlier]);
   });
 });

@@ -1,5 +1,5 @@
 /** Messages to make others from, and what serves a connection without a network. */
-import type { Board, Delta, Outcome, RoundInfo, ServerMessage, Snapshot, Subscribed } from '../../src/index.ts';
+import type { Board, Correction, Delta, Outcome, RoundInfo, ServerMessage, Snapshot, Subscribed } from '../../src/index.ts';
 import type { Socket, Surroundings } from '../../src/index.ts';
 
 export const HASH = 'ab'.repeat(32);
@@ -19,14 +19,14 @@ export function opened(round: number): ServerMessage {
 export function delta(part: Partial<Delta>): Delta {
   return {
     type: 'delta', serverTimeMs: NOW_MS, tick: 1, fromTick: null, resume: 'ra', oldest: 0, claims: [], closed: [],
-    seeds: [], state: null, ...part,
+    seeds: [], state: null, corrections: [], boards: null, ...part,
   };
 }
 
 export function snapshot(part: Partial<Snapshot>): Snapshot {
   return {
     type: 'snapshot', serverTimeMs: NOW_MS, tick: 1, resume: 'sa', hunt: 'park', state: 'running', oldest: 0,
-    rounds: [], board: null, ...part,
+    rounds: [], board: null, corrections: [], boards: null, ...part,
   };
 }
 
@@ -45,9 +45,16 @@ export function outcome(id: string, name: string, part: Partial<Outcome> = {}): 
   };
 }
 
+export function correction(part: Partial<Correction> = {}): Correction {
+  return {
+    kind: 'disqualified', round: null, tile: null, points: null, player: 'ada', reason: 'a script', correctedAtMs: NOW_MS,
+    position: 'pc', ...part,
+  };
+}
+
 export function board(name: Board['board'], score: number): Board {
   return {
-    board: name, window: { startMs: null, endMs: null, final: false }, position: 'pa', players: 1,
+    board: name, generation: 0, window: { startMs: null, endMs: null, final: false }, position: 'pa', players: 1,
     entries: [{ rank: 1, player: 'ada', score }],
   };
 }
@@ -59,7 +66,7 @@ export function written(message: ServerMessage): Record<string, unknown> {
 }
 
 const TIMES: Readonly<Record<string, string>> = {
-  opensAtMs: 'opens_at', closesAtMs: 'closes_at', startMs: 'start', endMs: 'end',
+  opensAtMs: 'opens_at', closesAtMs: 'closes_at', startMs: 'start', endMs: 'end', correctedAtMs: 'corrected_at',
 };
 /** Members that stand there as `null` and are not left out. */
 const KEPT: readonly string[] = ['player', 'start', 'end'];
