@@ -14,6 +14,8 @@ use huntcore_model::{
 };
 
 use crate::answers::Answers;
+use crate::closings::Closings;
+use crate::corrections::Corrections;
 use crate::decide::Scratch;
 use crate::events::Events;
 use crate::exchange::{ClosedOrdinal, Term};
@@ -36,6 +38,8 @@ pub struct Arbiter {
     pub(crate) open: OpenRounds,
     pub(crate) answers: Answers,
     pub(crate) kept_expired: KeptExpired,
+    pub(crate) corrections: Corrections,
+    pub(crate) closings: Closings,
     pub(crate) events: Events,
     /// The ordinal of the next round or bucket of events that closes.
     pub(crate) closed_next: ClosedOrdinal,
@@ -66,7 +70,9 @@ impl Arbiter {
             open: OpenRounds::default(),
             answers: Answers::default(),
             kept_expired: KeptExpired::default(),
-            events: Events::new(limits.event_horizon_ms),
+            corrections: Corrections::default(),
+            closings: Closings::default(),
+            events: Events::new(limits.event_horizon_ms, limits.events_sealed_at),
             closed_next: ClosedOrdinal::ZERO,
             heartbeat: Heartbeat::default(),
             now: TimeMicros::ZERO,
@@ -134,6 +140,7 @@ impl Arbiter {
         self.keep_expired(record);
         self.catalog.apply(at, record)?;
         self.watch(record);
+        self.forget_closings(record);
         Ok(())
     }
 
@@ -297,12 +304,14 @@ impl Arbiter {
 
     /// A number for a player who has none; `None` at the limit.
     pub(crate) fn new_number(&mut self, id: &str) -> Option<PlayerNumber> {
-        if self.players.count() >= self.limits.players_max as usize {
-            return None;
-        }
+        let has_room = self.players.count() < self.limits.players_max as usize;
+        has_room.then(|| self.push_player(id))
+    }
+
+    pub(crate) fn push_player(&mut self, id: &str) -> PlayerNumber {
         let number = self.players.insert(Some(id));
         self.batch.push_player(number, id, self.salt(number));
-        Some(number)
+        number
     }
 
     fn salt(&self, number: PlayerNumber) -> Salt {
@@ -325,7 +334,12 @@ impl Arbiter {
             }
         }
         let keep_from = now.minus_millis(self.limits.answer_ttl_ms);
-        self.answers.forget(keep_from, self.limits.answers_max);
+        while let Some(round) = self
+            .answers
+            .forget_oldest(keep_from, self.limits.answers_max)
+        {
+            self.corrections.forget(round);
+        }
         self.events.forget(now);
         self.heartbeat.pass(now);
     }

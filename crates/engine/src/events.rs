@@ -1,61 +1,45 @@
 //! Which score events have been taken, so that each is taken once.
 //!
-//! The horizon is kept in buckets by time. Events go into the newest; the others are sealed,
-//! shared with whoever writes them down, and dropped whole.
+//! Events go into the newest bucket. By time or by count it is sealed, between two batches, so
+//! that it holds all events of a stretch of the stream. Sealed buckets are shared with whoever
+//! writes them down; once told that one stands outside, the arbiter drops it and relies on
+//! events being looked up there before they are decided. One that nobody takes is kept until
+//! the horizon has passed it, and dropped whole.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use hashbrown::HashTable;
-use huntcore_model::{EventDigest, HuntNumber, Sequence, TimeMicros};
+use huntcore_model::{Hash32, Sequence, Tail, TimeMicros};
 
 use crate::chunks::{Chunks, ShownChunks};
 use crate::exchange::ClosedOrdinal;
+use crate::identity::{Coverage, EventFact, EventKey, EventSeen, LookAgain, Looked};
 
 /// The horizon is forgotten in this many steps.
 const BUCKETS: u64 = 24;
-/// Tables by the key's first byte: each grows by itself, a little at a time.
+/// Tables by the key's last byte: each grows by itself, a little at a time.
 const TABLES: usize = 256;
 
-/// Names a (hunt, player, event id) by the first 16 bytes of its BLAKE3 hash: with 2^40
-/// events the chance of any two sharing a key is below 2^-48.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct EventKey(pub(crate) [u8; 16]);
-
-impl EventKey {
-    pub(crate) fn new(hunt: HuntNumber, player: &str, event_id: &str) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&hunt.get().to_le_bytes());
-        hasher.update(&(player.len() as u64).to_le_bytes());
-        hasher.update(player.as_bytes());
-        hasher.update(event_id.as_bytes());
-        let mut key = [0; 16];
-        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-        Self(key)
-    }
-
-    fn table(&self) -> usize {
-        usize::from(self.0[15])
-    }
-
-    fn hash(&self) -> u64 {
-        let [a, b, c, d, e, f, g, h, ..] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, g, h])
-    }
+/// All events that a stretch of a stream holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EventSpan {
+    /// Where it begins; the events before stand in another.
+    pub first: Sequence,
+    /// Where it ends.
+    pub end: Sequence,
+    /// None of its events was taken later.
+    pub newest: TimeMicros,
 }
 
-/// An event that has been taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EventSeen {
-    pub(crate) digest: EventDigest,
-    pub(crate) sequence: Sequence,
-}
-
-/// An event with its name: 40 bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EventFact {
-    pub(crate) key: EventKey,
-    pub(crate) seen: EventSeen,
+/// A stretch whose events are all known, and never change any more.
+#[derive(Debug)]
+pub struct SealedEvents {
+    pub(crate) ordinal: ClosedOrdinal,
+    pub(crate) span: EventSpan,
+    // The stream's chain at its end; zero if that is not known.
+    pub(crate) chain: Hash32,
+    pub(crate) bucket: Bucket,
 }
 
 /// The events of the horizon.
@@ -63,10 +47,17 @@ pub(crate) struct EventFact {
 pub(crate) struct Events {
     horizon_ms: u64,
     bucket_ms: u64,
+    sealed_at: usize,
     open: Option<Bucket>,
     // Oldest first, which is the order of their ordinals.
-    sealed: VecDeque<Arc<SealedBucket>>,
+    sealed: VecDeque<Arc<SealedEvents>>,
+    // Those in memory.
     count: usize,
+    // What stands outside and is within the horizon, in order.
+    elsewhere: VecDeque<EventSpan>,
+    coverage: Coverage,
+    // Where the next bucket begins.
+    sealed_to: Sequence,
 }
 
 /// The events of a stretch of time.
@@ -80,13 +71,6 @@ pub(crate) struct Bucket {
     tables: Box<[HashTable<u32>]>,
 }
 
-/// A stretch of time that has passed.
-#[derive(Debug)]
-pub(crate) struct SealedBucket {
-    pub(crate) ordinal: ClosedOrdinal,
-    pub(crate) bucket: Bucket,
-}
-
 /// The newest bucket as it was when it was shown.
 #[derive(Debug)]
 pub(crate) struct ShownBucket {
@@ -95,14 +79,50 @@ pub(crate) struct ShownBucket {
     pub(crate) facts: ShownChunks<EventFact>,
 }
 
+impl SealedEvents {
+    /// Its place in the order in which the arbiter sealed things.
+    #[must_use]
+    pub const fn ordinal(&self) -> ClosedOrdinal {
+        self.ordinal
+    }
+
+    /// The stretch of the stream.
+    #[must_use]
+    pub const fn span(&self) -> EventSpan {
+        self.span
+    }
+
+    /// The stream's chain where the stretch ends; zero if an earlier version sealed it.
+    #[must_use]
+    pub const fn chain(&self) -> Hash32 {
+        self.chain
+    }
+
+    /// Its events, in the order of their sequences.
+    pub fn facts(&self) -> impl Iterator<Item = &EventFact> {
+        self.bucket.facts()
+    }
+
+    /// How many there are; never 0.
+    #[expect(clippy::len_without_is_empty, reason = "an empty one is never sealed")]
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.bucket.len()
+    }
+}
+
 impl Events {
-    pub(crate) fn new(horizon_ms: u64) -> Self {
+    pub(crate) fn new(horizon_ms: u64, sealed_at: usize) -> Self {
         Self {
             horizon_ms,
             bucket_ms: (horizon_ms / BUCKETS).max(1),
+            sealed_at,
             open: None,
             sealed: VecDeque::new(),
             count: 0,
+            elsewhere: VecDeque::new(),
+            coverage: Coverage::START,
+            sealed_to: Sequence::ZERO,
         }
     }
 
@@ -110,7 +130,28 @@ impl Events {
         self.count
     }
 
-    pub(crate) fn get(&self, key: &EventKey) -> Option<EventSeen> {
+    pub(crate) fn is_covered_by(&self, covers: Coverage) -> bool {
+        covers >= self.coverage
+    }
+
+    /// A step in which the horizon is forgotten.
+    pub(crate) const fn step_ms(&self) -> u64 {
+        self.bucket_ms
+    }
+
+    /// What is known of an event, here or where it was looked up.
+    pub(crate) fn get(
+        &self,
+        key: &EventKey,
+        looked: &Looked,
+    ) -> Result<Option<EventSeen>, LookAgain> {
+        if !self.is_covered_by(looked.covers) {
+            return Err(LookAgain);
+        }
+        Ok(looked.known.or_else(|| self.in_memory(key)))
+    }
+
+    fn in_memory(&self, key: &EventKey) -> Option<EventSeen> {
         // Repetitions mostly follow soon: newest bucket first.
         let sealed = self.sealed.iter().rev().map(|sealed| &sealed.bucket);
         self.open
@@ -119,48 +160,136 @@ impl Events {
             .find_map(|bucket| bucket.get(key))
     }
 
-    /// Notes an event that is not known. `closed_next` is the ordinal for the bucket before,
-    /// if it is sealed by that, and is moved on then.
+    /// Notes an event that is not known, of the batch at `now` that follows `before`.
+    /// `closed_next` is the ordinal for the bucket before, if it is sealed by that, and is moved
+    /// on then.
     pub(crate) fn insert(
         &mut self,
         now: TimeMicros,
+        before: &Tail,
         fact: EventFact,
         closed_next: &mut ClosedOrdinal,
     ) {
-        // Aligned, so that when an event is forgotten depends on its own time alone.
-        let starts_at = TimeMicros::from_millis(now.millis() / self.bucket_ms * self.bucket_ms);
-        if self.open.as_ref().is_some_and(|open| open.ends_at <= now)
-            && let Some(bucket) = self.open.take()
-        {
-            let ordinal = *closed_next;
-            self.sealed
-                .push_back(Arc::new(SealedBucket { ordinal, bucket }));
-            *closed_next = ordinal.next();
+        if self.open.as_ref().is_some_and(|open| {
+            (open.ends_at <= now || open.len() >= self.sealed_at) && open.end() <= before.sequence
+        }) {
+            self.seal(before, closed_next);
         }
-        let ends_at = starts_at.plus_millis(self.bucket_ms);
-        let open = self
-            .open
-            .get_or_insert_with(|| Bucket::new(starts_at, ends_at));
+        let bucket_ms = self.bucket_ms;
+        let open = self.open.get_or_insert_with(|| {
+            // Aligned, so that when an event is forgotten depends on its own time alone.
+            let starts_at = TimeMicros::from_millis(now.millis() / bucket_ms * bucket_ms);
+            Bucket::new(starts_at, starts_at.plus_millis(bucket_ms))
+        });
         open.push(fact);
         self.count += 1;
     }
 
-    /// Forgets buckets that lie wholly before the horizon.
+    /// Seals the newest bucket, which ends with the batch before `tail`.
+    fn seal(&mut self, tail: &Tail, closed_next: &mut ClosedOrdinal) {
+        let Some(bucket) = self.open.take() else {
+            return;
+        };
+        let span = EventSpan {
+            first: self.sealed_to,
+            end: tail.sequence,
+            newest: tail.time,
+        };
+        self.sealed_to = span.end;
+        self.sealed.push_back(Arc::new(SealedEvents {
+            ordinal: *closed_next,
+            span,
+            chain: tail.chain,
+            bucket,
+        }));
+        *closed_next = closed_next.next();
+    }
+
+    /// Forgets what lies wholly before the horizon.
     pub(crate) fn forget(&mut self, now: TimeMicros) {
         let horizon_ms = self.horizon_ms;
-        let is_past = |bucket: &Bucket| bucket.ends_at.plus_millis(horizon_ms) <= now;
-        while let Some(oldest) = self.sealed.front()
-            && is_past(&oldest.bucket)
+        let is_past = |ends_at: TimeMicros| ends_at.plus_millis(horizon_ms) <= now;
+        while let Some(oldest) = self
+            .sealed
+            .pop_front_if(|oldest| is_past(oldest.bucket.ends_at))
         {
-            self.count -= oldest.bucket.facts.len();
-            self.sealed.pop_front();
+            self.count -= oldest.len();
         }
-        if let Some(open) = &self.open
-            && is_past(open)
+        if let Some(open) = self.open.take_if(|open| is_past(open.ends_at)) {
+            self.count -= open.len();
+            self.sealed_to = self.sealed_to.max(open.end());
+        }
+        while self
+            .elsewhere
+            .pop_front_if(|span| is_past(span.newest))
+            .is_some()
+        {}
+    }
+
+    /// Drops the sealed buckets up to `last`: they stand outside, and look-ups that cover
+    /// `covers` see them.
+    pub(crate) fn drop_sealed(&mut self, last: ClosedOrdinal, covers: Coverage) {
+        while let Some(oldest) = self.sealed.pop_front_if(|oldest| oldest.ordinal <= last) {
+            self.count -= oldest.len();
+            self.elsewhere.push_back(oldest.span);
+        }
+        self.coverage = self.coverage.max(covers);
+    }
+
+    /// What stands outside and is still within the horizon.
+    pub(crate) fn elsewhere(&self) -> impl ExactSizeIterator<Item = EventSpan> {
+        self.elsewhere.iter().copied()
+    }
+
+    /// Takes over what stands outside when a fold begins or goes on: no event in it is held in
+    /// memory any more, nor will be.
+    pub(crate) fn stand(&mut self, mut spans: Vec<EventSpan>) {
+        spans.sort_unstable_by_key(|span| span.first);
+        let stands = |at: Sequence| stands_in(&spans, at);
+        let is_held =
+            |sealed: &Arc<SealedEvents>| sealed.facts().any(|fact| !stands(fact.seen.sequence));
+        self.sealed.retain(is_held);
+        if let Some(open) = self.open.take() {
+            let mut rest = Bucket::new(open.starts_at, open.ends_at);
+            let held = open.facts().filter(|fact| !stands(fact.seen.sequence));
+            held.for_each(|fact| rest.push(*fact));
+            self.open = (rest.len() > 0).then_some(rest);
+        }
+        let sealed = self.sealed.iter().map(|sealed| sealed.len());
+        self.count = sealed.sum::<usize>() + self.open.as_ref().map_or(0, Bucket::len);
+        for span in &spans {
+            if span.first <= self.sealed_to {
+                self.sealed_to = self.sealed_to.max(span.end);
+            }
+        }
+        self.elsewhere = spans.into();
+    }
+
+    /// Whether an event of the log, of a batch at `now`, need not be noted: it stands outside.
+    pub(crate) fn skip(
+        &mut self,
+        at: Sequence,
+        now: TimeMicros,
+        closed_next: &mut ClosedOrdinal,
+    ) -> bool {
+        // Nothing stands beyond the last, which is all that there is but when a log is folded.
+        let last = self.elsewhere.back();
+        if last.is_none_or(|last| last.end <= at)
+            || !stands_in(self.elsewhere.make_contiguous(), at)
         {
-            self.count -= open.facts.len();
-            self.open = None;
+            return false;
         }
+        // What is held must not be taken for all of a stretch that reaches beyond this.
+        if let Some(end) = self.open.as_ref().map(Bucket::end) {
+            let tail = Tail {
+                sequence: end,
+                chain: Hash32::ZERO,
+                time: now,
+            };
+            self.seal(&tail, closed_next);
+        }
+        self.sealed_to = self.sealed_to.max(at.advanced(1));
+        true
     }
 
     /// The newest bucket, for as long as somebody wants it.
@@ -172,11 +301,15 @@ impl Events {
         })
     }
 
+    /// Where the newest bucket begins, or the next one will.
+    pub(crate) const fn sealed_to(&self) -> Sequence {
+        self.sealed_to
+    }
+
     /// The buckets that were sealed at `since` or later.
-    pub(crate) fn since(&self, since: ClosedOrdinal) -> impl Iterator<Item = &Arc<SealedBucket>> {
-        self.sealed
-            .iter()
-            .filter(move |bucket| bucket.ordinal >= since)
+    pub(crate) fn since(&self, since: ClosedOrdinal) -> impl Iterator<Item = &Arc<SealedEvents>> {
+        let first = self.sealed.partition_point(|bucket| bucket.ordinal < since);
+        self.sealed.range(first..)
     }
 
     /// The newest sealed bucket's ordinal, if there is one.
@@ -193,17 +326,30 @@ impl Events {
     }
 
     /// Takes over a sealed bucket, the oldest ones first.
-    pub(crate) fn keep(&mut self, ordinal: ClosedOrdinal, bucket: Bucket) {
-        self.count += bucket.facts.len();
-        self.sealed
-            .push_back(Arc::new(SealedBucket { ordinal, bucket }));
+    pub(crate) fn keep(&mut self, sealed: SealedEvents) {
+        self.count += sealed.len();
+        self.sealed.push_back(Arc::new(sealed));
     }
 
-    /// Takes over the newest bucket.
-    pub(crate) fn keep_open(&mut self, bucket: Bucket) {
-        self.count += bucket.facts.len();
-        self.open = Some(bucket);
+    /// Takes over the newest bucket, which begins at `sealed_to`, and what stands outside.
+    pub(crate) fn keep_open(
+        &mut self,
+        bucket: Option<Bucket>,
+        sealed_to: Sequence,
+        elsewhere: VecDeque<EventSpan>,
+    ) {
+        self.count += bucket.as_ref().map_or(0, Bucket::len);
+        self.open = bucket;
+        self.sealed_to = sealed_to;
+        self.elsewhere = elsewhere;
     }
+}
+
+/// Whether one of these spans, which are in order, holds `at`.
+fn stands_in(spans: &[EventSpan], at: Sequence) -> bool {
+    let behind = spans.partition_point(|span| span.first <= at);
+    // Spans seldom overlap, but may.
+    spans[..behind].iter().rev().any(|span| at < span.end)
 }
 
 impl Bucket {
@@ -224,8 +370,23 @@ impl Bucket {
         self.facts.len()
     }
 
+    /// Where its first event is.
+    pub(crate) fn first(&self) -> Sequence {
+        let first = self.facts.get(0);
+        first.map_or(Sequence::ZERO, |first| first.seen.sequence)
+    }
+
+    /// Behind its last event.
+    pub(crate) fn end(&self) -> Sequence {
+        let last = self
+            .len()
+            .checked_sub(1)
+            .and_then(|last| self.facts.get(last));
+        last.map_or(Sequence::ZERO, |last| last.seen.sequence.advanced(1))
+    }
+
     pub(crate) fn get(&self, key: &EventKey) -> Option<EventSeen> {
-        let found = self.tables[key.table()].find(key.hash(), |&place| {
+        let found = self.tables[table(key)].find(hash(key), |&place| {
             self.fact(place).is_some_and(|fact| fact.key == *key)
         });
         found
@@ -237,8 +398,8 @@ impl Bucket {
         let place = u32::try_from(self.facts.len()).expect("limited to fewer than 2^32 events");
         self.facts.push(fact);
         let facts = &self.facts;
-        let hash_of = |&place: &u32| facts.get(place as usize).map_or(0, |fact| fact.key.hash());
-        self.tables[fact.key.table()].insert_unique(fact.key.hash(), place, hash_of);
+        let hash_of = |&place: &u32| facts.get(place as usize).map_or(0, |fact| hash(&fact.key));
+        self.tables[table(&fact.key)].insert_unique(hash(&fact.key), place, hash_of);
     }
 
     fn fact(&self, place: u32) -> Option<&EventFact> {
@@ -246,9 +407,25 @@ impl Bucket {
     }
 }
 
+fn table(key: &EventKey) -> usize {
+    usize::from(key.0[15])
+}
+
+fn hash(key: &EventKey) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = key.0;
+    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+}
+
 #[cfg(test)]
 mod tests {
+    use huntcore_model::{EventDigest, HuntNumber};
+
     use super::*;
+
+    const NOWHERE: Looked = Looked {
+        known: None,
+        covers: Coverage::START,
+    };
 
     fn fact(event_id: &str, sequence: u64) -> EventFact {
         EventFact {
@@ -260,20 +437,42 @@ mod tests {
         }
     }
 
+    /// Where a stream stands before the record at `sequence`.
+    fn before(sequence: u64, millis: u64) -> Tail {
+        Tail {
+            sequence: Sequence::new(sequence),
+            chain: Hash32::new([7; 32]),
+            time: TimeMicros::from_millis(millis),
+        }
+    }
+
+    fn get(events: &Events, fact: &EventFact) -> Option<EventSeen> {
+        events.get(&fact.key, &NOWHERE).expect("nothing has left")
+    }
+
     #[test]
     fn an_event_is_remembered_for_the_whole_horizon_and_then_forgotten() {
-        let mut events = Events::new(24_000);
+        let mut events = Events::new(24_000, 100);
         let mut closed_next = ClosedOrdinal::ZERO;
         let (first, second) = (fact("1", 1), fact("2", 2));
-        events.insert(TimeMicros::from_millis(500), first, &mut closed_next);
-        events.insert(TimeMicros::from_millis(1_600), second, &mut closed_next);
+        let mut insert = |events: &mut Events, millis, fact: EventFact| {
+            let tail = before(fact.seen.sequence.get(), millis);
+            events.insert(
+                TimeMicros::from_millis(millis),
+                &tail,
+                fact,
+                &mut closed_next,
+            );
+        };
+        insert(&mut events, 500, first);
+        insert(&mut events, 1_600, second);
         assert_eq!(closed_next, ClosedOrdinal::new(1));
         events.forget(TimeMicros::from_millis(24_500));
-        assert_eq!(events.get(&first.key), Some(first.seen));
+        assert_eq!(get(&events, &first), Some(first.seen));
         events.forget(TimeMicros::from_millis(25_500));
-        assert_eq!(events.get(&first.key), None);
+        assert_eq!(get(&events, &first), None);
         assert_eq!(
-            (events.count(), events.get(&second.key)),
+            (events.count(), get(&events, &second)),
             (1, Some(second.seen))
         );
         events.forget(TimeMicros::from_millis(26_000));
@@ -281,27 +480,117 @@ mod tests {
     }
 
     #[test]
-    fn many_events_of_one_bucket_are_all_found() {
-        let mut events = Events::new(24_000);
+    fn a_bucket_is_sealed_by_count_between_two_batches() {
+        let mut events = Events::new(24_000, 2);
         let mut closed_next = ClosedOrdinal::ZERO;
-        for number in 0..20_000 {
-            let fact = fact(&number.to_string(), number);
-            assert_eq!(events.get(&fact.key), None);
-            events.insert(TimeMicros::from_millis(1), fact, &mut closed_next);
+        // Three in one batch, two in the next.
+        for (batch, numbers) in [(10, 10..13), (13, 13..15)] {
+            for number in numbers {
+                let fact = fact(&number.to_string(), number);
+                assert_eq!(get(&events, &fact), None);
+                events.insert(TimeMicros::ZERO, &before(batch, 0), fact, &mut closed_next);
+            }
         }
-        for number in 0..20_000 {
-            let fact = fact(&number.to_string(), number);
-            assert_eq!(events.get(&fact.key), Some(fact.seen));
-        }
-        assert_eq!(closed_next, ClosedOrdinal::ZERO);
+        let sealed: Vec<_> = events.since(ClosedOrdinal::ZERO).collect();
+        assert_eq!((sealed.len(), sealed[0].len()), (1, 3));
+        let span = sealed[0].span();
+        assert_eq!((span.first.get(), span.end.get()), (0, 13));
+        assert_eq!(sealed[0].chain(), Hash32::new([7; 32]));
+        assert_eq!(events.sealed_to().get(), 13);
+        assert_eq!(
+            get(&events, &fact("10", 10)).map(|seen| seen.sequence.get()),
+            Some(10)
+        );
     }
 
     #[test]
-    fn the_key_tells_player_and_event_id_apart() {
-        let hunt = HuntNumber::new(0);
-        assert_ne!(
-            EventKey::new(hunt, "ab", "c"),
-            EventKey::new(hunt, "a", "bc")
+    fn what_has_left_memory_must_have_been_looked_up_since() {
+        let mut events = Events::new(24_000, 1);
+        let mut closed_next = ClosedOrdinal::ZERO;
+        for number in 0..3 {
+            let fact = fact(&number.to_string(), number);
+            events.insert(TimeMicros::ZERO, &before(number, 0), fact, &mut closed_next);
+        }
+        let left = fact("0", 0);
+        let covers = Coverage::START.next();
+        events.drop_sealed(ClosedOrdinal::ZERO, covers);
+        assert_eq!(events.count(), 2);
+        assert_eq!(events.get(&left.key, &NOWHERE), Err(LookAgain));
+        let known = Some(left.seen);
+        assert_eq!(events.get(&left.key, &Looked { known, covers }), Ok(known));
+        let still = fact("1", 1);
+        let known = None;
+        assert_eq!(
+            events.get(&still.key, &Looked { known, covers }),
+            Ok(Some(still.seen))
         );
+        assert_eq!(
+            events
+                .elsewhere()
+                .map(|span| span.end.get())
+                .collect::<Vec<_>>(),
+            [1]
+        );
+    }
+
+    #[test]
+    fn a_fold_skips_what_stands_and_seals_what_lies_before_it() {
+        let mut events = Events::new(24_000, 100);
+        let mut closed_next = ClosedOrdinal::ZERO;
+        let span = EventSpan {
+            first: Sequence::new(4),
+            end: Sequence::new(8),
+            newest: TimeMicros::ZERO,
+        };
+        events.stand(vec![span]);
+        for number in 0..10 {
+            let at = Sequence::new(number);
+            if !events.skip(at, TimeMicros::ZERO, &mut closed_next) {
+                let fact = fact(&number.to_string(), number);
+                events.insert(TimeMicros::ZERO, &before(number, 0), fact, &mut closed_next);
+            }
+        }
+        let sealed: Vec<_> = events.since(ClosedOrdinal::ZERO).collect();
+        assert_eq!(sealed.len(), 1);
+        let before = sealed[0].span();
+        assert_eq!(
+            (before.first.get(), before.end.get(), sealed[0].len()),
+            (0, 4, 4)
+        );
+        assert_eq!((events.sealed_to().get(), events.count()), (8, 6));
+        // Found later: what is held of it goes.
+        let all = EventSpan {
+            end: Sequence::new(9),
+            ..span
+        };
+        events.stand(vec![
+            EventSpan {
+                first: Sequence::ZERO,
+                end: Sequence::new(4),
+                ..span
+            },
+            all,
+        ]);
+        assert_eq!((events.count(), events.extent().1), (1, 0));
+        assert_eq!(
+            get(&events, &fact("9", 9)).map(|seen| seen.sequence.get()),
+            Some(9)
+        );
+    }
+
+    #[test]
+    fn many_events_of_one_bucket_are_all_found() {
+        let mut events = Events::new(24_000, 100_000);
+        let mut closed_next = ClosedOrdinal::ZERO;
+        for number in 0..20_000 {
+            let fact = fact(&number.to_string(), number);
+            assert_eq!(get(&events, &fact), None);
+            events.insert(TimeMicros::ZERO, &before(number, 0), fact, &mut closed_next);
+        }
+        for number in 0..20_000 {
+            let fact = fact(&number.to_string(), number);
+            assert_eq!(get(&events, &fact), Some(fact.seen));
+        }
+        assert_eq!(closed_next, ClosedOrdinal::ZERO);
     }
 }

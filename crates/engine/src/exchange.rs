@@ -2,6 +2,8 @@
 
 use huntcore_model::{Epoch, EventDigest, HuntNumber, Sequence, Tail, TimeMicros};
 
+use crate::identity::EventKey;
+
 /// A term of ownership: what the log said when the shard was acquired.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Term {
@@ -33,7 +35,8 @@ impl ClosedOrdinal {
     }
 
     /// The place after this one.
-    pub(crate) const fn next(self) -> Self {
+    #[must_use]
+    pub const fn next(self) -> Self {
         Self(self.0 + 1)
     }
 }
@@ -57,6 +60,10 @@ pub struct EventRef<'a> {
     pub payload: &'a str,
     /// Of all but the identity.
     pub digest: EventDigest,
+    /// Of the identity.
+    pub key: EventKey,
+    /// The time that the event id bears, if it bears one.
+    pub id_time: Option<TimeMicros>,
 }
 
 /// What became of a score event.
@@ -74,6 +81,10 @@ pub enum EventVerdict {
     HuntClosed,
     /// The hunt has not started.
     HuntNotBegun,
+    /// The id's own time lies before what is remembered: it may have been taken before.
+    TooOld,
+    /// The id's own time, or the sender's, lies too far ahead of the log's.
+    TooNew,
     /// A limit is reached; nothing changed.
     Overloaded,
     /// The log takes no more for lack of space; nothing changed.

@@ -1,13 +1,12 @@
 //! Folding stored batches back into an arbiter: changes its state exactly as deciding did.
 
 use huntcore_model::{
-    Batch, BatchError, CatalogError, ClaimRecord, Record, RoundNumber, ScoreRecord, Sequence,
-    ShardId, Tail, TileIndex,
+    Batch, BatchError, BoardName, CatalogError, ClaimRecord, Record, RoundNumber, Sequence,
+    ShardId, Tail, TileIndex, TimeMicros,
 };
 
 use crate::arbiter::Arbiter;
 use crate::claims::Held;
-use crate::events::{EventFact, EventKey, EventSeen};
 use crate::open_rounds::{RoundKey, RoundPlace};
 
 /// Why a batch cannot be folded: the log holds what no arbiter writes.
@@ -45,6 +44,21 @@ pub enum ApplyError {
         round: RoundNumber,
         /// Which tile.
         tile: TileIndex,
+    },
+    /// A window's results again, or those of one before.
+    #[error(
+        "record {at} closes board {board} up to {}, which record {last} has closed before",
+        end.get()
+    )]
+    ClosedTwice {
+        /// The later record.
+        at: Sequence,
+        /// Which board.
+        board: BoardName,
+        /// The end of the window that it closes.
+        end: TimeMicros,
+        /// The earlier record.
+        last: Sequence,
     },
     /// A record about a hunt, round, tile or player that was never introduced.
     #[error("record {at} names {what}, which the log has not introduced before it")]
@@ -93,27 +107,8 @@ impl Arbiter {
             Record::Claim(claim) => self.apply_claim(at, claim, &mut None)?,
             Record::Score(score) => self.apply_score(at, score)?,
             Record::Control { at: entry, record } => self.note_control(*entry, record)?,
-            Record::BoardClosed(_) | Record::Correction(_) => {}
-        }
-        Ok(())
-    }
-
-    fn apply_score(&mut self, at: Sequence, score: &ScoreRecord<'_>) -> Result<(), ApplyError> {
-        let unknown = |what| ApplyError::Unknown { at, what };
-        self.catalog
-            .by_number(score.hunt)
-            .ok_or(unknown("a hunt"))?;
-        if score.player.get() as usize >= self.players.count() {
-            return Err(unknown("a player number"));
-        }
-        // What an erased player's id was is known no more, nor is what it makes a key with.
-        if let Some(id) = self.players.text(score.player) {
-            let key = EventKey::new(score.hunt, id, score.event_id);
-            let seen = EventSeen {
-                digest: score.digest,
-                sequence: at,
-            };
-            self.note_event(EventFact { key, seen });
+            Record::BoardClosed(closed) => self.apply_closing(at, closed)?,
+            Record::Correction(correction) => self.apply_correction(at, correction)?,
         }
         Ok(())
     }

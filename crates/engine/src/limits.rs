@@ -11,8 +11,11 @@ pub(crate) const BATCH_FULL_BYTES: usize = BATCH_BYTES_MAX / 2;
 pub struct EngineLimits {
     /// Players who have won or scored.
     pub players_max: u32,
-    /// Score events remembered for telling duplicates, within their horizon.
+    /// Score events held in memory for telling duplicates: those of the horizon, less what
+    /// stands outside.
     pub events_max: usize,
+    /// A bucket of so many score events is sealed at the end of its batch.
+    pub events_sealed_at: usize,
     /// How long a score event's identity is remembered, in milliseconds.
     pub event_horizon_ms: u64,
     /// How long answers of a closed round are kept, in milliseconds.
@@ -25,12 +28,13 @@ pub struct EngineLimits {
 }
 
 impl Default for EngineLimits {
-    /// 10 million players, 20 million events within 24 hours, answers for 6 hours and at
-    /// most 20 million of them.
+    /// 10 million players, events known for 24 hours and at most 20 million of them in memory, a
+    /// million to a bucket, answers for 6 hours and at most 20 million of them.
     fn default() -> Self {
         Self {
             players_max: 10_000_000,
             events_max: 20_000_000,
+            events_sealed_at: 1_000_000,
             event_horizon_ms: 24 * 3_600 * 1_000,
             answer_ttl_ms: 6 * 3_600 * 1_000,
             answers_max: 20_000_000,

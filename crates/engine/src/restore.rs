@@ -3,6 +3,7 @@
 //! Trusts nothing that it reads: whatever is not a state that an arbiter can be in is an
 //! error. That the snapshot belongs to the log shows when the log's next batch is folded.
 
+use std::collections::VecDeque;
 use std::io::Read;
 
 use huntcore_model::{
@@ -14,8 +15,11 @@ use crate::answers::ClosedRound;
 use crate::arbiter::Arbiter;
 use crate::chunks::CHUNK_ITEMS;
 use crate::claims::{Held, Known, OpenClaims, Row, TILES_MAX};
-use crate::events::{Bucket, EventFact, EventKey, EventSeen};
+use crate::closings::Closings;
+use crate::corrections::Corrections;
+use crate::events::{Bucket, EventSpan, SealedEvents};
 use crate::exchange::ClosedOrdinal;
+use crate::identity::{EventFact, EventKey, EventSeen};
 use crate::limits::EngineLimits;
 use crate::open_rounds::OpenRound;
 use crate::players::Players;
@@ -82,7 +86,7 @@ pub struct IncrementScope {
 #[derive(Debug)]
 pub struct Increment {
     rounds: Vec<ClosedRound>,
-    buckets: Vec<(ClosedOrdinal, Bucket)>,
+    buckets: Vec<SealedEvents>,
 }
 
 impl Arbiter {
@@ -139,9 +143,27 @@ impl Restoring {
         arbiter.closed_next = ClosedOrdinal::new(input.number_up_to(closed_max, "next closed")?);
         let rounds_kept = read_kept(&mut input)?;
         let buckets_kept = read_kept(&mut input)?;
-        if input.number_up_to(1, "whether there are events")? == 1 {
-            let bucket = read_events(&arbiter.known(), &mut input)?;
-            arbiter.events.keep_open(bucket);
+        let known = arbiter.known();
+        let bucket = match input.number_up_to(1, "whether there are events")? {
+            0 => None,
+            _ => Some(read_events(&known, &mut input)?),
+        };
+        let mut sealed_to = match &bucket {
+            Some(bucket) => bucket.first(),
+            None => known.sequence_end,
+        };
+        let mut elsewhere = VecDeque::new();
+        if input.version() >= 3 {
+            sealed_to = read_sequence(&known, "start of the newest events", &mut input)?;
+            for _ in 0..input.number("number of stretches elsewhere")? {
+                elsewhere.push_back(read_span(&known, &mut input)?);
+            }
+        }
+        arbiter.events.keep_open(bucket, sealed_to, elsewhere);
+        if input.version() >= 3 {
+            let (known, hunts) = (arbiter.known(), arbiter.catalog.hunts().len());
+            arbiter.corrections = Corrections::read(&known, hunts, &mut input)?;
+            arbiter.closings = Closings::read(&known, hunts, &mut input)?;
         }
         input.finish()?;
         Ok(Self {
@@ -182,10 +204,10 @@ impl Restoring {
                 }
                 self.arbiter.answers.keep(round);
             }
-            for (ordinal, bucket) in increment.buckets {
+            for sealed in increment.buckets {
                 let newest = self.arbiter.events.newest_sealed();
-                if self.is_wanted(ordinal, self.buckets_kept, newest) {
-                    self.arbiter.events.keep(ordinal, bucket);
+                if self.is_wanted(sealed.ordinal, self.buckets_kept, newest) {
+                    self.arbiter.events.keep(sealed);
                 }
             }
         }
@@ -248,7 +270,27 @@ impl IncrementScope {
         let mut buckets = Vec::new();
         for _ in 0..input.number("number of stretches of events")? {
             let ordinal = ClosedOrdinal::new(input.number("ordinal of events")?);
-            buckets.push((ordinal, read_events(&self.known, &mut input)?));
+            let bucket = read_events(&self.known, &mut input)?;
+            if bucket.len() == 0 {
+                return Err(input.invalid("events", "there are none").into());
+            }
+            // Earlier formats do not say from where on and up to where these are all.
+            let mut span = EventSpan {
+                first: bucket.first(),
+                end: bucket.end(),
+                newest: bucket.ends_at,
+            };
+            let mut chain = Hash32::ZERO;
+            if input.version() >= 3 {
+                span = read_span(&self.known, &mut input)?;
+                chain = Hash32::new(input.array()?);
+            }
+            buckets.push(SealedEvents {
+                ordinal,
+                span,
+                chain,
+                bucket,
+            });
         }
         input.finish()?;
         Ok(Increment { rounds, buckets })
@@ -415,6 +457,31 @@ fn read_events<R: Read>(
         });
     }
     Ok(bucket)
+}
+
+fn read_sequence<R: Read>(
+    known: &Known,
+    field: &'static str,
+    input: &mut SnapshotReader<R>,
+) -> Result<Sequence, SnapshotError> {
+    let sequence = input.number_up_to(known.sequence_end.get(), field)?;
+    Ok(Sequence::new(sequence))
+}
+
+fn read_span<R: Read>(
+    known: &Known,
+    input: &mut SnapshotReader<R>,
+) -> Result<EventSpan, SnapshotError> {
+    let span = EventSpan {
+        first: read_sequence(known, "start of a stretch", input)?,
+        end: read_sequence(known, "end of a stretch", input)?,
+        newest: TimeMicros::new(input.number("time of a stretch")?),
+    };
+    if span.first < span.end {
+        Ok(span)
+    } else {
+        Err(input.invalid("stretch of events", "it ends before it begins"))
+    }
 }
 
 pub(crate) fn read_tail<R: Read>(input: &mut SnapshotReader<R>) -> Result<Tail, SnapshotError> {

@@ -19,8 +19,11 @@ use huntcore_model::{
 use crate::answers::ClosedRound;
 use crate::arbiter::Arbiter;
 use crate::claims::Claim;
-use crate::events::{EventFact, SealedBucket, ShownBucket};
+use crate::closings::Closings;
+use crate::corrections::Corrections;
+use crate::events::{EventSpan, SealedEvents, ShownBucket};
 use crate::exchange::ClosedOrdinal;
+use crate::identity::EventFact;
 use crate::open_rounds::{OpenRound, ShownRound};
 use crate::players::ShownPlayers;
 
@@ -29,7 +32,7 @@ pub(crate) const ARBITER_MAGIC: [u8; 4] = *b"HCAR";
 /// What an increment of closed rounds and events starts with.
 pub(crate) const ANSWERS_MAGIC: [u8; 4] = *b"HCAN";
 /// The format of both.
-pub(crate) const ARBITER_VERSION: u16 = 2;
+pub(crate) const ARBITER_VERSION: u16 = 3;
 /// The first format: each id, and each claim's numbers, one after another. Still read.
 pub(crate) const ARBITER_VERSION_MIN: u16 = 1;
 
@@ -40,14 +43,19 @@ pub struct ArbiterSnapshot {
     tail: Tail,
     catalog: Catalog,
     kept_expired: Vec<(HuntNumber, RoundNumber, RoundNumber)>,
+    corrections: Corrections,
+    closings: Closings,
     players: ShownPlayers,
     open: Vec<ShownRound>,
     bucket: Option<ShownBucket>,
+    // Where that begins, and which events stand elsewhere.
+    sealed_to: Sequence,
+    elsewhere: Vec<EventSpan>,
     closed: Range<ClosedOrdinal>,
     rounds_kept: Kept,
     buckets_kept: Kept,
     rounds: Vec<Arc<ClosedRound>>,
-    buckets: Vec<Arc<SealedBucket>>,
+    buckets: Vec<Arc<SealedEvents>>,
 }
 
 /// Which closed things of a kind an arbiter remembers: the oldest, and how many.
@@ -80,9 +88,13 @@ impl Arbiter {
             tail: self.tail,
             catalog: self.catalog.clone(),
             kept_expired: self.kept_expired.runs().collect(),
+            corrections: self.corrections.clone(),
+            closings: self.closings.clone(),
             players: self.players.show(),
             open: self.open.iter_mut().map(OpenRound::show).collect(),
             bucket: self.events.show(),
+            sealed_to: self.events.sealed_to(),
+            elsewhere: self.events.elsewhere().collect(),
             closed: closed_since.min(self.closed_next)..self.closed_next,
             rounds_kept: Kept::of(self.answers.extent()),
             buckets_kept: Kept::of(self.events.extent()),
@@ -170,6 +182,13 @@ impl ArbiterSnapshot {
             let times = [bucket.starts_at, bucket.ends_at];
             write_events(times, bucket.facts.len(), bucket.facts.iter(), &mut out)?;
         }
+        out.number(self.sealed_to.get())?;
+        out.number(self.elsewhere.len() as u64)?;
+        for span in &self.elsewhere {
+            write_span(span, &mut out)?;
+        }
+        self.corrections.write(&mut out)?;
+        self.closings.write(&mut out)?;
         out.finish().map(|_| ())
     }
 
@@ -192,6 +211,8 @@ impl ArbiterSnapshot {
             out.number(sealed.ordinal.get())?;
             let times = [sealed.bucket.starts_at, sealed.bucket.ends_at];
             write_events(times, sealed.bucket.len(), sealed.bucket.facts(), &mut out)?;
+            write_span(&sealed.span, &mut out)?;
+            out.raw(sealed.chain.bytes())?;
         }
         out.finish().map(|_| ())
     }
@@ -202,6 +223,13 @@ pub(crate) fn write_tail<W: Write>(tail: &Tail, out: &mut SnapshotWriter<W>) -> 
     out.number(tail.sequence.get())?;
     out.raw(tail.chain.bytes())?;
     out.number(tail.time.get())
+}
+
+/// Writes a stretch of the stream.
+fn write_span<W: Write>(span: &EventSpan, out: &mut SnapshotWriter<W>) -> io::Result<()> {
+    out.number(span.first.get())?;
+    out.number(span.end.get())?;
+    out.number(span.newest.get())
 }
 
 /// Writes ids in chunks: their lengths, then their bytes.

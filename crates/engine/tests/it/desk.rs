@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
-use huntcore_engine::{Arbiter, AttemptRef, Decided, EngineLimits, EventRef, EventVerdict, Term};
+use huntcore_engine::{
+    Arbiter, AttemptRef, CloseVerdict, CorrectionAsk, CorrectionRef, CorrectionVerdict, Decided,
+    EngineLimits, EventRef, EventVerdict, Looked, Term, WindowResults,
+};
 use huntcore_model::{
-    Batch, ConfigVersion, ControlRecord, Epoch, Hash32, HuntConfig, HuntCreated, HuntId,
-    HuntNumber, Outcome, RoundNumber, RoundOpened, RoundSchedule, Sequence, ShardId, TileIndex,
-    TimeMicros,
+    Batch, BoardClock, BoardDefinition, BoardName, BoardOperator, BoardOrder, BoardSource,
+    ConfigVersion, ControlRecord, Epoch, Hash32, HuntConfig, HuntCreated, HuntId, HuntNumber,
+    Outcome, PlayerId, RoundNumber, RoundOpened, RoundSchedule, Sequence, ShardId, TileIndex,
+    TimeMicros, WindowRule,
 };
 
 use crate::configs::config_of;
@@ -28,6 +32,21 @@ pub(crate) struct Desk {
 /// A point in time, in milliseconds from the start of the hunt.
 pub(crate) fn at(millis: i64) -> TimeMicros {
     TimeMicros::from_millis(START_MS.saturating_add_signed(millis))
+}
+
+/// A board of windows of a second that writes what they come to.
+pub(crate) fn board(name: &str) -> BoardDefinition {
+    BoardDefinition {
+        name: BoardName::new(name).expect("a name"),
+        from: BoardSource::Both,
+        operator: BoardOperator::Sum,
+        order: BoardOrder::Descending,
+        window: WindowRule::Tumbling { length_ms: 1_000 },
+        clock: BoardClock::Server,
+        event_types: Vec::new(),
+        keep_ms: 60_000,
+        results: 10,
+    }
 }
 
 impl Desk {
@@ -163,7 +182,8 @@ impl Desk {
         self.arbiter.begin(at(now_ms));
         let decided = self
             .arbiter
-            .score_event(&event(HUNT, player, event_id, score));
+            .score_event(&event(HUNT, player, event_id, score), &Looked::default())
+            .expect("nothing has left memory");
         self.finish();
         decided.answer
     }
@@ -173,7 +193,68 @@ impl Desk {
             payload,
             ..event(HUNT, "ada", event_id, 1)
         };
-        self.arbiter.score_event(&event).answer
+        let decided = self.arbiter.score_event(&event, &Looked::default());
+        decided.expect("nothing has left memory").answer
+    }
+
+    /// Gives the hunt boards of this name that write results, and no others.
+    pub(crate) fn give_boards(&mut self, now_ms: i64, names: &[&str]) {
+        let boards = names.iter().map(|name| board(name)).collect();
+        self.copy(now_ms, &ControlRecord::BoardsChanged { hunt: HUNT, boards });
+    }
+
+    pub(crate) fn void(&mut self, now_ms: i64, round: u64, tile: u32) -> CorrectionVerdict {
+        let what = CorrectionAsk::Void {
+            round: RoundNumber::new(round),
+            tile: TileIndex::new(tile),
+        };
+        self.correct(now_ms, what)
+    }
+
+    pub(crate) fn disqualify(&mut self, now_ms: i64, player: &str) -> CorrectionVerdict {
+        self.correct(now_ms, CorrectionAsk::Disqualify { player })
+    }
+
+    pub(crate) fn reinstate(&mut self, now_ms: i64, player: &str) -> CorrectionVerdict {
+        self.correct(now_ms, CorrectionAsk::Reinstate { player })
+    }
+
+    fn correct(&mut self, now_ms: i64, what: CorrectionAsk<'_>) -> CorrectionVerdict {
+        self.arbiter.begin(at(now_ms));
+        let decided = self.arbiter.correct(&CorrectionRef {
+            hunt: HUNT,
+            what,
+            reason: "seen cheating",
+        });
+        self.finish();
+        assert!(decided.needs <= self.records(), "it waits for nothing more");
+        decided.answer
+    }
+
+    /// Closes the window of a board that ends at `end_ms`.
+    pub(crate) fn close_board(
+        &mut self,
+        now_ms: i64,
+        board: &str,
+        end_ms: i64,
+        entries: &[(&str, i64)],
+    ) -> CloseVerdict {
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(player, score)| (PlayerId::new(player).expect("an id"), *score))
+            .collect();
+        self.arbiter.begin(at(now_ms));
+        let decided = self.arbiter.close_board(&WindowResults {
+            hunt: HUNT,
+            board: BoardName::new(board).expect("a name"),
+            start: at(end_ms - 1_000),
+            end: at(end_ms),
+            players: entries.len() as u64,
+            entries: &entries,
+        });
+        self.finish();
+        assert!(decided.needs <= self.records(), "it waits for nothing more");
+        decided.answer
     }
 
     /// Another owner folds the log, as it is or as `mend` leaves it.

@@ -1,6 +1,6 @@
 //! Score events are taken once.
 
-use huntcore_engine::{EngineLimits, EventVerdict};
+use huntcore_engine::{EngineLimits, EventVerdict, Looked};
 use huntcore_model::{BATCH_BYTES_MAX, ControlRecord, EventDigest, PAYLOAD_BYTES_MAX, Sequence};
 
 use crate::desk::{Desk, HUNT, at};
@@ -42,8 +42,10 @@ fn any_part_but_the_identity_makes_a_conflict() {
     let mut other = event(HUNT, "ada", "1", 7);
     other.digest = EventDigest([0; 16]);
     assert_eq!(
-        desk.arbiter.score_event(&other).answer,
-        EventVerdict::Conflict(first)
+        desk.arbiter
+            .score_event(&other, &Looked::default())
+            .map(|decided| decided.answer),
+        Ok(EventVerdict::Conflict(first))
     );
 }
 

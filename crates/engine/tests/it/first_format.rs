@@ -24,7 +24,7 @@ struct Rewrite<R, W> {
 impl<'s> Rewrite<&'s [u8], Vec<u8>> {
     fn new(stored: &'s [u8], magic: [u8; 4]) -> Self {
         Self {
-            input: SnapshotReader::new(stored, magic, 2).expect("this version's"),
+            input: SnapshotReader::new(stored, magic, 3).expect("this version's"),
             out: SnapshotWriter::new(Vec::new(), magic, 1).expect("memory"),
         }
     }
@@ -112,6 +112,20 @@ fn base_of_version_1(stored: &[u8], catalog: &Catalog) -> Vec<u8> {
     if rewrite.number() == 1 {
         rewrite.events();
     }
+    rewrite
+        .input
+        .number("where the newest begins")
+        .expect("one more");
+    let elsewhere = rewrite.input.number("elsewhere").expect("one more");
+    assert_eq!(elsewhere, 0, "the first format knew of nothing elsewhere");
+    for what in [
+        "voided claims",
+        "disqualified players",
+        "boards with results",
+    ] {
+        let count = rewrite.input.number(what).expect("one more");
+        assert_eq!(count, 0, "{what}: the first format knew none");
+    }
     rewrite.finish()
 }
 
@@ -125,6 +139,10 @@ fn answers_of_version_1(stored: &[u8]) -> Vec<u8> {
     for _ in 0..rewrite.number() {
         rewrite.number();
         rewrite.events();
+        for what in ["first", "end", "newest"] {
+            rewrite.input.number(what).expect("one more");
+        }
+        let _chain: [u8; 32] = rewrite.input.array().expect("a chain");
     }
     rewrite.finish()
 }
@@ -138,7 +156,11 @@ fn a_snapshot_of_the_first_format_makes_the_same_arbiter() {
     assert_eq!([old.0[4], old.1[4]], [1, 1]);
     for (old_base, old_answers) in [(&old.0, &old.1), (&old.0, &answers), (&base, &old.1)] {
         let mut again = restore(old_base, &[old_answers]).expect("either format");
-        assert_eq!(state(&mut again), (base.clone(), answers.clone()));
+        let catalog = again.catalog().clone();
+        let (again_base, again_answers) = state(&mut again);
+        // The first format does not say where buckets of events begin and end.
+        assert_eq!(base_of_version_1(&again_base, &catalog), old.0);
+        assert_eq!(answers_of_version_1(&again_answers), old.1);
     }
 }
 

@@ -3,7 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use huntcore_engine::{Arbiter, Decided, EngineLimits, EventVerdict, Term};
+use huntcore_engine::{
+    Arbiter, CloseVerdict, CorrectionRef, CorrectionVerdict, Decided, EngineLimits, EventVerdict,
+    Looked, Term, WindowResults,
+};
 use huntcore_model::{
     AttemptList, Batch, ControlRecord, Epoch, Outcome, Sequence, ShardId, Tail, TimeMicros,
 };
@@ -45,6 +48,8 @@ struct Waiting {
 enum What {
     Outcome(Asked, Outcome),
     Verdict(Ask, EventVerdict),
+    /// Something was written at this sequence.
+    Written(Sequence),
 }
 
 impl ShardSim {
@@ -93,9 +98,9 @@ impl ShardSim {
         for ask in asks {
             match ask {
                 Ask::Attempt(asked) => block.push(asked),
-                event @ Ask::Event { .. } => {
+                other => {
                     self.decide_block(std::mem::take(&mut block));
-                    self.ask(event);
+                    self.ask(other);
                 }
             }
         }
@@ -340,12 +345,52 @@ impl ShardSim {
             } => {
                 let event = event(*hunt, player, event_id, *score);
                 let expected = self.naive.score_event(&event);
-                let decided = self.same(expected, |arbiter| arbiter.score_event(&event));
+                let decided = self.same(expected, |arbiter| {
+                    let decided = arbiter.score_event(&event, &Looked::default());
+                    decided.expect("nothing leaves memory here")
+                });
                 let what = What::Verdict(ask.clone(), decided.answer);
                 let needs = decided.needs;
                 self.waiting.push(Waiting { needs, now, what });
             }
+            Ask::Correct(hunt, fix) => {
+                let correction = CorrectionRef {
+                    hunt: *hunt,
+                    what: fix.as_ask(),
+                    reason: "because",
+                };
+                let expected = self.naive.correct(&correction);
+                let decided = self.same(expected, |arbiter| arbiter.correct(&correction));
+                if let CorrectionVerdict::Corrected(at) = decided.answer {
+                    self.wait_for(decided.needs, at);
+                }
+            }
+            Ask::Close {
+                hunt,
+                board,
+                end,
+                entries,
+            } => {
+                let results = WindowResults {
+                    hunt: *hunt,
+                    board: *board,
+                    start: end.minus_millis(1_000),
+                    end: *end,
+                    players: entries.len() as u64,
+                    entries,
+                };
+                let expected = self.naive.close_board(&results);
+                let decided = self.same(expected, |arbiter| arbiter.close_board(&results));
+                if let CloseVerdict::Closed(at) = decided.answer {
+                    self.wait_for(decided.needs, at);
+                }
+            }
         }
+    }
+
+    fn wait_for(&mut self, needs: Sequence, at: Sequence) {
+        let (now, what) = (self.naive.now, What::Written(at));
+        self.waiting.push(Waiting { needs, now, what });
     }
 
     /// Asks the arbiter and its twin; both must say what the naive model says.
@@ -420,6 +465,7 @@ impl ShardSim {
                     }
                     told.tell(&asked, outcome, !self.stored_naive.keeps_answers(round));
                 }
+                What::Written(at) => told.tell_result(self.shard, at),
                 What::Verdict(ask, verdict) => {
                     let Ask::Event {
                         hunt,

@@ -4,12 +4,14 @@
 //! Everything that the engine says is compared with the naive model at once; what outsiders
 //! are told is checked against the invariants of DESIGN.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use huntcore_engine::{AttemptRef, EngineLimits, EventRef, EventVerdict};
+use huntcore_engine::{
+    AttemptRef, CorrectionAsk, EngineLimits, EventKey, EventRef, EventVerdict, id_time,
+};
 use huntcore_model::{
-    EventDigest, EventType, HuntNumber, Outcome, PlayerId, Record, RoundNumber, Sequence, ShardId,
-    ShardMap, Slot, TileIndex,
+    BoardName, Correction, EventDigest, EventType, HuntNumber, Outcome, PlayerId, Record,
+    RoundNumber, Sequence, ShardId, ShardMap, Slot, TileIndex, TimeMicros,
 };
 
 use crate::control_sim::ControlSim;
@@ -50,6 +52,34 @@ pub(crate) enum Ask {
         event_id: String,
         score: i64,
     },
+    Correct(HuntNumber, Fix),
+    Close {
+        hunt: HuntNumber,
+        board: BoardName,
+        end: TimeMicros,
+        entries: Vec<(PlayerId, i64)>,
+    },
+}
+
+/// What an operator corrects.
+#[derive(Clone, Debug)]
+pub(crate) enum Fix {
+    Void(RoundNumber, TileIndex),
+    Disqualify(String),
+    Reinstate(String),
+}
+
+impl Fix {
+    pub(crate) fn as_ask(&self) -> CorrectionAsk<'_> {
+        match self {
+            Self::Void(round, tile) => CorrectionAsk::Void {
+                round: *round,
+                tile: *tile,
+            },
+            Self::Disqualify(player) => CorrectionAsk::Disqualify { player },
+            Self::Reinstate(player) => CorrectionAsk::Reinstate { player },
+        }
+    }
 }
 
 pub(crate) struct World {
@@ -69,6 +99,12 @@ pub(crate) struct Told {
     /// Each hunt's newest published seed, which gives away all rounds up to it.
     pub(crate) revealed: BTreeMap<HuntNumber, RoundNumber>,
     events: BTreeMap<(HuntNumber, String, String), (Sequence, Micros)>,
+    /// Claims that the logs void, by where they stand.
+    voided: BTreeSet<(ShardId, Sequence)>,
+    /// The end of each board's last window in the logs.
+    closed: BTreeMap<(HuntNumber, BoardName), TimeMicros>,
+    /// Where the logs hold corrections and results.
+    results: BTreeSet<(ShardId, Sequence)>,
 }
 
 impl World {
@@ -161,6 +197,11 @@ fn shard_of(map: ShardMap, ask: &Ask) -> usize {
         Ask::Event { hunt, player, .. } => {
             Slot::of_player(*hunt, &PlayerId::new(player).expect("a short name"))
         }
+        Ask::Correct(hunt, Fix::Void(round, tile)) => Slot::of_tile(*hunt, *round, *tile),
+        Ask::Correct(hunt, Fix::Disqualify(player) | Fix::Reinstate(player)) => {
+            Slot::of_player(*hunt, &PlayerId::new(player).expect("a short name"))
+        }
+        Ask::Close { hunt, board, .. } => Slot::of_board(*hunt, *board),
     };
     usize::from(map.shard_of(slot).get())
 }
@@ -168,6 +209,30 @@ fn shard_of(map: ShardMap, ask: &Ask) -> usize {
 impl Told {
     /// Takes note of what a stored batch claims (I1).
     pub(crate) fn stored(&mut self, shard: ShardId, sequence: Sequence, record: &Record<'_>) {
+        match record {
+            Record::Correction(correction) => {
+                self.results.insert((shard, sequence));
+                if let Correction::ClaimVoided {
+                    round,
+                    tile,
+                    points,
+                    claimed,
+                } = correction.what
+                {
+                    let claim = self.claims.get(&((correction.hunt, round), tile));
+                    assert_eq!(claim, Some(&(shard, claimed, points)), "no such claim");
+                    let is_first = self.voided.insert((shard, claimed));
+                    assert!(is_first, "a claim is voided twice in the logs");
+                }
+            }
+            Record::BoardClosed(closed) => {
+                self.results.insert((shard, sequence));
+                let key = (closed.hunt, closed.board);
+                let before = self.closed.insert(key, closed.end);
+                assert!(before < Some(closed.end), "{key:?} is closed again or late");
+            }
+            _ => {}
+        }
         let Record::Claim(claim) = record else { return };
         let key = ((claim.hunt, claim.round), claim.tile);
         let before = self.claims.insert(key, (shard, sequence, claim.points));
@@ -232,6 +297,12 @@ impl Told {
 }
 
 impl Told {
+    /// Tells that something was corrected or closed now (I2).
+    pub(crate) fn tell_result(&self, shard: ShardId, sequence: Sequence) {
+        let is_stored = self.results.contains(&(shard, sequence));
+        assert!(is_stored, "I2: what was told to be written is not stored");
+    }
+
     /// Tells what became of an event, decided at `now`.
     pub(crate) fn tell_event(
         &mut self,
@@ -284,5 +355,7 @@ pub(crate) fn event<'a>(
         sent_at: None,
         payload: "",
         digest: EventDigest::of(&event_type, score, None, ""),
+        key: EventKey::new(hunt, player, event_id),
+        id_time: id_time(event_id),
     }
 }

@@ -3,8 +3,8 @@
 use std::sync::{Arc, LazyLock};
 
 use huntcore_engine::{
-    Arbiter, AttemptRef, Controller, EngineLimits, EventRef, EventVerdict, NewHunt, RoundFacts,
-    Term,
+    Arbiter, AttemptRef, Controller, EngineLimits, EventKey, EventRef, EventVerdict, Looked,
+    NewHunt, RoundFacts, Term,
 };
 use huntcore_map::{Area, CellList, FairnessKey, MapConfig, RoundMap, Seed, SeedChain, ValueTable};
 use huntcore_model::{
@@ -102,6 +102,7 @@ impl Deployment {
                 ends_at: None,
                 config,
                 anchor: anchor(),
+                boards: Vec::new(),
             };
             controller.create(&new).expect("the first hunt");
         });
@@ -227,8 +228,13 @@ impl Deployment {
             sent_at: None,
             payload: "{}",
             digest: EventDigest::of(&event_type, score, None, "{}"),
+            key: EventKey::new(HUNT, player, event_id),
+            id_time: None,
         };
-        self.decide(shard, |arbiter| arbiter.score_event(&event).answer)
+        self.decide(shard, |arbiter| {
+            let decided = arbiter.score_event(&event, &Looked::default());
+            decided.expect("nothing leaves memory here").answer
+        })
     }
 
     fn decide<T>(&mut self, shard: ShardId, decision: impl FnOnce(&mut Arbiter) -> T) -> T {
