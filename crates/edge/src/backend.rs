@@ -372,6 +372,11 @@ pub enum CommandError {
 pub enum Readiness {
     /// It can.
     Ready,
+    /// It can, and something beside it does not work that somebody should know of.
+    Impaired {
+        /// What, in words.
+        notes: Vec<String>,
+    },
     /// Not now.
     NotReady {
         /// Why, in words.

@@ -28,6 +28,18 @@ pub(crate) struct Health {
     /// `ok`, or nothing answers.
     #[schema(examples("ok"))]
     status: &'static str,
+    /// What does not work beside it, such as a sink.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+impl Health {
+    const fn ok(notes: Vec<String>) -> Self {
+        Self {
+            status: "ok",
+            notes,
+        }
+    }
 }
 
 /// Whether the process lives.
@@ -36,7 +48,7 @@ pub(crate) struct Health {
     responses((status = 200, description = "It does", body = Health), CommonProblems),
 )]
 pub(super) async fn healthz() -> Response {
-    answers::json(StatusCode::OK, &Health { status: "ok" })
+    answers::json(StatusCode::OK, &Health::ok(Vec::new()))
 }
 
 /// Whether the process can serve.
@@ -47,8 +59,11 @@ pub(super) async fn healthz() -> Response {
 pub(super) async fn readyz(State(app): State<Arc<App>>) -> Result<Response, Refusal> {
     let stopping = app.lifetime.stop.is_cancelled();
     let reason = match app.backend.readiness() {
-        Readiness::Ready if stopping => "the server is stopping".to_owned(),
-        Readiness::Ready => return Ok(answers::json(StatusCode::OK, &Health { status: "ok" })),
+        _ if stopping => "the server is stopping".to_owned(),
+        Readiness::Ready => return Ok(answers::json(StatusCode::OK, &Health::ok(Vec::new()))),
+        Readiness::Impaired { notes } => {
+            return Ok(answers::json(StatusCode::OK, &Health::ok(notes)));
+        }
         Readiness::NotReady { reason } => reason,
     };
     let problem = Problem::new(ProblemKind::Unavailable, reason);
