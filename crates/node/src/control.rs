@@ -10,11 +10,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use huntcore_engine::{CommandError, Controller, ControllerSnapshot, NewHunt, RoundDue};
+use huntcore_engine::{CommandError, Controller, ControllerSnapshot, NewFlag, NewHunt, RoundDue};
 use huntcore_log::{CommitResult, Completion, LogWriter};
 use huntcore_map::{CHAIN_ROUNDS, CellList, MapConfig, MapConfigError, ValueTable};
 use huntcore_model::{
-    Batch, ControlRecord, HuntConfig, HuntId, HuntNumber, Record, Sequence, ShardId, TimeMicros,
+    Batch, BoardDefinition, ControlRecord, HuntConfig, HuntId, HuntNumber, Record, Sequence,
+    ShardId, TimeMicros,
 };
 use tokio::sync::oneshot;
 
@@ -57,6 +58,7 @@ pub(crate) enum Command {
         starts_at: Option<TimeMicros>,
         ends_at: Option<TimeMicros>,
         rules: Rules,
+        boards: Vec<BoardDefinition>,
     },
     Change {
         hunt: HuntNumber,
@@ -71,6 +73,7 @@ pub(crate) enum Command {
     Close {
         hunt: HuntNumber,
     },
+    SetFlag(NewFlag),
 }
 
 /// What a hunt's rounds are made by; the cells computed from the area already.
@@ -90,14 +93,24 @@ pub(crate) struct Change {
     /// New rules, made on top of this version of the old ones.
     pub(crate) rules: Option<(u32, Rules)>,
     pub(crate) ends_at: Option<Option<TimeMicros>>,
+    pub(crate) boards: Option<Vec<BoardDefinition>>,
 }
 
 /// A command has been applied and committed on all shards.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Applied {
-    pub(crate) hunt: HuntNumber,
+    /// Which it was about, unless it was about all.
+    pub(crate) hunt: Option<HuntNumber>,
     /// Every control entry before this is committed.
     pub(crate) control_next: Sequence,
+}
+
+/// A command that is applied, and waits until it is committed.
+struct Waiting {
+    applied: Applied,
+    /// Every shard must have copied everything before this.
+    copied_to: Sequence,
+    reply: Reply,
 }
 
 /// Why a command was not applied.
@@ -177,7 +190,7 @@ struct Running {
     shared: Control,
     in_flight: Option<Batch>,
     commands: VecDeque<(Command, Reply)>,
-    waiting: Vec<(Applied, Reply)>,
+    waiting: Vec<Waiting>,
     durable: Sequence,
     snapshots: Held<ControllerSnapshot>,
     stopping: bool,
@@ -274,12 +287,14 @@ impl Running {
             }
             self.in_flight = Some(batch);
         }
-        let control_next = self.shared.last_concerning;
-        self.waiting.extend(
-            decided
-                .into_iter()
-                .map(|(hunt, reply)| (Applied { hunt, control_next }, reply)),
-        );
+        let copied_to = self.shared.last_concerning;
+        let control_next = self.shared.controller.tail().sequence;
+        let decided = decided.into_iter().map(|(hunt, reply)| Waiting {
+            applied: Applied { hunt, control_next },
+            copied_to,
+            reply,
+        });
+        self.waiting.extend(decided);
         Ok(())
     }
 
@@ -310,13 +325,17 @@ impl Running {
         Ok(())
     }
 
-    /// Answers the commands that all shards have committed; they copy only what is durable.
+    /// Answers the commands that are durable here and, where they concern shards, on all of
+    /// them.
     fn answer(&mut self) {
         let everywhere = self.shared.copied.iter().copied().min().unwrap_or_default();
-        let is_everywhere =
-            |(applied, _): &mut (Applied, Reply)| applied.control_next <= everywhere;
-        for (applied, reply) in self.waiting.extract_if(.., is_everywhere) {
-            drop(reply.send(Ok(applied)));
+        let durable = self.durable;
+        let is_done = |waiting: &mut Waiting| {
+            waiting.copied_to <= everywhere && waiting.applied.control_next <= durable
+        };
+        for waiting in self.waiting.extract_if(.., is_done) {
+            // Whoever asked may have gone.
+            drop(waiting.reply.send(Ok(waiting.applied)));
         }
     }
 }
@@ -374,13 +393,14 @@ fn apply(
     controller: &mut Controller,
     maps: &Maps,
     command: Command,
-) -> Result<HuntNumber, CommandFailure> {
+) -> Result<Option<HuntNumber>, CommandFailure> {
     match command {
         Command::Create {
             id,
             starts_at,
             ends_at,
             rules,
+            boards,
         } => {
             let (map_config, config) = configure(1, &rules)?;
             let anchor = maps.anchor(&id, 0);
@@ -390,13 +410,17 @@ fn apply(
                 ends_at,
                 config,
                 anchor,
+                boards,
             })?;
             maps.keep_config(hunt, map_config);
-            Ok(hunt)
+            Ok(Some(hunt))
         }
         Command::Change { hunt, change } => {
             if let Some(ends_at) = change.ends_at {
                 controller.check_end(hunt, ends_at)?;
+            }
+            if let Some(boards) = &change.boards {
+                controller.check_boards(hunt, boards)?;
             }
             if let Some((base_version, rules)) = change.rules {
                 let entry = controller
@@ -417,11 +441,28 @@ fn apply(
             if let Some(ends_at) = change.ends_at {
                 controller.move_end(hunt, ends_at)?;
             }
+            if let Some(boards) = change.boards {
+                controller.set_boards(hunt, boards)?;
+            }
+            Ok(Some(hunt))
+        }
+        Command::Pause { hunt } => controller
+            .pause(hunt)
+            .map(|()| Some(hunt))
+            .map_err(Into::into),
+        Command::Resume { hunt } => controller
+            .resume(hunt)
+            .map(|()| Some(hunt))
+            .map_err(Into::into),
+        Command::Close { hunt } => controller
+            .close(hunt)
+            .map(|()| Some(hunt))
+            .map_err(Into::into),
+        Command::SetFlag(flag) => {
+            let hunt = flag.hunt;
+            controller.set_flag(flag)?;
             Ok(hunt)
         }
-        Command::Pause { hunt } => controller.pause(hunt).map(|()| hunt).map_err(Into::into),
-        Command::Resume { hunt } => controller.resume(hunt).map(|()| hunt).map_err(Into::into),
-        Command::Close { hunt } => controller.close(hunt).map(|()| hunt).map_err(Into::into),
     }
 }
 

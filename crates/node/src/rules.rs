@@ -9,7 +9,9 @@ use huntcore_model::{HuntEntry, ValueWeight};
 use huntcore_wire::{DurationText, HuntChange, HuntRequest, ValueRow};
 use serde_json::Value;
 
+use crate::clock::{Clock as _, SystemClock};
 use crate::control::Rules;
+use crate::definitions::{self, BoardFault};
 use crate::maps::{MapError, Maps};
 
 const ROUND_MS_MIN: u64 = 100;
@@ -50,6 +52,8 @@ pub(crate) enum RulesError {
     Tiles(#[from] MapConfigError),
     #[error(transparent)]
     Map(#[from] MapError),
+    #[error(transparent)]
+    Board(#[from] BoardFault),
 }
 
 /// Why no hunt can be made of a request, and which of its fields is to blame.
@@ -58,6 +62,8 @@ pub(crate) enum RulesError {
 pub struct HuntFault {
     /// The field's name in the request.
     pub field: &'static str,
+    /// Of `boards`: which of them, from 0.
+    pub board: Option<usize>,
     /// What is wrong with it.
     pub reason: String,
 }
@@ -65,13 +71,18 @@ pub struct HuntFault {
 /// Finds out whether a hunt can be made of a request. Computes the area's cells, which may
 /// take a while.
 pub fn check_hunt(request: &HuntRequest) -> Result<(), HuntFault> {
-    match of_request(request) {
-        Ok(_) => Ok(()),
-        Err(error) => Err(HuntFault {
-            field: error.field(),
-            reason: error.to_string(),
-        }),
-    }
+    let now = SystemClock::default().now();
+    let checked = of_request(request)
+        .map(drop)
+        .and_then(|()| Ok(definitions::of_specs(&request.boards, now).map(drop)?));
+    checked.map_err(|error| HuntFault {
+        field: error.field(),
+        board: match &error {
+            RulesError::Board(fault) => Some(fault.index),
+            _ => None,
+        },
+        reason: error.to_string(),
+    })
 }
 
 impl RulesError {
@@ -87,6 +98,7 @@ impl RulesError {
             Self::ClaimWindow { .. } | Self::RoundsOpen { .. } => "claim_window",
             Self::Guessable { .. } => "values_hidden",
             Self::Tiles(_) => "tiles",
+            Self::Board(_) => "boards",
         }
     }
 }
@@ -133,6 +145,7 @@ pub(crate) fn of_change(
         values,
         values_hidden,
         ends_at: _,
+        boards: _,
     } = change;
     let changes_rules = area.is_some()
         || resolution.is_some()
