@@ -1,26 +1,25 @@
-//! The writer: takes batches of all streams, publishes versions.
+//! The writer: takes batches of all streams, in order for each.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
 
 use huntcore_model::{
-    Batch, BatchHeader, BoardOperator, BoardOrder, HuntNumber, PlayerRecord, Position, Record,
-    Sequence, ShardId, ShardMap, Tail, TimeMicros,
+    Batch, BatchHeader, BoardName, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, Tail,
+    TimeMicros,
 };
 
+use crate::agenda::{Agenda, BoardKey, Deed, Due};
 use crate::apply_error::ApplyError;
-use crate::key::{Place, TIME_MAX};
+use crate::hunt::Hunt;
+use crate::key::TIME_MAX;
 use crate::limits::{BoardCounters, BoardLimits};
 use crate::numbers::{ERASED, LEFT_OUT, Numbers};
 use crate::players::Players;
-use crate::radix::Radix;
-use crate::tally::Tally;
-use crate::unpack::{Claim, Unpacked};
-use crate::version::{BoardsVersion, HuntVersion};
-use crate::windows::{Agenda, HuntWindows, window_start};
+use crate::publish::Published;
+use crate::recall::RecentClaims;
+use crate::unpack::Unpacked;
 
-/// Players whose new scores wait for the rankings to be brought up to date, at least; with
-/// many players a part of them, so that it always pays.
+/// Scores that wait for the rankings to be brought up to date, at least; with many players a
+/// part of them, so that it always pays.
 const PENDING_MAX: usize = 1 << 16;
 
 /// The boards of all hunts, as a fold of batches.
@@ -40,12 +39,13 @@ pub struct Boards {
     pub(crate) counters: BoardCounters,
     // The minimum over all shards.
     pub(crate) time: TimeMicros,
-    changed: Vec<HuntNumber>,
-    // First records of players since the rankings were brought up to date, or more.
-    pending: usize,
-    unpacked: Unpacked,
-    versions: Radix<Arc<HuntVersion>>,
-    published: Option<Arc<BoardsVersion>>,
+    pub(crate) changed: Vec<HuntNumber>,
+    // Boards with records that are ahead of the slowest stream.
+    pub(crate) closed_ahead: BTreeSet<(HuntNumber, BoardName)>,
+    // Scores that are in no ranking yet.
+    pub(crate) pending: usize,
+    pub(crate) unpacked: Unpacked,
+    pub(crate) published: Published,
 }
 
 /// What is known of one shard's stream.
@@ -58,26 +58,19 @@ pub(crate) struct Stream {
     pub(crate) numbers: Numbers,
     /// How many numbers were given out, over the limit too.
     pub(crate) given: u32,
-}
-
-/// One hunt's boards.
-#[derive(Clone, Debug)]
-pub(crate) struct Hunt {
-    pub(crate) total: Tally,
-    pub(crate) best: Tally,
-    pub(crate) windows: HuntWindows,
-    is_changed: bool,
+    /// Claims that may still be voided, where boards need to know them.
+    pub(crate) recent: RecentClaims,
 }
 
 impl Boards {
     /// Empty boards, before the first record of every stream.
     #[must_use]
     pub fn new(shards: ShardMap, limits: BoardLimits) -> Self {
-        // Indexes of all streams' players together have to fit u32, the marks apart.
-        let players_max = limits.players_max.min(LEFT_OUT / u32::from(shards.count()));
+        let count = u32::from(shards.count());
         Self {
             limits: BoardLimits {
-                players_max,
+                // Indexes of all streams' players together have to fit u32, the marks apart.
+                players_max: limits.players_max.min(LEFT_OUT / count),
                 ..limits
             },
             shards,
@@ -89,10 +82,10 @@ impl Boards {
             counters: BoardCounters::default(),
             time: TimeMicros::ZERO,
             changed: Vec::new(),
+            closed_ahead: BTreeSet::new(),
             pending: 0,
             unpacked: Unpacked::default(),
-            versions: Radix::new(),
-            published: None,
+            published: Published::default(),
         }
     }
 
@@ -107,11 +100,18 @@ impl Boards {
         position
     }
 
+    /// The time that every shard has reached.
+    #[must_use]
+    pub const fn time(&self) -> TimeMicros {
+        self.time
+    }
+
     /// Applies the next batch of its stream: whole, or not at all.
     ///
     /// A batch of which every record was applied before is skipped, so reading a stream
     /// again from an earlier place does no harm. Batches of the control stream only move
-    /// the position: their time does not count, as boards follow the shards' time.
+    /// the position: boards follow the copies of its entries in the shards' streams, and the
+    /// shards' time.
     pub fn apply(&mut self, batch: &Batch) -> Result<(), ApplyError> {
         let header = batch.header();
         let shard = header.shard;
@@ -133,35 +133,8 @@ impl Boards {
                 self.flush();
             }
         }
-        self.published = None;
+        self.published.is_stale = true;
         Ok(())
-    }
-
-    /// The boards as they are, as a version that never changes.
-    ///
-    /// Costs as much as the players who scored and the hunts that changed since the last
-    /// one, whatever the boards hold. The same version again if nothing was applied since.
-    pub fn publish(&mut self) -> Arc<BoardsVersion> {
-        if let Some(version) = &self.published {
-            return Arc::clone(version);
-        }
-        self.flush();
-        for number in self.changed.drain(..) {
-            let hunt = self.hunts.get_mut(&number).expect("a changed hunt exists");
-            hunt.is_changed = false;
-            let total = hunt.total.ranking();
-            let version = HuntVersion::new(total, hunt.best.ranking(), &hunt.windows);
-            self.versions.insert(number.get(), Arc::new(version));
-        }
-        let version = Arc::new(BoardsVersion {
-            position: self.position(),
-            time: self.time,
-            players: self.players.clone(),
-            hunts: self.versions.clone(),
-            counters: self.counters,
-        });
-        self.published = Some(Arc::clone(&version));
-        version
     }
 
     /// What the boards take on the heap beyond the player ids, counted from capacities.
@@ -173,14 +146,12 @@ impl Boards {
         let streams = self
             .streams
             .iter()
-            .map(|stream| stream.numbers.heap_bytes());
-        let hunts = self.hunts.values().map(|hunt| {
-            let open = hunt.windows.open.values().map(Tally::heap_bytes);
-            let kept = hunt.windows.kept.iter();
-            let kept = kept.map(|window| window.ranking.heap_bytes());
-            hunt.total.heap_bytes() + hunt.best.heap_bytes() + open.chain(kept).sum::<usize>()
-        });
-        self.unpacked.heap_bytes() + self.players.heap_bytes() + streams.chain(hunts).sum::<usize>()
+            .map(|stream| stream.numbers.heap_bytes() + stream.recent.heap_bytes());
+        let boards = self.hunts.values().flat_map(|hunt| &hunt.boards);
+        let boards = boards.map(|board| board.heap_bytes());
+        self.unpacked.heap_bytes()
+            + self.players.heap_bytes()
+            + streams.chain(boards).sum::<usize>()
     }
 
     fn tail(&self, shard: ShardId) -> Result<Tail, ApplyError> {
@@ -204,10 +175,12 @@ impl Boards {
     ) -> Result<(), ApplyError> {
         let shard = header.shard;
         let stream = &self.streams[usize::from(shard.get())];
-        let is_ahead =
-            stream.tail.time > self.time && window_start(header.time) > window_start(self.time);
+        let is_full = self.agenda.open_entries >= self.limits.open_window_entries_max;
+        let second = |time: TimeMicros| time.get() / 1_000_000;
+        let is_ahead = stream.tail.time > self.time && second(header.time) > second(self.time);
         let is_score = |(_, record): &_| matches!(record, Record::Score(_));
-        if is_ahead && others.iter().any(is_score) && self.is_open_full() {
+        let adds = !self.unpacked.claims.is_empty() || others.iter().any(is_score);
+        if is_full && is_ahead && adds {
             let (slowest_time, slowest) = self.slowest();
             return Err(ApplyError::Ahead {
                 shard,
@@ -219,87 +192,20 @@ impl Boards {
         Ok(())
     }
 
-    /// Whether open windows hold as much as they may.
-    fn is_open_full(&self) -> bool {
-        let windows = self
-            .hunts
-            .values()
-            .flat_map(|hunt| hunt.windows.open.values());
-        windows.map(Tally::len_max).sum::<usize>() >= self.limits.open_window_entries_max
-    }
-
-    /// Folds what was unpacked in: players first, as no record before theirs names them.
-    fn fold(&mut self, header: &BatchHeader, others: &[(Sequence, Record<'_>)]) {
-        let shard = header.shard;
-        let stream = &mut self.streams[usize::from(shard.get())];
-        if header.time > stream.tail.time {
-            stream.same_time_from = header.first_sequence;
-        }
-        let same_time_from = stream.same_time_from.get();
-        for (_, record) in others {
-            if let Record::Player(player) = record {
-                self.meet(shard, player);
-            }
-        }
-        let before = header.first_sequence.get() - same_time_from;
-        self.fold_claims(shard, |claim| {
-            Place::new(header.time, shard, before + u64::from(claim.index))
-        });
-        for (sequence, record) in others {
-            if let Record::Score(event) = record
-                && let number = event.player.get()
-                && let Some(player) =
-                    self.streams[usize::from(shard.get())].player(number, &mut self.counters)
-            {
-                let place = Place::new(header.time, shard, sequence.get() - same_time_from);
-                let (hunt, agenda) = self.hunt(event.hunt);
-                hunt.best.put(player, event.score, place);
-                let window = agenda.window(event.hunt, &mut hunt.windows, header.time);
-                window.put(player, event.score, place);
-                self.pending += 2;
-            }
-        }
-    }
-
-    fn fold_claims(&mut self, shard: ShardId, place: impl Fn(&Claim) -> Place) {
-        let stream = &self.streams[usize::from(shard.get())];
-        for of_hunt in self
-            .unpacked
-            .claims
-            .chunk_by(|one, next| one.hunt == next.hunt)
-        {
-            let number = of_hunt[0].hunt;
-            let known = of_hunt.iter().filter_map(|claim| {
-                let player = stream.player(claim.player.get(), &mut self.counters)?;
-                Some((player, claim))
-            });
-            let mut known = known.peekable();
-            // A hunt of which no player is known has no boards.
-            if known.peek().is_none() {
-                continue;
-            }
-            let hunt = self.hunts.entry(number).or_default();
-            hunt.mark(number, &mut self.changed);
-            let before = hunt.total.pending();
-            for (player, claim) in known {
-                hunt.total
-                    .put(player, i64::from(claim.points), place(claim));
-            }
-            self.pending += hunt.total.pending() - before;
-        }
-    }
-
     /// Brings all rankings up to date.
     pub(crate) fn flush(&mut self) {
-        if self.pending > 0 {
-            for number in &self.changed {
-                let hunt = self.hunts.get_mut(number).expect("a changed hunt exists");
-                hunt.total.flush();
-                hunt.best.flush();
-                hunt.windows.open.values_mut().for_each(Tally::flush);
-            }
-            self.pending = 0;
+        if self.pending == 0 {
+            return;
         }
+        for number in &self.changed {
+            let hunt = self.hunts.get_mut(number).expect("a changed hunt exists");
+            for board in &mut hunt.boards {
+                if board.is_changed {
+                    board.flush(&mut self.agenda);
+                }
+            }
+        }
+        self.pending = 0;
     }
 
     /// Whether every ranking is up to date.
@@ -307,51 +213,87 @@ impl Boards {
         self.pending == 0
     }
 
-    /// Takes note of a player's number; a number keeps the player it was first given to.
-    fn meet(&mut self, shard: ShardId, record: &PlayerRecord<'_>) {
-        let stream = &mut self.streams[usize::from(shard.get())];
-        let number = record.number.get();
-        if number < stream.given {
-            return;
-        }
-        stream.given = number.saturating_add(1);
-        if number >= self.limits.players_max {
-            self.counters.players_refused += 1;
-            return;
-        }
-        let player = record.id.and_then(|id| self.players.intern(id));
-        stream.numbers.insert(number, player.unwrap_or(ERASED));
+    /// A hunt that something happens to.
+    pub(crate) fn hunt(&mut self, number: HuntNumber) -> &mut Hunt {
+        let shards = self.streams.len();
+        let hunt = self.hunts.entry(number);
+        let hunt = hunt.or_insert_with(|| Hunt::new(number, shards));
+        hunt.mark(&mut self.changed);
+        hunt
     }
 
-    fn hunt(&mut self, number: HuntNumber) -> (&mut Hunt, &mut Agenda) {
-        let hunt = self.hunts.entry(number).or_default();
-        hunt.mark(number, &mut self.changed);
-        (hunt, &mut self.agenda)
-    }
-
-    /// Moves the time on to the slowest shard's and makes windows final that it has passed.
+    /// Moves the time on to the slowest shard's, and does what is due by then.
     fn settle(&mut self) {
         (self.time, _) = self.slowest();
-        while let Some((start, number)) = self.agenda.next_final(self.time) {
-            let (hunt, agenda) = self.hunt(number);
-            agenda.finish(number, &mut hunt.windows, start);
-            self.make_room(number);
+        while let Some(due) = self.agenda.take(self.time) {
+            self.meet_due(&due);
+        }
+        let time = self.time;
+        let hunts = &mut self.hunts;
+        self.closed_ahead.retain(|(hunt, name)| {
+            let closings = hunts.get_mut(hunt);
+            let closings = closings.and_then(|hunt| hunt.closings.get_mut(name));
+            closings.is_some_and(|closings| {
+                closings.pass(time);
+                !closings.ahead.is_empty()
+            })
+        });
+    }
+
+    fn meet_due(&mut self, due: &Due) {
+        let Some(hunt) = self.hunts.get_mut(&due.board.hunt) else {
+            return;
+        };
+        hunt.mark(&mut self.changed);
+        match due.deed {
+            Deed::Finish => {
+                hunt.finish(&mut self.agenda, &due.board, due.start);
+                self.expire(due);
+                self.make_room(due);
+            }
+            Deed::Expire => self.expire(due),
+            Deed::Leave => hunt.leave(&mut self.agenda, &due.board),
         }
     }
 
-    fn make_room(&mut self, kept: HuntNumber) {
+    fn expire(&mut self, due: &Due) {
+        let hunt = self.hunts.get_mut(&due.board.hunt);
+        if let Some(board) = hunt.and_then(|hunt| hunt.board(&due.board)) {
+            self.counters.windows_expired += board.expire(&mut self.agenda, due.at);
+        }
+    }
+
+    /// Drops windows for the one that has become final.
+    fn make_room(&mut self, due: &Due) {
         let limits = self.limits;
-        let (hunt, agenda) = self.hunt(kept);
-        let mut dropped = 0;
-        while agenda.drop_of_hunt(&limits, kept, &mut hunt.windows) {
-            dropped += 1;
+        loop {
+            let hunt = self.hunts.get_mut(&due.board.hunt);
+            let board = hunt.and_then(|hunt| hunt.board(&due.board));
+            let has_too_many = board.is_some_and(|board| board.is_over(&limits));
+            let over = has_too_many.then_some(due.board);
+            let Some(key) = over.or_else(|| self.agenda.over_limit(&limits)) else {
+                return;
+            };
+            self.drop_oldest(&key, due.at);
         }
-        while let Some(number) = self.agenda.over_limit(&limits) {
-            let (hunt, agenda) = self.hunt(number);
-            agenda.drop_oldest(number, &mut hunt.windows);
-            dropped += 1;
+    }
+
+    fn drop_oldest(&mut self, key: &BoardKey, now: TimeMicros) {
+        let hunt = self
+            .hunts
+            .get_mut(&key.hunt)
+            .expect("a board's hunt is there");
+        hunt.mark(&mut self.changed);
+        let board = hunt.board(key).expect("a board with windows is there");
+        let dropped = board.drop_oldest(&mut self.agenda);
+        let dropped = dropped.expect("a window that may go is there");
+        // Told by the time, so that it does not depend on which stream came first.
+        let written_at = dropped.recorded_at;
+        let is_lost = written_at.is_none_or(|written_at| written_at >= now);
+        if board.definition().results > 0 && is_lost {
+            self.counters.results_lost += 1;
         }
-        self.counters.windows_dropped += dropped;
+        self.counters.windows_dropped += 1;
     }
 
     pub(crate) fn slowest(&self) -> (TimeMicros, ShardId) {
@@ -362,16 +304,20 @@ impl Boards {
 
     /// Everything is to be published anew: for boards that were just restored.
     pub(crate) fn mark_all(&mut self) {
-        for (&number, hunt) in &mut self.hunts {
-            hunt.mark(number, &mut self.changed);
+        for hunt in self.hunts.values_mut() {
+            hunt.mark(&mut self.changed);
+            for board in &mut hunt.boards {
+                board.is_changed = true;
+            }
         }
+        self.published.is_stale = true;
     }
 }
 
 impl Stream {
     /// Whom a number stands for; `None`, and counted, if not on any board.
     #[inline]
-    fn player(&self, number: u32, counters: &mut BoardCounters) -> Option<u32> {
+    pub(crate) fn player(&self, number: u32, counters: &mut BoardCounters) -> Option<u32> {
         match self.numbers.get(number) {
             ERASED => counters.records_erased += 1,
             LEFT_OUT => counters.records_refused += 1,
@@ -381,23 +327,11 @@ impl Stream {
     }
 }
 
-impl Default for Hunt {
-    fn default() -> Self {
-        let tally = |operator| Tally::new(operator, BoardOrder::Descending);
-        Self {
-            total: tally(BoardOperator::Sum),
-            best: tally(BoardOperator::Max),
-            windows: HuntWindows::default(),
-            is_changed: false,
-        }
-    }
-}
-
 impl Hunt {
-    fn mark(&mut self, number: HuntNumber, changed: &mut Vec<HuntNumber>) {
+    pub(crate) fn mark(&mut self, changed: &mut Vec<HuntNumber>) {
         if !self.is_changed {
             self.is_changed = true;
-            changed.push(number);
+            changed.push(self.number);
         }
     }
 }

@@ -5,14 +5,12 @@ use std::str::FromStr;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use huntcore_model::{BoardOrder, HuntNumber, TimeMicros};
+use huntcore_model::{BoardName, BoardOrder, HuntNumber, Sequence, TimeMicros};
 
 use crate::codec::{Fault, Reader, write_number, write_signed};
 use crate::key::{Key, Place};
-use crate::view::BoardName;
 
-const ORDER: BoardOrder = BoardOrder::Descending;
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 const TEXT_BYTES_MAX: usize = 128;
 const CRC_BYTES: usize = 4;
 
@@ -22,7 +20,8 @@ const CRC_BYTES: usize = 4;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
     place: BoardPlace,
-    key: Key,
+    score: i64,
+    reached: Place,
 }
 
 /// What a cursor is bound to.
@@ -32,6 +31,8 @@ pub struct BoardPlace {
     pub hunt: HuntNumber,
     /// Which board.
     pub board: BoardName,
+    /// The control entry that defined it.
+    pub generation: Sequence,
     /// The start of its window; `None` on boards of a whole hunt.
     pub window: Option<TimeMicros>,
 }
@@ -53,11 +54,31 @@ pub enum CursorError {
         /// Where it was used.
         expected: BoardPlace,
     },
+    /// It was made for another window of the board, which may have begun anew since.
+    #[error("cursor is for {found}, and this is {expected}: begin without a cursor")]
+    OtherWindow {
+        /// Where it belongs.
+        found: BoardPlace,
+        /// Where it was used.
+        expected: BoardPlace,
+    },
+    /// The board was defined otherwise since, and began anew.
+    #[error("cursor is from before {} was defined anew: begin without a cursor", expected.board)]
+    BeforeReset {
+        /// Where it belongs.
+        found: BoardPlace,
+        /// Where it was used.
+        expected: BoardPlace,
+    },
 }
 
 impl Cursor {
-    pub(crate) const fn after(place: BoardPlace, key: Key) -> Self {
-        Self { place, key }
+    pub(crate) const fn after(place: BoardPlace, order: BoardOrder, key: Key) -> Self {
+        Self {
+            place,
+            score: key.score(order),
+            reached: key.place(),
+        }
     }
 
     /// The board and window that it belongs to.
@@ -66,32 +87,40 @@ impl Cursor {
         self.place
     }
 
-    pub(crate) fn key_on(&self, expected: BoardPlace) -> Result<Key, CursorError> {
-        if self.place == expected {
-            Ok(self.key)
-        } else {
-            Err(CursorError::OtherBoard {
-                found: self.place,
-                expected,
-            })
+    pub(crate) fn key_on(
+        &self,
+        expected: BoardPlace,
+        order: BoardOrder,
+    ) -> Result<Key, CursorError> {
+        let found = self.place;
+        if found == expected {
+            return Ok(Key::new(order, self.score, self.reached));
         }
+        Err(
+            if (found.hunt, found.board) != (expected.hunt, expected.board) {
+                CursorError::OtherBoard { found, expected }
+            } else if found.generation != expected.generation {
+                CursorError::BeforeReset { found, expected }
+            } else {
+                CursorError::OtherWindow { found, expected }
+            },
+        )
     }
 }
 
 impl fmt::Display for Cursor {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let board = match self.place.board {
-            BoardName::Total => 0,
-            BoardName::Best => 1,
-            BoardName::Second => 2,
-        };
-        let mut bytes = vec![FORMAT, board];
+        let name = self.place.board.as_str().as_bytes();
+        let mut bytes = vec![FORMAT];
+        write_number(&mut bytes, name.len() as u64);
+        bytes.extend_from_slice(name);
+        write_number(&mut bytes, self.place.generation.get());
         write_number(&mut bytes, u64::from(self.place.hunt.get()));
         // 0 stands for "none", so a start is written one higher; none is near the end of time.
         let start = self.place.window.map_or(0, |start| start.get() + 1);
         write_number(&mut bytes, start);
-        let (when, offset) = self.key.place().raw();
-        write_signed(&mut bytes, self.key.score(ORDER));
+        let (when, offset) = self.reached.raw();
+        write_signed(&mut bytes, self.score);
         write_number(&mut bytes, when);
         write_number(&mut bytes, u64::from(offset));
         let crc = crc32c::crc32c(&bytes);
@@ -126,12 +155,13 @@ fn read(bytes: &[u8]) -> Result<Cursor, Fault> {
     if reader.byte("format")? != FORMAT {
         return Err(reader.fault("format"));
     }
-    let board = match reader.byte("board")? {
-        0 => BoardName::Total,
-        1 => BoardName::Best,
-        2 => BoardName::Second,
-        _ => return Err(reader.fault("board")),
-    };
+    let length = usize::from(reader.byte("length of the board's name")?);
+    let fault = reader.fault("board");
+    let name = std::str::from_utf8(reader.take(length, "board")?).ok();
+    let board = name
+        .and_then(|name| BoardName::new(name).ok())
+        .ok_or(fault)?;
+    let generation = Sequence::new(reader.number("generation")?);
     let hunt = HuntNumber::new(reader.number_u32("hunt")?);
     let window = reader.number("window")?.checked_sub(1).map(TimeMicros::new);
     // `u64::MAX` cannot be written one higher again.
@@ -145,11 +175,13 @@ fn read(bytes: &[u8]) -> Result<Cursor, Fault> {
     let place = BoardPlace {
         hunt,
         board,
+        generation,
         window,
     };
     Ok(Cursor {
         place,
-        key: Key::new(ORDER, score, Place::from_raw(when, offset)),
+        score,
+        reached: Place::from_raw(when, offset),
     })
 }
 
@@ -171,13 +203,17 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_cursor_survives_its_text(hunt: u32, board in 0_usize..3, window in proptest::option::of(0..u64::MAX), score: i64, when: u64, offset: u32) {
+        fn a_cursor_survives_its_text(hunt: u32, board in "[a-z][a-z0-9-]{0,30}", generation: u64, window in proptest::option::of(0..u64::MAX), score: i64, when: u64, offset: u32) {
             let place = BoardPlace {
                 hunt: HuntNumber::new(hunt),
-                board: BoardName::ALL[board],
+                board: board.parse().expect("a name"),
+                generation: Sequence::new(generation),
                 window: window.map(TimeMicros::new),
             };
-            let cursor = Cursor::after(place, Key::new(ORDER, score, Place::from_raw(when, offset)));
+            let order = BoardOrder::Ascending;
+            let key = Key::new(order, score, Place::from_raw(when, offset));
+            let cursor = Cursor::after(place, order, key);
+            prop_assert_eq!(cursor.key_on(place, order), Ok(key));
             let text = cursor.to_string();
             prop_assert!(text.len() <= TEXT_BYTES_MAX);
             prop_assert_eq!(text.parse(), Ok(cursor));

@@ -33,34 +33,48 @@
 //! rebuild the player is on no board and the others have moved up. A running projection and
 //! its checkpoints know the id until they are built anew from the log.
 
+mod agenda;
 mod apply_error;
 mod beside;
+mod board;
 mod boards;
 mod checkpoint;
+mod closings;
 mod codec;
 mod contribution;
 mod cursor;
+mod fold;
+mod hunt;
 mod key;
+mod late;
 mod limits;
 mod numbers;
 mod order;
 mod pending;
 mod players;
+mod publish;
 mod radix;
 mod ranking;
+mod recall;
+mod results;
 mod roster;
+mod rule;
+mod slate;
 mod sort;
 mod tally;
 mod unpack;
 mod version;
 mod view;
-mod windows;
 
 pub use apply_error::ApplyError;
 pub use boards::Boards;
 pub use checkpoint::RestoreError;
 pub use cursor::{BoardPlace, Cursor, CursorError};
+pub use late::{LATE_EVENTS_MAX, LateEvent, LateEvents};
 pub use limits::{BoardCounters, BoardLimits};
+pub use publish::{Incremental, Refresh, Refresher};
+pub use results::BoardResult;
 pub use roster::{Numbered, Roster};
-pub use version::{BoardsVersion, WindowError};
-pub use view::{BoardName, BoardNameError, BoardView, Entry, Page, Standing, Window};
+pub use rule::{CronError, DefinitionError, OPEN_WINDOWS_MAX, check_definition, window_of};
+pub use version::{BoardMemory, BoardsVersion, WindowError};
+pub use view::{BoardView, Entry, Page, ScoreRank, Standing, Window};

@@ -90,20 +90,17 @@ impl Ranking {
     }
 
     pub(crate) fn freeze(&self, beside: Beside) -> Frozen {
-        let order: Box<[Ranked]> = Ranks::Growing(self).iter_from(0).copied().collect();
-        let rank = |rank| u32::try_from(rank).expect("no more entries than player indexes");
-        let mut ranks: Box<[(u32, u32)]> = order
-            .iter()
-            .enumerate()
-            .map(|(place, ranked)| (ranked.player, rank(place)))
-            .collect();
-        ranks.sort_unstable();
-        Frozen {
-            best_first: self.best_first,
-            order,
-            ranks,
-            beside,
-        }
+        let order = Ranks::Growing(self).iter_from(0).copied();
+        Frozen::of(self.best_first, order.collect(), beside)
+    }
+
+    /// Everybody ranked anew by their keys alone, whatever the order says.
+    pub(crate) fn ranked_anew(&self) -> Frozen {
+        let ranked = self.keys.iter();
+        let ranked = ranked.map(|(player, &key)| Ranked { key, player });
+        let mut ranked: Box<[Ranked]> = ranked.collect();
+        ranked.sort_unstable();
+        Frozen::of(self.best_first, ranked, Beside::new())
     }
 
     /// Takes entries best first; `None` if they are out of order or name a player twice.
@@ -135,6 +132,22 @@ impl Ranking {
 }
 
 impl Frozen {
+    /// Of entries that are in order.
+    fn of(best_first: BoardOrder, order: Box<[Ranked]>, beside: Beside) -> Self {
+        let rank = |rank| u32::try_from(rank).expect("no more entries than player indexes");
+        let ranks = order.iter().enumerate();
+        let mut ranks: Box<[(u32, u32)]> = ranks
+            .map(|(place, ranked)| (ranked.player, rank(place)))
+            .collect();
+        ranks.sort_unstable();
+        Self {
+            best_first,
+            order,
+            ranks,
+            beside,
+        }
+    }
+
     pub(crate) fn len(&self) -> usize {
         self.order.len()
     }

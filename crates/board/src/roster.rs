@@ -120,7 +120,8 @@ mod tests {
             Numbered::Unknown,
             "taken later"
         );
-        let nobody = Roster::empty(shards).get(shard, PlayerNumber::new(0));
+        let empty = Roster::empty(shards);
+        let nobody = empty.get(shard, PlayerNumber::new(0));
         assert_eq!(nobody, Numbered::Unknown);
     }
 }

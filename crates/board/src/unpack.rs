@@ -8,6 +8,8 @@ use huntcore_model::{
 };
 
 use crate::apply_error::ApplyError;
+use crate::fold::changes_boards;
+use crate::key::Place;
 
 /// Claims that a list keeps room for; a longer batch gives its room back.
 const CLAIMS_KEPT: usize = 1 << 16;
@@ -26,6 +28,8 @@ pub(crate) struct Claim {
 #[derive(Debug, Default)]
 pub(crate) struct Unpacked {
     pub(crate) claims: Vec<Claim>,
+    /// Claims of one hunt whose players are known: by index, with points and place.
+    pub(crate) known: Vec<(u32, u32, Place)>,
 }
 
 /// There is nothing in it between two batches.
@@ -45,7 +49,7 @@ struct Sink<'list, 'batch> {
 }
 
 impl Unpacked {
-    /// Takes a batch's claims in and returns its players and score events, or else what is
+    /// Takes a batch's claims in and returns its other records that concern boards, or else what is
     /// wrong with it, for a stream that has given out so many numbers.
     pub(crate) fn fill<'batch>(
         &mut self,
@@ -55,6 +59,8 @@ impl Unpacked {
         let header = batch.header();
         self.claims.clear();
         self.claims.shrink_to(CLAIMS_KEPT);
+        self.known.clear();
+        self.known.shrink_to(CLAIMS_KEPT);
         let mut sink = Sink {
             claims: &mut self.claims,
             others: Vec::new(),
@@ -76,6 +82,7 @@ impl Unpacked {
 
     pub(crate) const fn heap_bytes(&self) -> usize {
         self.claims.capacity() * size_of::<Claim>()
+            + self.known.capacity() * size_of::<(u32, u32, Place)>()
     }
 }
 
@@ -105,11 +112,22 @@ impl<'batch> RecordSink<'batch> for Sink<'_, 'batch> {
             Record::Score(score) if score.player.get() >= self.given => {
                 self.unknown(sequence, score.player);
             }
-            Record::Time
+            Record::Correction(correction) if correction.player.get() >= self.given => {
+                self.unknown(sequence, correction.player);
+            }
+            Record::BoardClosed(closed) => {
+                let mut players = closed.entries.iter().map(|(player, _)| *player);
+                if let Some(player) = players.find(|player| player.get() >= self.given) {
+                    self.unknown(sequence, player);
+                }
+            }
+            Record::Time => return,
+            Record::Control { .. } if !changes_boards(&record) => return,
+            Record::Player(_)
+            | Record::Score(_)
+            | Record::Correction(_)
             | Record::Control { .. }
-            | Record::BoardClosed(_)
-            | Record::Correction(_) => return,
-            Record::Player(_) | Record::Score(_) | Record::Claim(_) => {}
+            | Record::Claim(_) => {}
         }
         self.others.push((sequence, record));
     }

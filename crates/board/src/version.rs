@@ -1,16 +1,22 @@
 //! What is published: all boards as they were at one position.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
-use huntcore_model::{BoardOrder, HuntNumber, Position, TimeMicros};
+use huntcore_model::{
+    BoardDefinition, BoardName, Catalog, DefinedBoard, HuntNumber, Position, Sequence, TimeMicros,
+};
 
+use crate::agenda::BoardKey;
+use crate::board::{Board, FinalWindow};
+use crate::late::LateEvents;
 use crate::limits::BoardCounters;
 use crate::players::Players;
 use crate::radix::Radix;
-use crate::ranking::{Ranking, Ranks};
-use crate::view::{BoardName, BoardView, Window};
-use crate::windows::{FinalWindow, HuntWindows, WINDOW_MICROS, window_end};
+use crate::ranking::{Frozen, Ranking, Ranks};
+use crate::results::{self, BoardResult};
+use crate::rule::{Rule, Span};
+use crate::view::{BoardView, Window};
 
 /// All boards of all hunts as they were at one position; never changes.
 ///
@@ -18,33 +24,79 @@ use crate::windows::{FinalWindow, HuntWindows, WINDOW_MICROS, window_end};
 /// the order in which the batches of different streams came.
 #[derive(Debug)]
 pub struct BoardsVersion {
-    pub(crate) position: Position,
+    pub(crate) position: Arc<Position>,
     pub(crate) time: TimeMicros,
     pub(crate) players: Players,
     pub(crate) hunts: Radix<Arc<HuntVersion>>,
     pub(crate) counters: BoardCounters,
 }
 
-/// One hunt's boards.
+/// One hunt's boards, by name.
 #[derive(Debug)]
 pub(crate) struct HuntVersion {
-    total: Ranking,
-    best: Ranking,
-    open: Vec<(TimeMicros, Ranking)>,
-    kept: Arc<VecDeque<FinalWindow>>,
-    dropped_before: TimeMicros,
+    pub(crate) boards: Vec<ShownBoard>,
+    /// Every stream says that the hunt is closed.
+    pub(crate) is_closed: bool,
+}
+
+/// A board as it is shown, and as it is counted.
+#[derive(Clone, Debug)]
+pub(crate) struct ShownBoard {
+    pub(crate) shown: Arc<BoardVersion>,
+    /// Up to where what is shown is counted; `None`: up to the version's position.
+    pub(crate) as_of: Option<Arc<Position>>,
+    pub(crate) counted: Arc<BoardVersion>,
+}
+
+/// One board.
+#[derive(Debug)]
+pub(crate) struct BoardVersion {
+    pub(crate) key: BoardKey,
+    pub(crate) defined: Arc<DefinedBoard>,
+    pub(crate) rule: Arc<Rule>,
+    pub(crate) open: Vec<(Span, OpenRanks)>,
+    pub(crate) kept: Arc<VecDeque<FinalWindow>>,
+    pub(crate) dropped_before: TimeMicros,
+    pub(crate) late: Arc<crate::late::Late>,
+    pub(crate) corrected: Arc<Position>,
+    /// The end of the newest window whose results are written.
+    pub(crate) recorded_until: TimeMicros,
+}
+
+/// A ranking that goes on, as it was brought up to date or made anew.
+#[derive(Clone, Debug)]
+pub(crate) enum OpenRanks {
+    Growing(Ranking),
+    Anew(Arc<Frozen>),
 }
 
 /// Why there is no such window.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WindowError {
-    /// Windows start on whole seconds.
-    #[error("no window starts at {} µs: windows start on whole seconds", start.get())]
+    /// The hunt has no board of that name.
+    #[error("the hunt has no board {board}")]
+    UnknownBoard {
+        /// What was asked for.
+        board: BoardName,
+    },
+    /// The board covers the whole hunt.
+    #[error("{board} has no windows: it covers the whole hunt")]
+    NoWindows {
+        /// Which board.
+        board: BoardName,
+    },
+    /// Windows begin elsewhere.
+    #[error(
+        "no window starts at {} µs: the one around it is {} to {} µs",
+        start.get(), around.0.get(), around.1.get()
+    )]
     NoStart {
         /// What was asked for.
         start: TimeMicros,
+        /// Start and end of the window that it falls into.
+        around: (TimeMicros, TimeMicros),
     },
-    /// It was final and made room for newer ones.
+    /// It was final and is kept no longer.
     #[error(
         "window at {} µs is no longer kept: those that ended by {} µs were dropped",
         start.get(),
@@ -56,16 +108,46 @@ pub enum WindowError {
         /// Where the newest dropped window ended.
         dropped_before: TimeMicros,
     },
+    /// It has not begun.
+    #[error("window at {} µs has not begun: it is {} µs", start.get(), time.get())]
+    NotYet {
+        /// What was asked for.
+        start: TimeMicros,
+        /// The time that every shard has reached.
+        time: TimeMicros,
+    },
 }
+
+/// What a board takes in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BoardMemory {
+    /// Which hunt's.
+    pub hunt: HuntNumber,
+    /// Which board.
+    pub board: BoardName,
+    /// Entries of all its windows together.
+    pub entries: usize,
+    /// What they take on the heap, the players' ids not counted in.
+    pub bytes: usize,
+}
+
+/// The built-in boards of a hunt of which no record has come yet.
+static NOBODY_YET: LazyLock<Vec<ShownBoard>> = LazyLock::new(|| {
+    let hunt = crate::hunt::Hunt::new(HuntNumber::new(0), 1);
+    let boards = hunt.boards.iter();
+    let boards =
+        boards.map(|board| ShownBoard::of(Arc::new(BoardVersion::of(board, TimeMicros::ZERO))));
+    boards.collect()
+});
 
 impl BoardsVersion {
     /// How far each stream had been seen.
     #[must_use]
-    pub const fn position(&self) -> &Position {
+    pub fn position(&self) -> &Position {
         &self.position
     }
 
-    /// The time that every shard had reached: windows that ended by then are final.
+    /// The time that every shard had reached: windows are final by it.
     #[must_use]
     pub const fn time(&self) -> TimeMicros {
         self.time
@@ -83,158 +165,371 @@ impl BoardsVersion {
         self.players.len()
     }
 
-    /// The hunts that have anything on their boards.
+    /// The hunts that shards have heard of.
     pub fn hunts(&self) -> impl Iterator<Item = HuntNumber> {
         self.hunts.iter().map(|(hunt, _)| HuntNumber::new(hunt))
     }
 
-    /// A hunt's board; of `second` the latest final window.
+    /// A hunt's boards, by name. Whether there is such a hunt is not known here.
+    pub fn boards(&self, hunt: HuntNumber) -> impl Iterator<Item = &DefinedBoard> {
+        let boards = self.of_hunt(hunt).iter();
+        boards.map(|board| &*board.shown.defined)
+    }
+
+    /// What a board counts, and since when.
+    #[must_use]
+    pub fn defined(&self, hunt: HuntNumber, name: BoardName) -> Option<&DefinedBoard> {
+        Some(&self.find(hunt, name)?.shown.defined)
+    }
+
+    /// A hunt's board; of one with windows the latest final one that anybody was in.
     ///
-    /// `total` and `best` are always there, if need be empty; `second` is `None` until a
-    /// window with a score in it is final. Whether there is such a hunt is not known here.
+    /// One of a whole hunt is there, if need be empty, as soon as its definition is; `None`:
+    /// no such board, or no such window yet.
     #[must_use]
     pub fn board(&self, hunt: HuntNumber, name: BoardName) -> Option<BoardView<'_>> {
-        let version = self.hunts.get(hunt.get());
-        let ranks = match name {
-            BoardName::Total => version.map(|version| Ranks::Growing(&version.total)),
-            BoardName::Best => version.map(|version| Ranks::Growing(&version.best)),
-            BoardName::Second => return self.latest_final(hunt),
-        };
-        let ranks = ranks.unwrap_or_else(|| Ranks::empty(BoardOrder::Descending));
-        Some(self.view(hunt, name, Window::WHOLE, ranks))
+        let board = self.find(hunt, name)?;
+        if board.shown.rule.is_whole() {
+            let ranks = board.shown.open.first().map(|(_, ranks)| ranks.ranks());
+            let ranks = ranks.unwrap_or_else(|| board.shown.nobody());
+            return Some(self.view(hunt, board, Span::EVER, ranks, false));
+        }
+        self.latest_final(hunt, name)
     }
 
-    /// The newest window of `second` that is final and has a score in it.
+    /// The newest window of a board that is final and that anybody was in.
     #[must_use]
-    pub fn latest_final(&self, hunt: HuntNumber) -> Option<BoardView<'_>> {
-        let newest = self.hunts.get(hunt.get())?.kept.back()?;
-        let ranks = Ranks::Frozen(&newest.ranking);
-        Some(self.view_of_window(hunt, newest.start, ranks))
+    pub fn latest_final(&self, hunt: HuntNumber, name: BoardName) -> Option<BoardView<'_>> {
+        let board = self.find(hunt, name)?;
+        Some(self.final_view(hunt, board, board.shown.kept.back()?))
     }
 
-    /// The window of `second` that starts at `start`, empty if nobody scored in it (yet).
+    /// The window of a board that starts at `start`, empty if nobody was in it (yet).
     pub fn window(
         &self,
         hunt: HuntNumber,
+        name: BoardName,
         start: TimeMicros,
     ) -> Result<BoardView<'_>, WindowError> {
-        if !start.get().is_multiple_of(WINDOW_MICROS) {
-            return Err(WindowError::NoStart { start });
-        }
-        let ranks = match self.hunts.get(hunt.get()) {
-            None => None,
-            Some(version) if start < version.dropped_before => {
-                return Err(WindowError::Dropped {
+        let view = self.window_at(hunt, name, start);
+        let board = self.find(hunt, name).map(|board| &*board.shown.rule);
+        match board.map(|rule| rule.span(start)) {
+            Some(span)
+                if !matches!(view, Err(WindowError::NoWindows { .. })) && span.start != start =>
+            {
+                Err(WindowError::NoStart {
                     start,
-                    dropped_before: version.dropped_before,
-                });
+                    around: (span.start, span.end),
+                })
             }
-            Some(version) => version.window(start),
-        };
-        Ok(self.view_of_window(
-            hunt,
-            start,
-            ranks.unwrap_or_else(|| Ranks::empty(BoardOrder::Descending)),
-        ))
+            _ => view,
+        }
     }
 
-    /// The windows of `second` that are kept and have a score in them, oldest first; the
-    /// last ones may not be final.
-    pub fn windows(&self, hunt: HuntNumber) -> impl DoubleEndedIterator<Item = BoardView<'_>> {
-        let version = self.hunts.get(hunt.get()).map(|version| &**version);
-        version
-            .into_iter()
-            .flat_map(HuntVersion::windows)
-            .map(move |(start, ranks)| self.view_of_window(hunt, start, ranks))
-    }
-
-    fn view_of_window<'a>(
-        &'a self,
-        hunt: HuntNumber,
-        start: TimeMicros,
-        ranks: Ranks<'a>,
-    ) -> BoardView<'a> {
-        let end = window_end(start);
-        let window = Window {
-            start: Some(start),
-            end: Some(end),
-            is_final: end <= self.time,
-        };
-        self.view(hunt, BoardName::Second, window, ranks)
-    }
-
-    const fn view<'a>(
-        &'a self,
+    /// The window of a board that `time` falls into, empty if nobody was in it (yet).
+    pub fn window_at(
+        &self,
         hunt: HuntNumber,
         name: BoardName,
-        window: Window,
-        ranks: Ranks<'a>,
+        time: TimeMicros,
+    ) -> Result<BoardView<'_>, WindowError> {
+        let board = self
+            .find(hunt, name)
+            .ok_or(WindowError::UnknownBoard { board: name })?;
+        if board.shown.rule.is_whole() {
+            return Err(WindowError::NoWindows { board: name });
+        }
+        let span = board.shown.rule.span(time);
+        let kept = &board.shown.kept;
+        if let Ok(at) = kept.binary_search_by_key(&span.start, |window| window.span.start) {
+            return Ok(self.final_view(hunt, board, &kept[at]));
+        }
+        let open = &board.shown.open;
+        if let Ok(at) = open.binary_search_by_key(&span.start, |(span, _)| span.start) {
+            return Ok(self.view(hunt, board, span, open[at].1.ranks(), false));
+        }
+        let start = span.start;
+        if start < board.shown.dropped_before {
+            return Err(WindowError::Dropped {
+                start,
+                dropped_before: board.shown.dropped_before,
+            });
+        }
+        if start > self.time {
+            return Err(WindowError::NotYet {
+                start,
+                time: self.time,
+            });
+        }
+        Ok(self.view(hunt, board, span, board.shown.nobody(), false))
+    }
+
+    /// The window of a board that is going on now, empty if nobody is in it yet.
+    pub fn current_window(
+        &self,
+        hunt: HuntNumber,
+        name: BoardName,
+    ) -> Result<BoardView<'_>, WindowError> {
+        self.window_at(hunt, name, self.time)
+    }
+
+    /// The windows of a board that are kept and that anybody was in, oldest first; the last
+    /// ones may not be final. None of a board of a whole hunt.
+    pub fn windows(
+        &self,
+        hunt: HuntNumber,
+        name: BoardName,
+    ) -> impl DoubleEndedIterator<Item = BoardView<'_>> {
+        let board = self.find(hunt, name);
+        let board = board.filter(|board| !board.shown.rule.is_whole());
+        board.into_iter().flat_map(move |board| {
+            let kept = board.shown.kept.iter();
+            let kept = kept.map(move |window| self.final_view(hunt, board, window));
+            let open = board.shown.open.iter();
+            kept.chain(
+                open.map(move |(span, ranks)| self.view(hunt, board, *span, ranks.ranks(), false)),
+            )
+        })
+    }
+
+    /// The windows of a board, newest first, from those on that begin before `before`.
+    pub fn windows_before(
+        &self,
+        hunt: HuntNumber,
+        name: BoardName,
+        before: TimeMicros,
+    ) -> impl Iterator<Item = BoardView<'_>> {
+        let board = self.find(hunt, name);
+        let board = board.filter(|board| !board.shown.rule.is_whole());
+        board.into_iter().flat_map(move |board| {
+            let (kept, open) = (&board.shown.kept, &board.shown.open);
+            let kept = kept.range(..kept.partition_point(|window| window.span.start < before));
+            let open = &open[..open.partition_point(|(span, _)| span.start < before)];
+            let open = open.iter().rev();
+            let open =
+                open.map(move |(span, ranks)| self.view(hunt, board, *span, ranks.ranks(), false));
+            open.chain(
+                kept.rev()
+                    .map(move |window| self.final_view(hunt, board, window)),
+            )
+        })
+    }
+
+    /// What came too late for a board.
+    #[must_use]
+    pub fn late_events(&self, hunt: HuntNumber, name: BoardName) -> Option<LateEvents<'_>> {
+        let board = self.find(hunt, name)?;
+        Some(LateEvents {
+            late: &board.shown.late,
+            players: &self.players,
+        })
+    }
+
+    /// Results that are to be written and are not: of final windows, and of boards of whole
+    /// hunts that are closed, or ended so long ago that their last rounds have closed.
+    ///
+    /// Oldest first, at most `count` of them. They are of what is counted, also where what is
+    /// shown is frozen.
+    #[must_use]
+    pub fn due_results(&self, catalog: &Catalog, count: usize) -> Vec<BoardResult> {
+        results::due(self, catalog, count)
+    }
+
+    /// What each board takes, to be asked every few seconds: walks all but single entries.
+    pub fn memory(&self) -> impl Iterator<Item = BoardMemory> {
+        self.hunts.iter().flat_map(|(hunt, version)| {
+            version.boards.iter().map(move |board| {
+                let (entries, bytes) = board.counted.size();
+                BoardMemory {
+                    hunt: HuntNumber::new(hunt),
+                    board: board.counted.key.name,
+                    entries,
+                    bytes,
+                }
+            })
+        })
+    }
+
+    pub(crate) fn of_hunt(&self, hunt: HuntNumber) -> &[ShownBoard] {
+        match self.hunts.get(hunt.get()) {
+            Some(version) => &version.boards,
+            None => &NOBODY_YET,
+        }
+    }
+
+    pub(crate) fn find(&self, hunt: HuntNumber, name: BoardName) -> Option<&ShownBoard> {
+        let boards = self.of_hunt(hunt);
+        let at = boards.binary_search_by_key(&name, |board| board.shown.key.name);
+        at.ok().map(|at| &boards[at])
+    }
+
+    fn final_view<'a>(
+        &'a self,
+        hunt: HuntNumber,
+        board: &'a ShownBoard,
+        window: &'a FinalWindow,
     ) -> BoardView<'a> {
+        let ranks = Ranks::Frozen(&window.ranking);
+        let mut view = self.view(hunt, board, window.span, ranks, true);
+        view.window.is_recorded = window.recorded_at.is_some();
+        view
+    }
+
+    fn view<'a>(
+        &'a self,
+        hunt: HuntNumber,
+        board: &'a ShownBoard,
+        span: Span,
+        ranks: Ranks<'a>,
+        is_final: bool,
+    ) -> BoardView<'a> {
+        let is_whole = board.shown.rule.is_whole();
+        let lateness_ms = board.shown.defined.definition.lateness_ms();
         BoardView {
             hunt,
-            name,
-            window,
+            board: &board.shown,
+            window: Window {
+                start: (!is_whole).then_some(span.start),
+                end: (!is_whole).then_some(span.end),
+                // One that nobody was in is never made final: nothing is there to keep.
+                is_final: is_final
+                    || (!is_whole
+                        && board.as_of.is_none()
+                        && span.end.plus_millis(lateness_ms) <= self.time),
+                is_recorded: is_whole && board.shown.recorded_until > TimeMicros::ZERO,
+            },
             ranks,
             players: &self.players,
+            position: board.as_of.as_deref().unwrap_or(&self.position),
         }
     }
 
     fn views(&self) -> impl Iterator<Item = BoardView<'_>> {
         self.hunts().flat_map(move |hunt| {
-            let whole = [BoardName::Total, BoardName::Best];
-            let boards = whole
-                .into_iter()
-                .filter_map(move |name| self.board(hunt, name));
-            boards.chain(self.windows(hunt))
+            self.of_hunt(hunt).iter().flat_map(move |board| {
+                let name = board.shown.key.name;
+                let is_whole = board.shown.rule.is_whole();
+                let whole = is_whole.then(|| self.board(hunt, name)).flatten();
+                whole.into_iter().chain(self.windows(hunt, name))
+            })
         })
     }
 }
 
 impl PartialEq for BoardsVersion {
     fn eq(&self, other: &Self) -> bool {
-        let dropped = |version: &Self| {
+        let facts = |version: &Self| {
             let hunts = version.hunts.iter();
-            hunts
-                .map(|(hunt, version)| (hunt, version.dropped_before))
-                .collect::<Vec<_>>()
+            let boards = hunts.flat_map(|(_, hunt)| {
+                let closed = hunt.is_closed;
+                hunt.boards.iter().map(move |board| {
+                    let board = &board.shown;
+                    (
+                        (board.key, closed, board.dropped_before),
+                        (board.recorded_until, Arc::clone(&board.corrected)),
+                    )
+                })
+            });
+            boards.collect::<Vec<_>>()
+        };
+        let late = |version: &Self| {
+            let hunts = version.hunts.iter();
+            let lists = hunts.flat_map(|(hunt, of_hunt)| {
+                let boards = of_hunt.boards.iter();
+                boards.map(move |board| (HuntNumber::new(hunt), board.shown.key.name))
+            });
+            let lists = lists.filter_map(|(hunt, name)| version.late_events(hunt, name));
+            let lists = lists.map(|late| {
+                let newest = late.newest().map(|event| {
+                    let times = (event.event_time, event.batch_time);
+                    (
+                        event.player.clone(),
+                        event.score,
+                        times,
+                        event.event_id.to_owned(),
+                    )
+                });
+                (late.count(), newest.collect::<Vec<_>>())
+            });
+            lists.collect::<Vec<_>>()
         };
         self.position == other.position
             && self.time == other.time
             && self.counters == other.counters
-            && dropped(self) == dropped(other)
+            && facts(self) == facts(other)
+            && late(self) == late(other)
             && self.views().eq(other.views())
     }
 }
 
-impl HuntVersion {
-    pub(crate) fn new(total: &Ranking, best: &Ranking, windows: &HuntWindows) -> Self {
-        let open = windows.open.iter();
+impl ShownBoard {
+    /// A board that is shown as it is counted.
+    pub(crate) fn of(board: Arc<BoardVersion>) -> Self {
         Self {
-            total: total.clone(),
-            best: best.clone(),
-            open: open
-                .map(|(&start, tally)| (start, tally.ranking().clone()))
-                .collect(),
-            kept: Arc::clone(&windows.kept),
-            dropped_before: windows.dropped_before,
+            shown: Arc::clone(&board),
+            as_of: None,
+            counted: board,
+        }
+    }
+}
+
+impl BoardVersion {
+    /// A board as it was last brought up to date.
+    pub(crate) fn of(board: &Board, recorded_until: TimeMicros) -> Self {
+        let open = board.open.iter().map(|(&start, window)| {
+            let span = Span {
+                start,
+                end: window.end,
+            };
+            let ranking = window.slate.tally.ranking().clone();
+            (span, OpenRanks::Growing(ranking))
+        });
+        Self {
+            key: board.key,
+            defined: Arc::clone(&board.defined),
+            rule: Arc::clone(&board.rule),
+            open: open.collect(),
+            kept: Arc::clone(&board.kept),
+            dropped_before: board.dropped_before,
+            late: Arc::clone(&board.late),
+            corrected: Arc::clone(&board.corrected),
+            recorded_until,
         }
     }
 
-    fn window(&self, start: TimeMicros) -> Option<Ranks<'_>> {
-        if let Ok(at) = self
-            .kept
-            .binary_search_by_key(&start, |window| window.start)
-        {
-            return Some(Ranks::Frozen(&self.kept[at].ranking));
-        }
-        let at = self.open.binary_search_by_key(&start, |&(start, _)| start);
-        at.ok().map(|at| Ranks::Growing(&self.open[at].1))
+    pub(crate) fn definition(&self) -> &BoardDefinition {
+        &self.defined.definition
     }
 
-    fn windows(&self) -> impl DoubleEndedIterator<Item = (TimeMicros, Ranks<'_>)> {
+    pub(crate) fn generation(&self) -> Sequence {
+        self.defined.defined_at
+    }
+
+    pub(crate) fn nobody(&self) -> Ranks<'static> {
+        Ranks::empty(self.defined.definition.order)
+    }
+
+    fn size(&self) -> (usize, usize) {
+        let open = self.open.iter().map(|(_, ranks)| match ranks {
+            OpenRanks::Growing(ranking) => (ranking.len(), ranking.heap_bytes()),
+            OpenRanks::Anew(frozen) => (frozen.len(), frozen.heap_bytes()),
+        });
         let kept = self.kept.iter();
-        let open = self.open.iter();
-        kept.map(|window| (window.start, Ranks::Frozen(&window.ranking)))
-            .chain(open.map(|(start, ranking)| (*start, Ranks::Growing(ranking))))
+        let kept = kept.map(|window| (window.ranking.len(), window.ranking.heap_bytes()));
+        let (entries, bytes) = open
+            .chain(kept)
+            .fold((0, 0), |(entries, bytes), (more, size)| {
+                (entries + more, bytes + size)
+            });
+        (entries, bytes + self.late.heap_bytes())
+    }
+}
+
+impl OpenRanks {
+    pub(crate) fn ranks(&self) -> Ranks<'_> {
+        match self {
+            Self::Growing(ranking) => Ranks::Growing(ranking),
+            Self::Anew(frozen) => Ranks::Frozen(frozen),
+        }
     }
 }

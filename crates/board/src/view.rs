@@ -1,14 +1,14 @@
 //! One board of one published version, to read.
 
-use std::fmt;
-use std::str::FromStr;
-
-use huntcore_model::{BoardOrder, HuntNumber, PlayerId, TimeMicros};
+use huntcore_model::{
+    BoardDefinition, BoardName, BoardOrder, HuntNumber, PlayerId, Position, Sequence, TimeMicros,
+};
 
 use crate::cursor::{BoardPlace, Cursor, CursorError};
 use crate::key::Ranked;
 use crate::players::Players;
 use crate::ranking::Ranks;
+use crate::version::BoardVersion;
 
 /// One board, or one window of it, as it was when its version was published.
 ///
@@ -16,21 +16,11 @@ use crate::ranking::Ranks;
 #[derive(Clone, Copy, Debug)]
 pub struct BoardView<'a> {
     pub(crate) hunt: HuntNumber,
-    pub(crate) name: BoardName,
+    pub(crate) board: &'a BoardVersion,
     pub(crate) window: Window,
     pub(crate) ranks: Ranks<'a>,
     pub(crate) players: &'a Players,
-}
-
-/// The built-in boards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum BoardName {
-    /// The sum of the points of a player's claims.
-    Total,
-    /// A player's highest score event.
-    Best,
-    /// A player's highest score event within one second.
-    Second,
+    pub(crate) position: &'a Position,
 }
 
 /// The span of time that a board covers: from the start on, up to but without the end.
@@ -40,8 +30,10 @@ pub struct Window {
     pub start: Option<TimeMicros>,
     /// `None` on boards of a whole hunt.
     pub end: Option<TimeMicros>,
-    /// Nothing will change any more. Boards of a whole hunt never say so.
+    /// Nothing but a correction will change it any more. Boards of a whole hunt never say so.
     pub is_final: bool,
+    /// Its results stand in the log.
+    pub is_recorded: bool,
 }
 
 /// A player on a board.
@@ -73,11 +65,14 @@ pub struct Page<'a> {
     pub next: Option<Cursor>,
 }
 
-/// No board has this name.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("no board is called {found:?}, expected total, best or second")]
-pub struct BoardNameError {
-    found: String,
+/// Where a score would stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ScoreRank {
+    /// How many players have a better score: the rank of the first with this one is one
+    /// more.
+    pub better: u64,
+    /// How many have exactly this one; whoever reaches it now comes behind them.
+    pub equal: u64,
 }
 
 impl<'a> BoardView<'a> {
@@ -90,7 +85,27 @@ impl<'a> BoardView<'a> {
     /// Which board.
     #[must_use]
     pub const fn name(&self) -> BoardName {
-        self.name
+        self.board.key.name
+    }
+
+    /// What it counts.
+    #[must_use]
+    pub fn definition(&self) -> &'a BoardDefinition {
+        self.board.definition()
+    }
+
+    /// Up to where the log is counted in. A board that is frozen, or waits for its turn to be
+    /// made anew, is behind its version's position.
+    #[must_use]
+    pub const fn position(&self) -> &'a Position {
+        self.position
+    }
+
+    /// Just after the last correction of each stream: where this has moved between two
+    /// versions, somebody may have vanished or lost a score (I6).
+    #[must_use]
+    pub fn corrected(&self) -> &'a Position {
+        &self.board.corrected
     }
 
     /// What span it covers.
@@ -128,12 +143,16 @@ impl<'a> BoardView<'a> {
     ///
     /// A page goes on after the last key that the one before showed, also on a later
     /// version: nobody whose score stayed is shown twice or left out. Costs the same at any
-    /// depth. A cursor of another hunt, board or window is refused.
+    /// depth. A cursor of another hunt, board or window is refused, and so is one from
+    /// before the board was defined anew.
     pub fn page(&self, cursor: Option<&Cursor>, limit: usize) -> Result<Page<'a>, CursorError> {
         let place = self.place();
         let skip = match cursor {
             None => 0,
-            Some(cursor) => self.ranks.count_through(cursor.key_on(place)?),
+            Some(cursor) => {
+                let key = cursor.key_on(place, self.ranks.order())?;
+                self.ranks.count_through(key)
+            }
         };
         let mut last = None;
         let entries: Vec<_> = self
@@ -143,7 +162,9 @@ impl<'a> BoardView<'a> {
             .map(|(rank, ranked)| entry(self.players, self.ranks.order(), rank, ranked))
             .collect();
         let more = skip + entries.len() < self.len();
-        let next = last.filter(|_| more).map(|key| Cursor::after(place, key));
+        let order = self.ranks.order();
+        let next = last.filter(|_| more);
+        let next = next.map(|key| Cursor::after(place, order, key));
         Ok(Page { entries, next })
     }
 
@@ -167,14 +188,37 @@ impl<'a> BoardView<'a> {
         Some(self.entries(start).take(end - start).collect())
     }
 
+    /// Where a score would stand. Costs as much as a rank.
+    #[must_use]
+    pub fn rank_at(&self, score: i64) -> ScoreRank {
+        let better = self.ranks.count_better(score);
+        let next = match self.ranks.order() {
+            BoardOrder::Descending => score.checked_sub(1),
+            BoardOrder::Ascending => score.checked_add(1),
+        };
+        let through = next.map_or(self.len(), |next| self.ranks.count_better(next));
+        ScoreRank {
+            better: better as u64,
+            equal: (through - better) as u64,
+        }
+    }
+
     /// What a cursor of this board is bound to.
     #[must_use]
-    pub const fn place(&self) -> BoardPlace {
+    pub fn place(&self) -> BoardPlace {
         BoardPlace {
             hunt: self.hunt,
-            board: self.name,
+            board: self.name(),
+            generation: self.generation(),
             window: self.window.start,
         }
+    }
+
+    /// The control entry that defined the board; a board that is defined otherwise is another
+    /// one.
+    #[must_use]
+    pub fn generation(&self) -> Sequence {
+        self.board.generation()
     }
 
     fn find(&self, player: &PlayerId) -> Option<(usize, Ranked)> {
@@ -207,44 +251,4 @@ impl PartialEq for BoardView<'_> {
             && self.len() == other.len()
             && keys(self).eq(keys(other))
     }
-}
-
-impl BoardName {
-    /// Every board, in the order in which they are listed.
-    pub const ALL: [Self; 3] = [Self::Total, Self::Best, Self::Second];
-
-    /// The public name.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Total => "total",
-            Self::Best => "best",
-            Self::Second => "second",
-        }
-    }
-}
-
-impl fmt::Display for BoardName {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.as_str())
-    }
-}
-
-impl FromStr for BoardName {
-    type Err = BoardNameError;
-
-    fn from_str(text: &str) -> Result<Self, BoardNameError> {
-        let found = Self::ALL.into_iter().find(|name| name.as_str() == text);
-        found.ok_or_else(|| BoardNameError {
-            found: text.chars().take(80).collect(),
-        })
-    }
-}
-
-impl Window {
-    pub(crate) const WHOLE: Self = Self {
-        start: None,
-        end: None,
-        is_final: false,
-    };
 }

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender};
-use huntcore_board::{BoardLimits, BoardName, Boards, BoardsVersion};
+use huntcore_board::{BoardLimits, Boards, BoardsVersion};
 use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
 use huntcore_log::{BatchReader, ReadError, stream_name};
 use huntcore_model::{
-    Batch, Catalog, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, Tail, TimeMicros,
+    Batch, BoardName, Catalog, HuntNumber, Position, Record, Sequence, ShardId, ShardMap, Tail,
+    TimeMicros,
 };
 use huntcore_wire::{BoardEntry, BoardWindow};
 
@@ -345,11 +346,10 @@ impl Projector {
         let boards = self.boards.publish();
         self.done.boards.busy_nanos += laps.nanos();
         for hunt in self.catalog.hunts() {
-            for name in [BoardName::Total, BoardName::Best, BoardName::Second] {
-                if self
-                    .broadcast
-                    .wants_board(hunt.number, wire_name(name), now)
-                    && let Some(update) = board_update(&boards, hunt.number, name, &self.position)
+            let names = boards.boards(hunt.number);
+            for name in names.map(|defined| defined.definition.name) {
+                if self.broadcast.wants_board(hunt.number, name, now)
+                    && let Some(update) = board_update(&boards, hunt.number, name)
                 {
                     self.broadcast.push_board(hunt.number, update);
                 }
@@ -408,24 +408,19 @@ impl Projector {
 }
 
 /// What live sockets are shown of a board.
-fn board_update(
-    boards: &BoardsVersion,
-    hunt: HuntNumber,
-    name: BoardName,
-    position: &Position,
-) -> Option<BoardUpdate> {
+fn board_update(boards: &BoardsVersion, hunt: HuntNumber, name: BoardName) -> Option<BoardUpdate> {
     let view = boards.board(hunt, name)?;
     let window = view.window();
     let entries = view.top(PUSHED_ENTRIES).into_iter();
     Some(BoardUpdate {
-        board: wire_name(name),
-        generation: 0,
+        board: name,
+        generation: view.generation().get(),
         window: BoardWindow {
             start: window.start.map(Into::into),
             end: window.end.map(Into::into),
             is_final: window.is_final,
         },
-        position: position.clone(),
+        position: view.position().clone(),
         players: view.len() as u64,
         entries: entries
             .map(|entry| BoardEntry {
@@ -435,14 +430,6 @@ fn board_update(
             })
             .collect(),
     })
-}
-
-fn wire_name(name: BoardName) -> huntcore_model::BoardName {
-    match name {
-        BoardName::Total => huntcore_model::BoardName::TOTAL,
-        BoardName::Best => huntcore_model::BoardName::BEST,
-        BoardName::Second => huntcore_model::BoardName::SECOND,
-    }
 }
 
 impl std::fmt::Debug for Projector {

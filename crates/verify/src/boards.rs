@@ -4,8 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use huntcore_board::{BoardLimits, BoardName, BoardView, Boards, BoardsVersion, Entry};
-use huntcore_model::{Batch, HuntNumber, PlayerId};
+use huntcore_board::{BoardLimits, BoardView, Boards, BoardsVersion, Entry};
+use huntcore_model::{Batch, BoardName, HuntNumber, PlayerId};
 
 use crate::counts::{Expected, ExpectedAll, Judged};
 use crate::fault::{BoardLine, Fault, Place};
@@ -85,8 +85,8 @@ impl BoardCheck {
         for hunt in hunts {
             let name = expected.name(hunt);
             for (board, all) in [
-                (BoardName::Total, &expected.totals),
-                (BoardName::Best, &expected.bests),
+                (BoardName::TOTAL, &expected.totals),
+                (BoardName::BEST, &expected.bests),
             ] {
                 let counted = all.iter().find(|counted| counted.hunt == hunt);
                 let table = counted.map_or(&[][..], |counted| &counted.table);
@@ -94,7 +94,7 @@ impl BoardCheck {
                     self.compare(&view, table, &name);
                 }
             }
-            for view in version.windows(hunt) {
+            for view in version.windows(hunt, BoardName::SECOND) {
                 let Some(starts_at) = view.window().start else {
                     continue;
                 };
@@ -113,7 +113,7 @@ impl BoardCheck {
 
     fn compare_window(&mut self, version: &BoardsVersion, expected: &Expected, is_final: bool) {
         // One that has made room for newer ones cannot be compared.
-        let Ok(view) = version.window(expected.hunt, expected.starts_at) else {
+        let Ok(view) = version.window(expected.hunt, BoardName::SECOND, expected.starts_at) else {
             return;
         };
         let word = |is_final| if is_final { "final" } else { "open" };
@@ -146,7 +146,7 @@ impl BoardCheck {
                 };
                 self.report.fault(Fault::BoardDiffers {
                     hunt: hunt.to_owned(),
-                    board: view.name().as_str(),
+                    board: counted_name(view.name()),
                     starts_at: view.window().start,
                     rank,
                     expected: expected.map(line),
@@ -155,6 +155,15 @@ impl BoardCheck {
                 return;
             }
         }
+    }
+}
+
+/// The boards that are counted naively, too, are those that every hunt has.
+fn counted_name(board: BoardName) -> &'static str {
+    match board {
+        BoardName::TOTAL => "total",
+        BoardName::BEST => "best",
+        _ => "second",
     }
 }
 

@@ -1,9 +1,9 @@
 //! Batches that are refused, and what is left unchanged then.
 
-use huntcore_board::{ApplyError, BoardLimits, BoardName, Boards};
+use huntcore_board::{ApplyError, BoardLimits, Boards};
 use huntcore_model::{
-    BatchBuilder, ClaimRecord, Epoch, Hash32, PlayerNumber, Record, RoundNumber, Salt, Sequence,
-    ShardId, ShardMap, Tail, TileIndex, TimeMicros,
+    BatchBuilder, BoardName, ClaimRecord, Epoch, Hash32, PlayerNumber, Record, RoundNumber, Salt,
+    Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
 };
 
 use crate::batches::{HUNT, claim, player, score, shard};
@@ -39,7 +39,7 @@ fn a_gap_is_refused_and_a_repetition_skipped() {
     }
     boards.apply(&batches[1]).expect("skipped");
     let total = boards.publish();
-    assert_eq!(total.board(HUNT, BoardName::Total).expect("there").len(), 4);
+    assert_eq!(total.board(HUNT, BoardName::TOTAL).expect("there").len(), 4);
 }
 
 #[test]
@@ -191,12 +191,14 @@ fn the_control_stream_moves_the_position_and_no_time() {
     let version = boards.publish();
     assert_eq!(version.position().next(ShardId::CONTROL), Sequence::new(1));
     assert_eq!(version.time(), SECOND);
-    assert_eq!(version.latest_final(HUNT), None);
+    assert_eq!(version.latest_final(HUNT, BoardName::SECOND), None);
     // Nor does an old control batch hold the time back.
     let (batch, _) = shard_0.batch(TimeMicros::new(2_000_000), &[]);
     boards.apply(&batch).expect("in order");
     let version = boards.publish();
-    let window = version.latest_final(HUNT).expect("its end is reached");
+    let window = version
+        .latest_final(HUNT, BoardName::SECOND)
+        .expect("its end is reached");
     assert!(window.window().is_final && window.standing(&player(0)).is_some());
     let gap = Tail {
         sequence: Sequence::new(5),

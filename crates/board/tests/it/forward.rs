@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use huntcore_board::{BoardName, Boards, BoardsVersion};
+use huntcore_board::{Boards, BoardsVersion};
+use huntcore_model::BoardName;
 use proptest::prelude::*;
 
 use crate::checkpoints::{restored, written};
@@ -26,7 +27,7 @@ impl Follower {
         );
         assert!(next.time() >= last.time(), "time went back");
         for hunt in last.hunts() {
-            for name in [BoardName::Total, BoardName::Best] {
+            for name in [BoardName::TOTAL, BoardName::BEST] {
                 let before = last.board(hunt, name).expect("always there");
                 let after = next.board(hunt, name).expect("always there");
                 for entry in before.entries(0) {
@@ -35,13 +36,17 @@ impl Follower {
                 }
             }
             let after: BTreeMap<_, _> = next
-                .windows(hunt)
+                .windows(hunt, BoardName::SECOND)
                 .map(|view| (view.window().start, view))
                 .collect();
-            let newest_before = last.latest_final(hunt).map(|view| view.window().start);
-            let newest_after = next.latest_final(hunt).map(|view| view.window().start);
+            let newest_before = last
+                .latest_final(hunt, BoardName::SECOND)
+                .map(|view| view.window().start);
+            let newest_after = next
+                .latest_final(hunt, BoardName::SECOND)
+                .map(|view| view.window().start);
             assert!(newest_after >= newest_before, "latest window went back");
-            for before in last.windows(hunt) {
+            for before in last.windows(hunt, BoardName::SECOND) {
                 let window = before.window();
                 let Some(after) = after.get(&window.start) else {
                     assert!(window.end <= Some(next.time()), "an open window vanished");

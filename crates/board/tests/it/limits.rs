@@ -1,7 +1,7 @@
 //! At each limit: what happens, and where it shows (I8).
 
-use huntcore_board::{ApplyError, BoardCounters, BoardLimits, BoardName, Boards, WindowError};
-use huntcore_model::TimeMicros;
+use huntcore_board::{ApplyError, BoardCounters, BoardLimits, Boards, WindowError};
+use huntcore_model::{BoardName, TimeMicros};
 use proptest::prelude::*;
 
 use crate::batches::{Bench, HUNT, claim, player, score, shard};
@@ -11,7 +11,7 @@ use crate::naive::listed;
 
 fn starts(boards: &mut Boards) -> Vec<u64> {
     let version = boards.publish();
-    let windows = version.windows(HUNT);
+    let windows = version.windows(HUNT, BoardName::SECOND);
     windows
         .map(|view| view.window().start.expect("a window").millis())
         .collect()
@@ -36,9 +36,11 @@ fn old_windows_make_room_but_only_final_ones() {
     assert_eq!(starts(&mut bench.boards), [3_000, 4_000, 5_000]);
     let version = bench.boards.publish();
     assert_eq!(version.counters().windows_dropped, 2);
-    let latest = version.latest_final(HUNT).expect("two are kept");
+    let latest = version
+        .latest_final(HUNT, BoardName::SECOND)
+        .expect("two are kept");
     assert_eq!(latest.window().end, Some(TimeMicros::from_millis(5_000)));
-    let window = |millis| version.window(HUNT, TimeMicros::from_millis(millis));
+    let window = |millis| version.window(HUNT, BoardName::SECOND, TimeMicros::from_millis(millis));
     assert_eq!(
         window(2_000).expect_err("dropped"),
         WindowError::Dropped {
@@ -119,7 +121,7 @@ fn players_over_the_limit_are_left_out_and_counted() {
     );
     bench.apply(0, 1_000, &[claim(4, 9), claim(1, 5)]);
     let version = bench.boards.publish();
-    let total = version.board(HUNT, BoardName::Total).expect("there");
+    let total = version.board(HUNT, BoardName::TOTAL).expect("there");
     assert_eq!(
         listed(&total),
         [("player 1".to_owned(), 6), ("player 2".to_owned(), 2)]
@@ -151,7 +153,7 @@ fn a_raised_limit_lets_new_players_in() {
     bench.boards = restored(shards, BoardLimits::default(), &checkpoint).expect("own");
     bench.apply(0, 1_000, &[claim(2, 1), claim(3, 1)]);
     let version = bench.boards.publish();
-    let total = version.board(HUNT, BoardName::Total).expect("there");
+    let total = version.board(HUNT, BoardName::TOTAL).expect("there");
     assert_eq!(
         listed(&total),
         [("player 3".to_owned(), 2), ("player 1".to_owned(), 1)]
@@ -163,11 +165,11 @@ fn an_erased_player_is_on_no_board() {
     let mut bench = Bench::new(1, BoardLimits::default());
     bench.apply(0, 1_000, &[claim(ERASED, 9), claim(1, 1), score(ERASED, 9)]);
     let version = bench.boards.publish();
-    let total = version.board(HUNT, BoardName::Total).expect("there");
+    let total = version.board(HUNT, BoardName::TOTAL).expect("there");
     assert_eq!(total.standing(&player(1)).expect("there").rank, 1);
     assert_eq!(total.standing(&player(ERASED)), None);
     assert_eq!(
-        version.board(HUNT, BoardName::Best).expect("there").len(),
+        version.board(HUNT, BoardName::BEST).expect("there").len(),
         0
     );
     assert_eq!(version.counters().records_erased, 2);

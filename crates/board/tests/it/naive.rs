@@ -2,8 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use huntcore_board::{BoardLimits, BoardName, BoardView, BoardsVersion};
-use huntcore_model::{Position, TimeMicros};
+use huntcore_board::{BoardLimits, BoardView, BoardsVersion};
+use huntcore_model::{BoardName, Position, TimeMicros};
 
 use crate::history::{ERASED, Fact, History, Item, name};
 
@@ -151,15 +151,15 @@ pub(crate) fn shown(version: &BoardsVersion) -> Boards {
     };
     for hunt in version.hunts() {
         for (name, shown) in [
-            (BoardName::Total, &mut boards.total),
-            (BoardName::Best, &mut boards.best),
+            (BoardName::TOTAL, &mut boards.total),
+            (BoardName::BEST, &mut boards.best),
         ] {
             let view = version.board(hunt, name).expect("always there");
             if !view.is_empty() {
                 shown.insert(hunt.get(), listed(&view));
             }
         }
-        for view in version.windows(hunt) {
+        for view in version.windows(hunt, BoardName::SECOND) {
             let window = view.window();
             let start = window.start.expect("windows have a start");
             boards

@@ -1,9 +1,9 @@
 //! Many players: ranks against a sorted list, and what they cost.
 
-use huntcore_board::{BoardLimits, BoardName, Boards};
+use huntcore_board::{BoardLimits, Boards};
 use huntcore_model::{
-    BatchBuilder, ClaimRecord, Epoch, PlayerId, PlayerNumber, Record, RoundNumber, Salt, Sequence,
-    ShardMap, Tail, TileIndex, TimeMicros,
+    BatchBuilder, BoardName, ClaimRecord, Epoch, PlayerId, PlayerNumber, Record, RoundNumber, Salt,
+    Sequence, ShardMap, Tail, TileIndex, TimeMicros,
 };
 
 use crate::batches::{HUNT, shard};
@@ -59,7 +59,7 @@ fn everybody_has_a_rank_and_takes_at_most_64_bytes() {
         .collect();
     expected.sort_unstable();
     let version = boards.publish();
-    let total = version.board(HUNT, BoardName::Total).expect("there");
+    let total = version.board(HUNT, BoardName::TOTAL).expect("there");
     assert_eq!(total.len(), PLAYERS as usize);
     for (rank, (entry, &(score, player))) in (1..).zip(total.entries(0).zip(&expected)) {
         assert_eq!((entry.rank, entry.score), (rank, -score));

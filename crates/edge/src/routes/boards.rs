@@ -214,28 +214,28 @@ fn find(
     start: Option<Timestamp>,
 ) -> Result<Board<'_>, Refusal> {
     let unknown = |detail: String| Refusal::new(ProblemKind::UnknownWindow, detail);
-    let name = match (name, start) {
-        (BoardName::SECOND, Some(start)) => {
-            let found = view.boards.window(hunt, start.micros());
-            return found.map_err(|fault| match fault {
-                WindowError::NoStart { .. } => {
-                    Refusal::new(ProblemKind::Malformed, fault.to_string())
-                }
-                WindowError::Dropped { .. } => unknown(fault.to_string()),
-            });
-        }
-        (_, Some(_)) => {
-            let detail = format!("{name} has no windows: it covers the whole hunt");
-            return Err(unknown(detail));
-        }
-        (name, None) => name
-            .as_str()
-            .parse()
-            .map_err(|_| unknown(format!("{name} has no window yet")))?,
+    let absent = |name| {
+        Refusal::new(
+            ProblemKind::UnknownBoard,
+            format!("the hunt has no board {name}"),
+        )
     };
-    view.boards
-        .board(hunt, name)
-        .ok_or_else(|| unknown("no window with a score in it is final yet".to_owned()))
+    let Some(start) = start else {
+        if view.boards.defined(hunt, name).is_none() {
+            return Err(absent(name));
+        }
+        let found = view.boards.board(hunt, name);
+        return found
+            .ok_or_else(|| unknown("no window with a score in it is final yet".to_owned()));
+    };
+    let found = view.boards.window(hunt, name, start.micros());
+    found.map_err(|fault| match fault {
+        WindowError::UnknownBoard { board } => absent(board),
+        WindowError::NoStart { .. } => Refusal::new(ProblemKind::Malformed, fault.to_string()),
+        WindowError::NoWindows { .. }
+        | WindowError::Dropped { .. }
+        | WindowError::NotYet { .. } => unknown(fault.to_string()),
+    })
 }
 
 fn window(board: &Board<'_>) -> BoardWindow {

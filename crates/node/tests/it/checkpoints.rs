@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use huntcore_board::BoardName;
 use huntcore_checkpoint::{Checkpoint, Listing};
 use huntcore_disk::Disk;
 use huntcore_disk::simulated::{Fault as DiskFault, SimulatedDisk};
 use huntcore_edge::{Backend, EventOutcome, View};
 use huntcore_log::{Fault, FaultLog, Log};
 use huntcore_model::{
-    EventId, EventType, Outcome, PlayerId, Position, RoundNumber, ScoreEvent, ShardId,
+    BoardName, EventId, EventType, Outcome, PlayerId, Position, RoundNumber, ScoreEvent, ShardId,
 };
 use huntcore_node::{CheckpointHome, Node, NodeConfig};
 use huntcore_wire::LiveForm;
@@ -120,7 +119,7 @@ const LATER: &str = "eve";
 /// What everybody sees of boards and of rounds up to `round`, as text.
 fn shown(view: &View, round: RoundNumber) -> Vec<String> {
     let mut lines = Vec::new();
-    for name in [BoardName::Total, BoardName::Best] {
+    for name in [BoardName::TOTAL, BoardName::BEST] {
         let board = view.boards.board(HUNT, name).expect("always there");
         let entries = board
             .entries(0)

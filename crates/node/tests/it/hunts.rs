@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use huntcore_board::BoardName;
 use huntcore_edge::{Backend, CommandError, EventOutcome, HuntCommand};
 use huntcore_log::Log;
 use huntcore_model::{
-    Epoch, EventId, EventType, Nonce, Outcome, PlayerId, Position, ScoreEvent, ShardId, ShardMap,
-    TileIndex, TimeMicros,
+    BoardName, Epoch, EventId, EventType, Nonce, Outcome, PlayerId, Position, ScoreEvent, ShardId,
+    ShardMap, TileIndex, TimeMicros,
 };
 use huntcore_node::{Clock, Node, StartError, SystemClock};
 use huntcore_wire::LiveForm;
@@ -53,7 +52,7 @@ async fn a_view_after_a_restart_shows_no_less_than_before() {
     let round = open_round(&node).await;
     race(&node, round).await;
     let shown = until_view(&node, "all claims on the board", |view| {
-        let board = view.boards.board(HUNT, BoardName::Total)?;
+        let board = view.boards.board(HUNT, BoardName::TOTAL)?;
         let ada = board.standing(&PlayerId::new("ada").expect("valid"))?;
         (node_claims(view) == 64).then_some((ada.score, view.position.clone()))
     })
@@ -63,7 +62,7 @@ async fn a_view_after_a_restart_shows_no_less_than_before() {
     let view = node.view();
     let board = view
         .boards
-        .board(HUNT, BoardName::Total)
+        .board(HUNT, BoardName::TOTAL)
         .expect("always there");
     let ada = board
         .standing(&PlayerId::new("ada").expect("valid"))
@@ -229,7 +228,7 @@ async fn a_score_event_is_taken_once_across_restarts() {
             .then(|| {
                 let board = view
                     .boards
-                    .board(HUNT, BoardName::Best)
+                    .board(HUNT, BoardName::BEST)
                     .expect("always there");
                 let ada = board.standing(&PlayerId::new("ada").expect("valid"));
                 assert_eq!(ada.expect("no phantom scores").score, 7);

@@ -115,10 +115,7 @@ impl Inner {
         let boards = self.boards.publish();
         let hunts: Vec<HuntNumber> = self.catalog.hunts().map(|entry| entry.number).collect();
         for hunt in hunts {
-            for (name, shown) in [
-                (huntcore_board::BoardName::Total, BoardName::TOTAL),
-                (huntcore_board::BoardName::Best, BoardName::BEST),
-            ] {
+            for name in [BoardName::TOTAL, BoardName::BEST] {
                 let Some(board) = boards.board(hunt, name).filter(|board| !board.is_empty()) else {
                     continue;
                 };
@@ -130,7 +127,7 @@ impl Inner {
                 self.broadcast.push_board(
                     hunt,
                     BoardUpdate {
-                        board: shown,
+                        board: name,
                         generation: 0,
                         window: BoardWindow::WHOLE_HUNT,
                         position: boards.position().clone(),
