@@ -1,26 +1,30 @@
 //! The node as the edge sees it.
 
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use crossbeam_channel::Sender;
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use huntcore_edge::{
-    Backend, CommandError, Commanded, EventOutcome, HuntCommand, LogSource, PublishedMap,
-    Readiness, TrailSource, Unavailable, View,
+    Backend, CommandError, Commanded, Corrected, CorrectionError, EventOutcome, FlagTurn,
+    HuntCommand, LogSource, PublishedMap, Readiness, TrailSource, Unavailable, View,
 };
-use huntcore_engine::{CommandError as Refused, EventVerdict};
+use huntcore_engine::{CommandError as Refused, CorrectionVerdict, EventVerdict, NewFlag};
 use huntcore_lane::{Lane, LaneOptions};
 use huntcore_map::CellList;
-use huntcore_model::{Hash32, HuntEntry, HuntNumber, ScoreEvent, ShardId, TimeMicros};
-use huntcore_wire::Stats;
+use huntcore_model::{
+    Hash32, HuntEntry, HuntNumber, Position, ScoreEvent, Sequence, ShardId, TimeMicros,
+};
+use huntcore_wire::{BoardSpec, CorrectionKind, Stats};
 use tokio::sync::{oneshot, watch};
 
-use crate::control::{Change, Command, CommandFailure, ControlEvent};
+use crate::control::{Applied, Change, Command, CommandFailure, ControlEvent};
+use crate::definitions;
 use crate::door::NoAnswer;
 use crate::metrics;
 use crate::node::Node;
+use crate::operations::{Correction, NoVerdict};
 use crate::rules;
 
 impl Backend for Node {
@@ -70,7 +74,7 @@ impl Backend for Node {
             let reason = "too many commands are on their way".to_owned();
             return std::future::ready(Err(CommandError::Overloaded { reason })).boxed();
         };
-        let view = self.view();
+        let (view, now) = (self.view(), self.clock.now());
         let maps = self.maps.clone();
         let control = self.control.clone();
         async move {
@@ -78,24 +82,53 @@ impl Backend for Node {
             // Areas take their time to become cells: not on a thread that serves others.
             let prepared = tokio::task::spawn_blocking(move || {
                 let entry = |hunt| view.catalog.by_number(hunt).cloned();
-                prepare(command, entry, &maps)
+                prepare(command, entry, &maps, now)
             });
             let command = prepared.await.map_err(|_| CommandError::Stopping)??;
-            let (reply, answered) = oneshot::channel();
-            if control
-                .send(ControlEvent::Command { command, reply })
-                .is_err()
-            {
-                return Err(CommandError::Stopping);
-            }
-            match answered.await {
-                Ok(Ok(applied)) => Ok(Commanded {
-                    hunt: applied.hunt,
-                    visible_from: applied.control_next,
-                }),
-                Ok(Err(failure)) => Err(refusal(failure)),
-                Err(_) => Err(CommandError::OutcomeUnknown),
-            }
+            let applied = ask(&control, command).await?;
+            Ok(Commanded {
+                hunt: applied.hunt.ok_or(CommandError::UnknownHunt)?,
+                visible_from: applied.control_next,
+            })
+        }
+        .boxed()
+    }
+
+    fn correct(
+        &self,
+        hunt: HuntNumber,
+        what: CorrectionKind,
+        reason: String,
+    ) -> BoxFuture<'static, Result<Corrected, CorrectionError>> {
+        let Ok(room) = self.commands.clone().try_acquire_owned() else {
+            return std::future::ready(Err(CorrectionError::Overloaded)).boxed();
+        };
+        let correcting = self.doors.correct(Correction { hunt, what, reason });
+        async move {
+            let _room = room;
+            corrected(correcting.await)
+        }
+        .boxed()
+    }
+
+    fn turn_flag(&self, turn: FlagTurn) -> BoxFuture<'static, Result<Sequence, CommandError>> {
+        let Ok(room) = self.commands.clone().try_acquire_owned() else {
+            let reason = "too many commands are on their way".to_owned();
+            return std::future::ready(Err(CommandError::Overloaded { reason })).boxed();
+        };
+        let control = self.control.clone();
+        let command = Command::SetFlag(NewFlag {
+            flag: turn.flag,
+            hunt: turn.hunt,
+            board: turn.board,
+            value: turn.value,
+            by: turn.by,
+            reason: turn.reason,
+        });
+        async move {
+            let _room = room;
+            let applied = ask(&control, command).await?;
+            Ok(applied.control_next)
         }
         .boxed()
     }
@@ -152,7 +185,10 @@ impl Backend for Node {
                 reason: "the log cannot go on; a restart recovers".to_owned(),
             }
         } else {
-            Readiness::Ready
+            match self.sinks.notes(self) {
+                notes if notes.is_empty() => Readiness::Ready,
+                notes => Readiness::Impaired { notes },
+            }
         }
     }
 
@@ -162,14 +198,44 @@ impl Backend for Node {
 
     fn render_metrics(&self, out: &mut String) {
         metrics::render(self, out);
-        let name = "huntcore_log_followers";
-        let count = self.followers.count();
-        // Nothing goes wrong when writing into a String.
-        let _ = writeln!(
-            out,
-            "# HELP {name} Edge processes that follow the log here.\n# TYPE {name} gauge\n\
-             {name} {count}"
-        );
+    }
+}
+
+/// Has the control thread do something.
+async fn ask(control: &Sender<ControlEvent>, command: Command) -> Result<Applied, CommandError> {
+    let (reply, answered) = oneshot::channel();
+    if control
+        .send(ControlEvent::Command { command, reply })
+        .is_err()
+    {
+        return Err(CommandError::Stopping);
+    }
+    match answered.await {
+        Ok(Ok(applied)) => Ok(applied),
+        Ok(Err(failure)) => Err(refusal(failure)),
+        Err(_) => Err(CommandError::OutcomeUnknown),
+    }
+}
+
+fn corrected(
+    verdict: Result<(ShardId, CorrectionVerdict), NoVerdict>,
+) -> Result<Corrected, CorrectionError> {
+    let (shard, verdict) = verdict.map_err(|none| match none {
+        NoVerdict::UnknownPlayer => CorrectionError::UnknownPlayer,
+        NoVerdict::Unknown => CorrectionError::OutcomeUnknown,
+    })?;
+    let done = |changed, sequence: Sequence| Corrected {
+        changed,
+        position: Position::after(shard, sequence),
+    };
+    match verdict {
+        CorrectionVerdict::Corrected(sequence) => Ok(done(true, sequence)),
+        CorrectionVerdict::AlreadySo(sequence) => Ok(done(false, sequence)),
+        CorrectionVerdict::UnknownHunt => Err(CorrectionError::UnknownHunt),
+        CorrectionVerdict::UnknownClaim => Err(CorrectionError::UnknownClaim),
+        CorrectionVerdict::ClaimForgotten => Err(CorrectionError::ClaimForgotten),
+        CorrectionVerdict::Overloaded => Err(CorrectionError::Overloaded),
+        CorrectionVerdict::StorageFull => Err(CorrectionError::StorageFull),
     }
 }
 
@@ -205,13 +271,20 @@ fn prepare(
     command: HuntCommand,
     entry: impl Fn(HuntNumber) -> Option<Arc<HuntEntry>>,
     maps: &crate::maps::Maps,
+    now: TimeMicros,
 ) -> Result<Command, CommandError> {
     let invalid = |error: rules::RulesError| CommandError::Invalid {
         reason: error.to_string(),
     };
+    let boards = |specs: &[BoardSpec]| {
+        definitions::of_specs(specs, now).map_err(|fault| CommandError::Invalid {
+            reason: fault.to_string(),
+        })
+    };
     Ok(match command {
         HuntCommand::Create(request) => Command::Create {
             rules: rules::of_request(&request).map_err(invalid)?,
+            boards: boards(&request.boards)?,
             id: request.id,
             starts_at: request.starts_at.map(huntcore_wire::Timestamp::micros),
             ends_at: request.ends_at.map(huntcore_wire::Timestamp::micros),
@@ -224,7 +297,11 @@ fn prepare(
                 .map(|end| end.map(huntcore_wire::Timestamp::micros));
             Command::Change {
                 hunt,
-                change: Change { rules, ends_at },
+                change: Change {
+                    rules,
+                    ends_at,
+                    boards: change.boards.as_deref().map(boards).transpose()?,
+                },
             }
         }
         HuntCommand::Pause { hunt } => Command::Pause { hunt },
@@ -241,8 +318,15 @@ fn refusal(failure: CommandFailure) -> CommandError {
         }
         CommandFailure::Refused(Refused::UnknownHunt) => CommandError::UnknownHunt,
         CommandFailure::Refused(Refused::HuntClosed { .. }) => CommandError::HuntClosed,
-        CommandFailure::Refused(Refused::Schedule { .. }) | CommandFailure::Config(_) => {
-            CommandError::Invalid { reason }
+        CommandFailure::Refused(
+            Refused::Schedule { .. }
+            | Refused::Board { .. }
+            | Refused::TooManyBoards { .. }
+            | Refused::Flag { .. },
+        )
+        | CommandFailure::Config(_) => CommandError::Invalid { reason },
+        CommandFailure::Refused(Refused::UnknownBoard { .. }) => {
+            CommandError::UnknownBoard { reason }
         }
         CommandFailure::Refused(Refused::TooMany { .. }) => CommandError::Overloaded { reason },
         CommandFailure::Overtaken => CommandError::State { reason },

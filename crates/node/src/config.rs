@@ -9,6 +9,7 @@ use huntcore_disk::{Disk, RealDisk};
 use huntcore_engine::EngineLimits;
 use huntcore_map::FairnessKey;
 use huntcore_model::ShardMap;
+use huntcore_sink_postgres::SinkConfig;
 
 /// All settings of a node.
 #[derive(Clone, Debug)]
@@ -30,6 +31,9 @@ pub struct NodeConfig {
     /// Where checkpoints are kept. Without a place for them a start folds the whole log, and
     /// nothing of it is ever trimmed.
     pub checkpoints: Option<CheckpointHome>,
+    /// Where score events are kept that have left memory, so that repetitions are told for the
+    /// whole horizon. Without a place for them all stay in memory, up to their limit.
+    pub event_keys: Option<EventKeysHome>,
     /// While the log grows, a checkpoint is taken at least this often,
     pub checkpoint_every: Duration,
     /// and whenever the log has grown by so many bytes since the last.
@@ -40,6 +44,38 @@ pub struct NodeConfig {
     /// New work is refused while the log takes this much space or more; nothing within the
     /// retention is dropped for it.
     pub log_bytes_max: Option<u64>,
+    /// Where what is committed is written to besides.
+    pub sinks: Vec<SinkConfig>,
+}
+
+/// A place for the events that have left memory.
+#[derive(Clone)]
+pub struct EventKeysHome {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) directory: PathBuf,
+}
+
+impl EventKeysHome {
+    /// The folder `event-keys` in the log's directory.
+    #[must_use]
+    pub fn beside_log(directory: &Path) -> Self {
+        Self::on(Arc::new(RealDisk), directory.join("event-keys"))
+    }
+
+    /// A directory on a file system of one's own.
+    #[must_use]
+    pub fn on(disk: Arc<dyn Disk>, directory: PathBuf) -> Self {
+        Self { disk, directory }
+    }
+}
+
+impl fmt::Debug for EventKeysHome {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter
+            .debug_tuple("EventKeysHome")
+            .field(&self.directory)
+            .finish()
+    }
 }
 
 /// A place for checkpoints.
@@ -86,10 +122,12 @@ impl NodeConfig {
             publish_interval: Duration::from_millis(20),
             free_bytes_min: 256 << 20,
             checkpoints: None,
+            event_keys: None,
             checkpoint_every: Duration::from_mins(1),
             checkpoint_log_bytes: 256 << 20,
             retention: Duration::from_hours(30 * 24),
             log_bytes_max: None,
+            sinks: Vec::new(),
         }
     }
 }

@@ -11,6 +11,7 @@ use huntcore_log::CompletionSink;
 use huntcore_model::{ScoreEvent, ShardId, ShardMap, Slot};
 use tokio::sync::oneshot;
 
+use crate::looker::{Ask, Found};
 use crate::shard::ShardEvent;
 
 /// Score events that may wait for one shard's decision.
@@ -21,6 +22,8 @@ const PART_MAX: usize = 4_096;
 /// Score events of one submission that go to one shard, answered together.
 pub(crate) struct EventsPart {
     pub(crate) items: Vec<ScoreEvent>,
+    /// What they are, and what was found of them, once they have been looked up.
+    pub(crate) found: Found,
     /// Dropped unanswered if the decision's fate is unknown.
     pub(crate) reply: oneshot::Sender<Vec<EventVerdict>>,
     #[expect(dead_code, reason = "held until the part is answered")]
@@ -43,14 +46,16 @@ impl Drop for Permit {
 #[derive(Clone)]
 pub(crate) struct ShardDoor {
     events: Sender<ShardEvent>,
+    look_ups: Sender<Ask>,
     bell: Bell,
     queued: Arc<AtomicUsize>,
 }
 
 impl ShardDoor {
-    pub(crate) fn new(events: Sender<ShardEvent>, bell: Bell) -> Self {
+    pub(crate) fn new(events: Sender<ShardEvent>, look_ups: Sender<Ask>, bell: Bell) -> Self {
         Self {
             events,
+            look_ups,
             bell,
             queued: Arc::default(),
         }
@@ -67,6 +72,17 @@ impl ShardDoor {
         // A shard that has gone needs to be told nothing.
         drop(self.events.send(event));
         self.bell.ring();
+    }
+
+    /// Has events looked up, which then go on to the shard.
+    pub(crate) fn look_up(&self, part: EventsPart) {
+        // Without a looker nobody decides either: the part goes unanswered.
+        drop(self.look_ups.send(Ask::LookUp(part)));
+    }
+
+    /// Tells the shard to stop once it has got all events that are on their way to it.
+    pub(crate) fn stop(&self) {
+        drop(self.look_ups.send(Ask::Stop));
     }
 
     pub(crate) fn queued(&self) -> usize {
@@ -115,6 +131,12 @@ impl Doors {
         &self.shards
     }
 
+    /// The shard that owns a slot.
+    pub(crate) fn of_slot(&self, slot: Slot) -> (ShardId, &ShardDoor) {
+        let shard = self.map.shard_of(slot);
+        (shard, &self.shards[usize::from(shard.get())])
+    }
+
     pub(crate) fn shard_of_event(&self, event: &ScoreEvent) -> ShardId {
         self.map
             .shard_of(Slot::of_player(event.hunt, &event.player))
@@ -150,11 +172,12 @@ impl Doors {
                     continue;
                 };
                 let (reply, answered) = oneshot::channel();
-                door.tell(ShardEvent::ScoreEvents(EventsPart {
+                door.look_up(EventsPart {
                     items: part,
+                    found: Found::default(),
                     reply,
                     permit,
-                }));
+                });
                 waiting.push((now.to_vec(), answered));
             }
         }

@@ -6,6 +6,7 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::Sender;
 use huntcore_checkpoint::{CheckpointOptions, Checkpoints};
+use huntcore_event_keys::{EventKeys, KeysOptions, PublishedRuns};
 use huntcore_lane::{Entrance, EntranceLimits};
 use huntcore_log::Log;
 use huntcore_model::{Sequence, ShardId};
@@ -20,12 +21,16 @@ use crate::door::{Doors, ShardDoor};
 use crate::failure::Failure;
 use crate::followers::Followers;
 use crate::gauge::Gauge;
+use crate::keeper::{Keeper, KeeperDoor};
+use crate::looker::{EventGauge, Looker, Shelf};
 use crate::maps::Maps;
+use crate::parallel;
 use crate::projector::Views;
 use crate::recent::RecentBatches;
 use crate::recovery::{self, Folded, Source, StartError};
 use crate::retention::{Retention, SpaceWatch};
 use crate::shard::{Inbox, Shard, ShardEvent};
+use crate::sinks::Sinks;
 use crate::trail::{Sources, Trails};
 
 /// Commands that may be on their way at one time; each may hold an area and its cells.
@@ -46,7 +51,11 @@ pub struct Node {
     pub(crate) recent: Arc<RecentBatches>,
     pub(crate) followers: Arc<Followers>,
     pub(crate) trails: Arc<Trails>,
+    pub(crate) sinks: Sinks,
     pub(crate) gauge: Arc<Gauge>,
+    pub(crate) event_gauge: Arc<EventGauge>,
+    /// The events that stand on disk, by shard.
+    pub(crate) runs: Vec<PublishedRuns>,
     pub(crate) checkpoint_gauge: Arc<CheckpointGauge>,
     pub(crate) storage_full: Arc<AtomicBool>,
     /// Room for commands that are on their way.
@@ -70,6 +79,7 @@ impl Node {
     ) -> Result<Arc<Self>, StartError> {
         recovery::check_shards(log.as_ref(), config.shards)?;
         let mut checkpoints = open_checkpoints(&config)?;
+        let mut keys = open_event_keys(&config)?;
         let failure = Failure::new();
         let gauge = Arc::new(Gauge::new());
         let maps = Arc::new(Maps::new(config.fairness_key.clone()));
@@ -78,12 +88,15 @@ impl Node {
         let (entrance, ports) = huntcore_lane::exchange(config.shards, EntranceLimits::default());
         let mut inboxes = Vec::new();
         let mut doors = Vec::new();
+        let mut asks = Vec::new();
         let mut writers = Vec::new();
         let mut terms = Vec::new();
         for port in ports {
             let shard = port.shard();
             let (sender, events) = crossbeam_channel::unbounded();
-            let door = ShardDoor::new(sender, port.bell());
+            let (look_ups, asked) = crossbeam_channel::unbounded();
+            let door = ShardDoor::new(sender, look_ups, port.bell());
+            asks.push(asked);
             let owned = recovery::acquire(log.as_ref(), shard, door.completions())?;
             terms.push((shard, owned.term));
             writers.push(owned.writer);
@@ -121,6 +134,7 @@ impl Node {
             terms: &terms,
             recent: &recent,
             clock: &clock,
+            keys: &keys,
         }
         .fold(checkpoints.as_mut())?;
         for arbiter in &mut arbiters {
@@ -144,13 +158,38 @@ impl Node {
         }
         let views = Arc::new(views);
 
+        let event_gauge = Arc::new(EventGauge::default());
+        let runs: Vec<PublishedRuns> = keys
+            .iter_mut()
+            .map(|keys| keys.get_mut().published())
+            .collect();
         let mut deciders = Vec::new();
+        for (index, asks) in asks.into_iter().enumerate() {
+            let shelf = config.event_keys.as_ref().zip(runs.get(index));
+            let looker = Looker {
+                shard: inboxes[index].port.shard(),
+                asks,
+                door: doors[index].clone(),
+                shelf: shelf.map(|(home, runs)| Shelf {
+                    disk: home.disk.clone(),
+                    runs: runs.clone(),
+                }),
+                gauge: event_gauge.clone(),
+                failure: failure.clone(),
+            };
+            let name = format!("looker-{}", looker.shard);
+            deciders.push(spawn(name, &failure, move || looker.run())?);
+        }
+        let (handing_in, handed_in) = crossbeam_channel::unbounded();
+        let keeper = config.event_keys.as_ref().map(|_| KeeperDoor(handing_in));
         for ((arbiter, writer), inbox) in arbiters.into_iter().zip(writers).zip(inboxes) {
             let name = huntcore_log::stream_name(arbiter.shard()).into_owned();
             let shard = Shard {
+                door: doors[usize::from(arbiter.shard().get())].clone(),
                 arbiter,
                 writer,
                 inbox,
+                keeper: keeper.clone(),
                 control: control.clone(),
                 recent: recent.clone(),
                 times: times.clone(),
@@ -161,6 +200,7 @@ impl Node {
             };
             deciders.push(spawn(name, &failure, move || shard.run())?);
         }
+        let shard_times = times.clone();
         let controlling = Control {
             controller,
             writer: control_writer,
@@ -195,6 +235,22 @@ impl Node {
         let watching_space = move || space.run(&space_stopped);
         watchers.push(spawn("space".to_owned(), &failure, watching_space)?);
         let mut stop_watchers = vec![stop_projector, stop_space];
+        if let Some(home) = &config.event_keys {
+            let (stop, stopped) = crossbeam_channel::bounded(1);
+            stop_watchers.push(stop);
+            let keeper = Keeper {
+                disk: home.disk.clone(),
+                keys: keys.into_iter().map(Mutex::into_inner).collect(),
+                doors: doors.clone(),
+                handed_in,
+                stop: stopped,
+                times: shard_times,
+                gauge: event_gauge.clone(),
+                failure: failure.clone(),
+            };
+            let keeping = move || keeper.run();
+            watchers.push(spawn("event-keys".to_owned(), &failure, keeping)?);
+        }
         let trails = Trails::new(Sources {
             shards: config.shards,
             log: log.clone(),
@@ -202,12 +258,8 @@ impl Node {
             views: views.clone(),
             snapshots: snapshots.clone(),
         });
-        let followers = Followers::new(
-            config.shards,
-            recent.clone(),
-            clock.clone(),
-            snapshots.clone(),
-        );
+        let followers = Followers::new(recent.clone(), clock.clone(), snapshots.clone());
+        let sinks = Sinks::start(&config, &recent, &views, &snapshots)?;
         let checkpoint_gauge = Arc::new(CheckpointGauge::default());
         if let Some(checkpoints) = checkpoints {
             let (stop, stopped) = crossbeam_channel::bounded(1);
@@ -215,7 +267,12 @@ impl Node {
             let checkpointer = Checkpointer {
                 checkpoints,
                 base,
-                retention: Retention::new(log.clone(), config.retention),
+                retention: Retention::new(
+                    log.clone(),
+                    config.retention,
+                    checkpoint_gauge.clone(),
+                    sinks.holds(&config),
+                ),
                 shards: config.shards.shards().zip(doors.iter().cloned()).collect(),
                 control: control.clone(),
                 projector: snapshots,
@@ -242,7 +299,10 @@ impl Node {
             recent,
             followers: Arc::new(followers),
             trails: Arc::new(trails),
+            sinks,
             gauge,
+            event_gauge,
+            runs,
             checkpoint_gauge,
             storage_full,
             commands: Arc::new(Semaphore::new(COMMANDS_MAX)),
@@ -272,10 +332,12 @@ impl Node {
     pub fn stop(&self) {
         drop(self.control.send(ControlEvent::Stop));
         for door in self.doors.shards() {
-            door.tell(ShardEvent::Stop);
+            door.stop();
         }
         join(&self.deciders);
         self.trails.stop();
+        // They may ask the projections, which end after them.
+        self.sinks.stop();
         for stop in self.stop_watchers.lock().drain(..) {
             // Gone if its thread has ended already.
             let _ = stop.send(());
@@ -330,6 +392,30 @@ fn join(threads: &Mutex<Vec<JoinHandle<()>>>) {
         // A panic has been reported by the thread itself.
         drop(thread.join());
     }
+}
+
+/// The runs of every shard, if there is a place for them; they leave as much space alone as
+/// checkpoints do.
+fn open_event_keys(config: &NodeConfig) -> Result<Vec<Mutex<EventKeys>>, StartError> {
+    let Some(home) = &config.event_keys else {
+        return Ok(Vec::new());
+    };
+    let options = KeysOptions {
+        free_bytes_min: config
+            .free_bytes_min
+            .saturating_add(CHECKPOINT_MARGIN_BYTES),
+        ..KeysOptions::new(config.limits.event_horizon_ms)
+    };
+    let shards: Vec<ShardId> = config.shards.shards().collect();
+    let opened = parallel::map(&shards, |&shard| {
+        let opened = EventKeys::open(home.disk.clone(), &home.directory, shard, options);
+        Mutex::new(Some(opened))
+    });
+    opened
+        .into_iter()
+        .filter_map(Mutex::into_inner)
+        .map(|opened| Ok(Mutex::new(opened?)))
+        .collect()
 }
 
 /// Checkpoints leave the space alone that the log is to have, and some more, so that they do

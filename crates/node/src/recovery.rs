@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use huntcore_checkpoint::{Checkpoint, Checkpoints};
 use huntcore_engine::{ApplyError, Arbiter, Controller, EngineLimits, Increment, Restoring, Term};
+use huntcore_event_keys::EventKeys;
 use huntcore_log::{
     AcquireError, BatchReader, CompletionSink, Log, LogWriter, ReadError, stream_name,
 };
 use huntcore_model::{HuntEntry, Nonce, Sequence, ShardId, ShardMap, Tail};
+use parking_lot::Mutex;
 
 use crate::clock::Clock;
 use crate::config::NodeConfig;
@@ -20,6 +22,7 @@ use crate::projector::{Projector, Views};
 use crate::projector_snapshot::Snapshots;
 use crate::recent::RecentBatches;
 use crate::shard::ControlCopy;
+use crate::shelves::Shelving;
 use crate::text::with_causes;
 
 /// Why a node does not start. Nothing has been changed but the streams' epochs.
@@ -54,6 +57,9 @@ pub enum StartError {
     /// The directory of checkpoints cannot be used.
     #[error(transparent)]
     Checkpoints(#[from] huntcore_checkpoint::OpenError),
+    /// A directory of events cannot be used.
+    #[error(transparent)]
+    EventKeys(#[from] huntcore_event_keys::OpenError),
     /// What the log no longer holds stands in no checkpoint either.
     #[error(
         "the log begins with {begins}: what came before was trimmed, and no good checkpoint \
@@ -123,6 +129,8 @@ pub(crate) struct Source<'l> {
     pub(crate) terms: &'l [(ShardId, Term)],
     pub(crate) recent: &'l Arc<RecentBatches>,
     pub(crate) clock: &'l Arc<dyn Clock>,
+    /// Which events stand on disk, by shard; nobody else has them while this folds.
+    pub(crate) keys: &'l [Mutex<EventKeys>],
 }
 
 /// Why state is not folded from where a checkpoint says.
@@ -252,8 +260,27 @@ impl Source<'_> {
                 restore(checkpoint, shard, limits, secret).map_err(FoldError::Unfit)?
             }
         };
-        for batch in self.rest(shard, arbiter.tail())? {
+        let mut keys = self.keys.get(usize::from(shard.get())).map(Mutex::lock);
+        let end = self.term(shard).tail;
+        let keys = keys.as_deref_mut();
+        let mut shelving = keys.map(|keys| Shelving::new(self.log, keys, end));
+        let rest = self.rest(shard, arbiter.tail())?;
+        match &mut shelving {
+            Some(shelving) => shelving.begin(&mut arbiter).map_err(FoldError::Unfit)?,
+            None if arbiter.events_elsewhere().len() > 0 => {
+                let reason = "events stand elsewhere, and no place for them is configured";
+                return Err(FoldError::Unfit(reason.to_owned()));
+            }
+            None => {}
+        }
+        for batch in rest {
             arbiter.apply(&batch?)?;
+            if let Some(shelving) = &mut shelving {
+                shelving.after_batch(&mut arbiter);
+            }
+        }
+        if let Some(shelving) = shelving {
+            shelving.end();
         }
         arbiter.begin_term(self.term(shard));
         Ok(arbiter)

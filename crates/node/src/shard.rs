@@ -11,17 +11,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError};
-use huntcore_engine::{Arbiter, ClosedOrdinal, EventRef, EventVerdict};
+use huntcore_engine::{Arbiter, ClosedOrdinal, Coverage, EventRef, EventVerdict};
 use huntcore_lane::{Listen, PendingBlock, ShardPort};
 use huntcore_log::{CommitResult, Completion, LogWriter};
-use huntcore_model::{Batch, ControlRecord, HuntNumber, RoundNumber, Sequence, ShardId};
+use huntcore_model::{Batch, ControlRecord, HuntNumber, PlayerId, RoundNumber, Sequence, ShardId};
+use tokio::sync::oneshot;
 
 use crate::checkpointer::ShardSnapshot;
 use crate::clock::Clock;
 use crate::control::{ControlEvent, ShardTimes};
-use crate::door::EventsPart;
+use crate::door::{EventsPart, ShardDoor};
 use crate::failure::Failure;
 use crate::gauge::Gauge;
+use crate::keeper::KeeperDoor;
+use crate::operations::{Decision, Operation};
 use crate::recent::RecentBatches;
 use crate::snapshots::Held;
 
@@ -42,6 +45,13 @@ const EVENTS_AT_ONCE: usize = 4_096;
 pub(crate) enum ShardEvent {
     /// Game servers report scores.
     ScoreEvents(EventsPart),
+    /// Something else is to be written.
+    Operation(Operation),
+    /// Somebody asks whether this shard has ever heard of a player.
+    Knows {
+        player: PlayerId,
+        reply: oneshot::Sender<bool>,
+    },
     /// The control stream has a committed entry.
     Control(ControlCopy),
     /// The log is done with a batch.
@@ -50,6 +60,12 @@ pub(crate) enum ShardEvent {
     Snapshot {
         closed_since: ClosedOrdinal,
         reply: Sender<ShardSnapshot>,
+    },
+    /// Buckets of events up to this one stand on disk, where look-ups that cover so much see
+    /// them.
+    EventsStand {
+        last: ClosedOrdinal,
+        covers: Coverage,
     },
     /// Finish what was accepted and end.
     Stop,
@@ -83,6 +99,10 @@ pub(crate) struct Shard {
     pub(crate) arbiter: Arbiter,
     pub(crate) writer: Box<dyn LogWriter>,
     pub(crate) inbox: Inbox,
+    /// Back to where events are looked up.
+    pub(crate) door: ShardDoor,
+    /// Who writes down what is sealed; without anybody all of it stays in memory.
+    pub(crate) keeper: Option<KeeperDoor>,
     pub(crate) control: Sender<ControlEvent>,
     pub(crate) recent: Arc<RecentBatches>,
     pub(crate) times: Arc<ShardTimes>,
@@ -99,6 +119,8 @@ impl Shard {
             arbiter,
             writer,
             inbox: Inbox { port, events },
+            door,
+            keeper,
             control,
             recent,
             times,
@@ -113,6 +135,9 @@ impl Shard {
             arbiter,
             writer,
             port,
+            door,
+            keeper,
+            handed_in: ClosedOrdinal::ZERO,
             control,
             copied,
             copies_in_flight: VecDeque::new(),
@@ -121,6 +146,7 @@ impl Shard {
             gauge,
             durable,
             backlog: VecDeque::new(),
+            operations: VecDeque::new(),
             copies: VecDeque::new(),
             in_flight: VecDeque::new(),
             waiting: VecDeque::new(),
@@ -148,6 +174,10 @@ struct Running {
     arbiter: Arbiter,
     writer: Box<dyn LogWriter>,
     port: ShardPort,
+    door: ShardDoor,
+    keeper: Option<KeeperDoor>,
+    // The first bucket of events that the keeper has not got.
+    handed_in: ClosedOrdinal,
     control: Sender<ControlEvent>,
     copied: Sequence,
     // Up to where copies are durable once the stream is.
@@ -157,6 +187,7 @@ struct Running {
     gauge: Arc<Gauge>,
     durable: Sequence,
     backlog: VecDeque<EventsPart>,
+    operations: VecDeque<Operation>,
     copies: VecDeque<ControlCopy>,
     in_flight: VecDeque<Batch>,
     // In the order of decision.
@@ -173,6 +204,7 @@ struct Waiting {
 
 enum Answers {
     Attempts(PendingBlock),
+    Operation(Decision),
     Events(EventsPart, Vec<EventVerdict>),
 }
 
@@ -180,6 +212,7 @@ impl Waiting {
     fn len(&self) -> usize {
         match &self.answers {
             Answers::Attempts(block) => block.attempts().len(),
+            Answers::Operation(_) => 1,
             Answers::Events(part, _) => part.items.len(),
         }
     }
@@ -187,14 +220,15 @@ impl Waiting {
 
 impl Running {
     fn is_idle(&self) -> bool {
-        let nothing_to_decide = self.backlog.is_empty() && self.port.is_empty();
-        nothing_to_decide && self.in_flight.is_empty() && self.waiting.is_empty()
+        self.has_no_work() && self.in_flight.is_empty() && self.waiting.is_empty()
     }
 
     /// Sleeps until there is something to do.
     fn wait(&self, clock: &dyn Clock, events: &Receiver<ShardEvent>) {
         let may_decide = self.in_flight.len() < IN_FLIGHT_MAX;
-        let has_backlog = !self.backlog.is_empty() || (!self.copies.is_empty() && !self.stopping);
+        let has_backlog = !self.backlog.is_empty()
+            || !self.operations.is_empty()
+            || (!self.copies.is_empty() && !self.stopping);
         if may_decide && (has_backlog || !self.port.is_empty()) {
             return;
         }
@@ -230,6 +264,11 @@ impl Running {
     fn take(&mut self, event: ShardEvent) -> Result<(), String> {
         match event {
             ShardEvent::ScoreEvents(part) => self.backlog.push_back(part),
+            ShardEvent::Operation(operation) => self.operations.push_back(operation),
+            ShardEvent::Knows { player, reply } => {
+                // Whoever asked may have gone.
+                drop(reply.send(self.arbiter.knows_player(player.as_str())));
+            }
             ShardEvent::Control(copy) => self.copies.push_back(copy),
             ShardEvent::Completed(completion) => self.complete(&completion.result)?,
             ShardEvent::Snapshot {
@@ -243,6 +282,9 @@ impl Running {
                 let stands_at = snapshot.arbiter.tail().sequence;
                 self.snapshots.hold(stands_at, snapshot, reply);
                 self.snapshots.release(self.durable);
+            }
+            ShardEvent::EventsStand { last, covers } => {
+                self.arbiter.drop_sealed_events(last, covers);
             }
             ShardEvent::Stop => self.stopping = true,
         }
@@ -263,9 +305,23 @@ impl Running {
         self.recent.push(batch);
         self.times.set(self.arbiter.shard(), tail.time);
         self.report_copies(tail.sequence);
+        self.hand_in_events();
         self.snapshots.release(self.durable);
         self.release();
         Ok(())
+    }
+
+    /// Hands over buckets of events that the log holds all of.
+    fn hand_in_events(&mut self) {
+        let Some(keeper) = &self.keeper else {
+            return;
+        };
+        while let Some(sealed) = self.arbiter.sealed_events(self.handed_in).next()
+            && sealed.span().end <= self.durable
+        {
+            self.handed_in = sealed.ordinal().next();
+            keeper.hand_in(self.arbiter.shard(), sealed.clone());
+        }
     }
 
     /// Tells the control thread which copies are durable.
@@ -299,6 +355,13 @@ impl Running {
             && let Some(copy) = self.copies.pop_front()
         {
             self.copy(&copy)?;
+        }
+        while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM
+            && let Some(operation) = self.operations.pop_front()
+        {
+            let (needs, decision) = operation.decide(&mut self.arbiter);
+            let answers = Answers::Operation(decision);
+            self.waiting.push_back(Waiting { needs, answers });
         }
         let mut attempts = 0;
         while self.arbiter.batch_bytes() <= BATCH_BYTES_AIM && attempts < ATTEMPTS_AIM {
@@ -338,7 +401,7 @@ impl Running {
     }
 
     fn has_no_work(&self) -> bool {
-        self.backlog.is_empty() && self.port.is_empty()
+        self.backlog.is_empty() && self.operations.is_empty() && self.port.is_empty()
     }
 
     /// Decides the next block and the next part of score events, and says how many attempts
@@ -352,7 +415,8 @@ impl Running {
                 answers: Answers::Attempts(block),
             }
         });
-        let part = self.backlog.pop_front().map(|part| self.take_events(part));
+        let part = self.backlog.pop_front();
+        let part = part.and_then(|part| self.take_events(part));
         let decided = block
             .iter()
             .chain(&part)
@@ -362,27 +426,41 @@ impl Running {
         decided
     }
 
-    fn take_events(&mut self, part: EventsPart) -> Waiting {
+    /// Decides on events, unless some have left memory since these were looked up.
+    fn take_events(&mut self, part: EventsPart) -> Option<Waiting> {
+        if !self.arbiter.is_covered_by(part.found.covers) {
+            self.door.look_up(part);
+            return None;
+        }
         let mut needs = Sequence::ZERO;
-        let decided = part.items.iter().map(|event| {
-            let decided = self.arbiter.score_event(&EventRef {
-                hunt: event.hunt,
-                player: event.player.as_str(),
-                event_id: event.event_id.as_str(),
-                event_type: event.event_type.as_str(),
-                score: event.score,
-                sent_at: event.sent_at,
-                payload: &event.payload,
-                digest: event.digest(),
+        let identified = part.found.identified.iter().zip(part.found.looked());
+        let decided = part
+            .items
+            .iter()
+            .zip(identified)
+            .map(|(event, (is, looked))| {
+                let event = EventRef {
+                    hunt: event.hunt,
+                    player: event.player.as_str(),
+                    event_id: event.event_id.as_str(),
+                    event_type: event.event_type.as_str(),
+                    score: event.score,
+                    sent_at: event.sent_at,
+                    payload: &event.payload,
+                    digest: is.digest,
+                    key: is.key,
+                    id_time: is.id_time,
+                };
+                let decided = self.arbiter.score_event(&event, &looked);
+                let decided = decided.expect("nothing leaves memory within a decision");
+                needs = needs.max(decided.needs);
+                decided.answer
             });
-            needs = needs.max(decided.needs);
-            decided.answer
-        });
         let verdicts = decided.collect();
-        Waiting {
+        Some(Waiting {
             needs,
             answers: Answers::Events(part, verdicts),
-        }
+        })
     }
 
     /// Tells what may be told. Parts wait in the order of decision: one that needs less
@@ -403,6 +481,7 @@ impl Running {
                         .record_latency(latency, block.attempts().len() as u64);
                     block.answer();
                 }
+                Answers::Operation(decision) => decision.tell(),
                 Answers::Events(part, verdicts) => {
                     let accepted = verdicts
                         .iter()

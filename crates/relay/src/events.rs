@@ -123,6 +123,8 @@ fn of_kind(kind: Option<ProblemKind>) -> EventOutcome {
         Some(ProblemKind::UnknownHunt) => EventOutcome::UnknownHunt,
         Some(ProblemKind::HuntClosed) => EventOutcome::HuntClosed,
         Some(ProblemKind::HuntState) => EventOutcome::HuntNotBegun,
+        Some(ProblemKind::TooOld) => EventOutcome::TooOld,
+        Some(ProblemKind::TooNew) => EventOutcome::TooNew,
         Some(ProblemKind::StorageFull) => EventOutcome::StorageFull,
         Some(ProblemKind::OutcomeUnknown) => EventOutcome::OutcomeUnknown,
         // Whatever else keeps the upstream from taking it: nothing was stored.

@@ -188,6 +188,8 @@ fn fault_of(outcome: EventOutcome) -> Fault {
         EventOutcome::UnknownHunt => ProblemKind::UnknownHunt,
         EventOutcome::HuntClosed => ProblemKind::HuntClosed,
         EventOutcome::HuntNotBegun => ProblemKind::HuntState,
+        EventOutcome::TooOld => ProblemKind::TooOld,
+        EventOutcome::TooNew => ProblemKind::TooNew,
         EventOutcome::Overloaded => ProblemKind::Overloaded,
         EventOutcome::StorageFull => ProblemKind::StorageFull,
         EventOutcome::Accepted { .. }
