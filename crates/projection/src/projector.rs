@@ -21,6 +21,7 @@ use huntcore_wire::{BoardEntry, BoardWindow};
 use crate::batches::Batches;
 use crate::by_time::ByTime;
 use crate::clock::Clock;
+use crate::refresh::{Pace, RefreshMeters, Refreshing};
 use crate::snapshot::{ProjectorSnapshot, RestoreError, Snapshots};
 use crate::views::{View, Views};
 use crate::work::{Done, Laps};
@@ -102,6 +103,8 @@ pub struct Projector {
     ticked_time: TimeMicros,
     /// What was done and is not yet counted in.
     done: Done,
+    pace: Pace,
+    refreshes: Arc<RefreshMeters>,
 }
 
 impl Projector {
@@ -137,6 +140,8 @@ impl Projector {
             folded_since_tick: false,
             ticked_time: TimeMicros::ZERO,
             done: Done::default(),
+            pace: Pace::default(),
+            refreshes: Arc::default(),
         };
         (projector, snapshots)
     }
@@ -192,7 +197,9 @@ impl Projector {
         let view = self.view();
         self.unpublished_since = None;
         self.untold_since = None;
-        Ok(Views::new(view))
+        let mut views = Views::new(view);
+        views.work.refreshes = Arc::clone(&self.refreshes);
+        Ok(views)
     }
 
     /// Runs until told to stop, or until a projection cannot follow: then it says why, and
@@ -343,7 +350,7 @@ impl Projector {
         self.folded_since_tick = false;
         self.ticked_time = self.broadcast.time();
         let mut laps = Laps::start();
-        let boards = self.boards.publish();
+        let boards = self.publish_boards();
         self.done.boards.busy_nanos += laps.nanos();
         for hunt in self.catalog.hunts() {
             let names = boards.boards(hunt.number);
@@ -373,10 +380,16 @@ impl Projector {
             })
     }
 
+    fn publish_boards(&mut self) -> Arc<BoardsVersion> {
+        let flags = self.catalog.flags();
+        let mut refreshing = Refreshing::new(flags, &mut self.pace, &self.refreshes);
+        self.boards.publish_by(&mut refreshing)
+    }
+
     fn view(&mut self) -> View {
         let catalog = Arc::new(self.catalog.clone());
         let mut laps = Laps::start();
-        let boards = self.boards.publish();
+        let boards = self.publish_boards();
         self.done.boards.busy_nanos += laps.nanos();
         let feeds = self.broadcast.publish();
         self.done.broadcast.busy_nanos += laps.nanos();

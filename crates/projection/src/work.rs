@@ -1,9 +1,12 @@
 //! What the projections' thread does, measured for each projection.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use huntcore_capacity::{Component, Part, Work, WorkMeter};
 use huntcore_wire::ComponentStats;
+
+use crate::refresh::RefreshMeters;
 
 /// What the projections' thread has done since it runs, for each of them.
 #[derive(Debug, Default)]
@@ -12,6 +15,8 @@ pub struct ProjectionWork {
     pub boards: WorkMeter,
     /// Folding and framing for live sockets.
     pub broadcast: WorkMeter,
+    /// Bringing boards up to date, by mode.
+    pub refreshes: Arc<RefreshMeters>,
 }
 
 impl ProjectionWork {

@@ -51,7 +51,14 @@ fn old_windows_make_room_but_only_final_ones() {
     assert!(matches!(window(3_500), Err(WindowError::NoStart { .. })));
     assert_eq!(window(3_000).expect("kept").len(), 1);
     assert!(!window(5_000).expect("open").window().is_final);
-    assert!(window(60_000).expect("ahead").is_empty());
+    assert!(window(4_000).expect("final").window().is_final);
+    assert_eq!(
+        window(60_000).expect_err("it has not begun"),
+        WindowError::NotYet {
+            start: TimeMicros::from_millis(60_000),
+            time: TimeMicros::from_millis(5_000),
+        }
+    );
 }
 
 #[test]

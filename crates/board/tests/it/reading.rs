@@ -112,8 +112,15 @@ fn a_cursor_is_refused_elsewhere() {
             .len(),
         2
     );
+    let elsewhere = window(2_000);
+    assert_eq!(
+        elsewhere.page(Some(&cursor), 1),
+        Err(CursorError::OtherWindow {
+            found: cursor.place(),
+            expected: elsewhere.place(),
+        })
+    );
     for elsewhere in [
-        window(2_000),
         version.board(HUNT, BoardName::BEST).expect("there"),
         version
             .board(HuntNumber::new(2), BoardName::BEST)
