@@ -52,6 +52,19 @@ try {
       await page.locator('[data-testid=board-row]').nth(5).waitFor();
       await settle(page, 3_500);
       await shoot('stage');
+      await page.goto(`${url}/#/boards/${hunt}`);
+      await page.getByTestId('rank-row').nth(5).waitFor();
+      await page.getByTestId('rank-row').nth(2).getByRole('button').click();
+      await settle(page, 9_000);
+      await shoot('boards');
+      const own = page.locator('[data-testid="board-tens"]');
+      if ((await own.count()) > 0) {
+        await own.click();
+        await page.getByTestId('rank-row').nth(5).waitFor();
+        await page.getByTestId('rank-row').nth(8).getByRole('button').click();
+        await settle(page, 4_000);
+        await shoot('windows');
+      }
       if (only === undefined || 'watch'.includes(only.split('-')[0])) {
         await page.goto(`${url}/#/watch/${hunt}`);
         await settle(page, 14_000);

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { launch } from '../browser.mjs';
 import { Console } from '../e2e/support.mjs';
-import { MockServer } from '../mock/server.mjs';
+import { MockServer, SERVICE_KEY } from '../mock/server.mjs';
 
 describe('the console against the mock', { timeout: 300_000 }, () => {
   let browser;
@@ -196,11 +196,95 @@ describe('the console against the mock', { timeout: 300_000 }, () => {
     assert.equal(await table.getByRole('columnheader').count(), 4);
   });
 
-  for (const path of ['#/play/park', '#/watch/park', '#/stage/park']) {
+  it('pages through a board, follows a player, and shows who stands around', async () => {
+    await begin({ firstRound: 18_204, bots: 240 });
+    const { page, game } = await open('#/boards/park');
+    await game.statusIs('live');
+    const range = page.getByTestId('page-range');
+    await page.getByTestId('rank-row').nth(99).waitFor();
+    assert.match(await range.innerText(), /^1 – 100$/);
+    await page.getByRole('button', { name: 'Next 100' }).click();
+    await page.locator('[data-testid="rank-row"][data-rank="101"]').waitFor();
+    const followed = await page.getByTestId('rank-row').first().getAttribute('data-player');
+    await page.getByTestId('rank-row').first().getByRole('button').click();
+    const place = page.locator('[data-testid="place"]:not([data-rank=""])');
+    await place.waitFor();
+    assert.equal(await place.getAttribute('data-player'), followed);
+    assert.equal(await page.getByTestId('neighbour').count(), 9);
+    // Bots play on: the rank moves, and its line begins.
+    await page.locator('[data-testid="rank-sparkline"] path').first().waitFor({ state: 'attached' });
+    await page.getByRole('button', { name: 'First', exact: true }).click();
+    await page.locator('[data-testid="rank-row"][data-rank="1"]').waitFor();
+    await page.getByLabel('Find a player').fill('nobody');
+    await page.keyboard.press('Enter');
+    await page.getByText('Not on this board').waitFor();
+  });
+
+  it('shows the windows of a board, final or running, and the ranks in them', async () => {
+    await begin({ firstRound: 18_204 });
+    const { page, game } = await open('#/boards/park');
+    await game.statusIs('live');
+    await page.getByTestId('board-tens').click();
+    assert.match(await page.getByTestId('board-tens').innerText(), /points of claims, added up\s+every 10s/);
+    const picker = page.getByTestId('window-picker');
+    await page.locator('[data-testid="window-picker"][data-final="true"]').waitFor();
+    const latest = Number(await picker.getAttribute('data-start'));
+    assert.equal(latest % 10_000, 0);
+    await page.getByText('recorded', { exact: true }).waitFor();
+    await page.getByRole('button', { name: 'Older window' }).click();
+    await page.waitForFunction((before) => Number(document.querySelector('[data-testid="window-picker"]').dataset.start) < before, latest);
+    assert.equal(await page.getByTestId('window-state').innerText(), 'final');
+    await page.getByTestId('rank-row').first().getByRole('button').click();
+    await page.locator('[data-testid="rank-sparkline"][data-points="24"]').waitFor();
+    await page.getByTestId('window-select').selectOption({ index: 1 });
+    await page.locator('[data-testid="window-picker"][data-final="false"]').waitFor();
+    assert.equal(await page.getByTestId('window-state').innerText(), 'running');
+    await page.getByTestId('window-select').selectOption('latest');
+    await page.locator('[data-testid="window-picker"][data-final="true"]').waitFor();
+  });
+
+  it('shows a correction as one, with its reason, when somebody vanishes from a board', async () => {
+    await begin({ firstRound: 18_204 });
+    const { page, game } = await open('#/boards/park');
+    await game.statusIs('live');
+    const first = await page.getByTestId('rank-row').first().getAttribute('data-player');
+    await control(`correct?kind=disqualified&player=${encodeURIComponent(first)}&reason=seen+using+a+bot`);
+    const row = page.getByTestId('correction').first();
+    await row.waitFor();
+    assert.match(await row.innerText(), /disqualified[\s\S]*seen using a bot/);
+    await page.locator(`[data-testid="rank-row"][data-player="${first}"]`).waitFor({ state: 'detached' });
+    await control(`correct?kind=reinstated&player=${encodeURIComponent(first)}`);
+    await page.locator('[data-testid="correction"][data-kind="reinstated"]').waitFor();
+    await page.locator(`[data-testid="rank-row"][data-player="${first}"]`).waitFor();
+    // Whoever comes later is told, too.
+    await page.reload();
+    assert.equal(await page.getByTestId('correction').nth(1).getAttribute('data-kind').catch(() => null), 'disqualified');
+  });
+
+  it('shows how far readers of the log are behind, what is kept, and flags to whoever has the key', async () => {
+    const { page } = await open('#/watch/park');
+    await page.locator('[data-projection="followers"]').waitFor();
+    const stream = page.locator('[data-stream="shard-00000"]');
+    await stream.waitFor();
+    assert.equal(await stream.getAttribute('data-kept-for'), 'segment');
+    assert.match(await page.getByTestId('retention').innerText(), /30 days[\s\S]*6 h[\s\S]*1 day/);
+    const key = page.getByLabel('Flags are shown with the service key');
+    await key.fill('not it');
+    await page.keyboard.press('Enter');
+    const again = page.getByLabel(/That key was refused/);
+    await again.fill(SERVICE_KEY);
+    await page.keyboard.press('Enter');
+    await page.locator('[data-flag="boards.refresh"]').waitFor();
+    assert.match(await page.getByTestId('flags').innerText(), /rebuild all hunts, tens[\s\S]*a canary on one board/);
+    const kept = await page.evaluate(() => JSON.stringify({ ...localStorage, ...sessionStorage }));
+    assert.ok(!kept.includes(SERVICE_KEY));
+  });
+
+  for (const path of ['#/play/park', '#/boards/park', '#/watch/park', '#/stage/park']) {
     it(`fits a phone: ${path}`, async () => {
       const { page, game } = await open(path, { viewport: { width: 375, height: 812 }, isMobile: true, hasTouch: true });
       await game.statusIs('live');
-      if (!path.includes('watch')) await page.locator('canvas[data-ready="true"]').waitFor();
+      if (!path.includes('watch') && !path.includes('boards')) await page.locator('canvas[data-ready="true"]').waitFor();
       const wide = await page.evaluate(() => document.documentElement.scrollWidth);
       assert.ok(wide <= 375, `${wide} pixels wide`);
     });
@@ -244,6 +328,8 @@ describe('the console against the mock', { timeout: 300_000 }, () => {
     await game.mapIsDrawn();
     await page.goto(`${url}/#/watch/park`);
     await page.locator('.uplot canvas').first().waitFor();
+    await page.goto(`${url}/#/boards/park`);
+    await page.getByTestId('rank-row').first().waitFor();
     await page.goto(`${url}/#/stage/park`);
     await game.mapIsDrawn();
     assert.deepEqual(game.faults, []);

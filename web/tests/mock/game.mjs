@@ -19,6 +19,11 @@ export const VALUES = [
   { points: 100, weight: 1 },
 ];
 const FRAMES_MAX = 3_000;
+const TENS_MS = 10_000;
+const TENS_KEPT = 30;
+/** A board of the hunt's own: claims' points within ten seconds. */
+const TENS = { name: 'tens', from: 'claims', operator: 'sum', order: 'descending', window: '10s', time: 'server', results: 100 };
+const BOARDS = ['total', 'best', 'second', 'tens'];
 
 export class Game {
   constructor({ hunt = 'park', tiles = 1024, roundMs = 1000, claimWindowMs = 10_000, bots = 240, claimsPerSecond = 420, firstRound = 1, valuesHidden = false, now = Date.now } = {}) {
@@ -34,11 +39,16 @@ export class Game {
     this.bots = Array.from({ length: bots }, (_, index) => botName(index));
     // A hunt that is joined late has a board already.
     this.bots.forEach((bot, index) => this.scores.set(bot, Math.round((firstRound > 1 ? 40 : 0) * (bots - index) * (0.6 + Math.random() * 0.5))));
+    /** By the start of the window. */
+    this.tens = new Map();
+    this.corrections = [];
+    this.disqualified = new Set();
     this.frames = [];
     this.sequence = 0;
     this.tick = 0;
     this.pending = emptyDelta();
     this.stats = { attempts: 0, won: 0, taken: 0, refused: {}, events: 0, latencies: [] };
+    if (firstRound > 1) this.#pastTens();
     this.lastRound = this.roundAt(now()) - 1;
     this.botDebt = 0;
   }
@@ -52,9 +62,9 @@ export class Game {
       hunt: this.hunt, state: this.state, created_at: iso(this.createdAt), starts_at: iso(this.startedAt),
       round_ms: this.roundMs, claim_window_ms: this.claimWindowMs, resolution: 12, tiles: this.tiles,
       cells: this.cells.length, config_version: 1, config_hash: '00'.repeat(32), values: VALUES,
-      values_hidden: this.valuesHidden, anchor: bytesToHex(this.seeds[0]), boards: ['total', 'best', 'second'],
+      values_hidden: this.valuesHidden, anchor: bytesToHex(this.seeds[0]), boards: BOARDS,
       versions: [{ version: 1, from_round: 1, from_time: iso(this.startedAt), config_hash: '00'.repeat(32) }],
-      ...(withOutline ? { outline: OUTLINE } : {}),
+      ...(withOutline ? { outline: OUTLINE, board_definitions: [TENS] } : {}),
     };
   }
 
@@ -112,7 +122,24 @@ export class Game {
       })),
       oldest: this.oldest(),
       board: this.board('total', 100),
+      corrections: this.corrections,
+      boards: { version: 1, list: BOARDS.map((board) => (board === 'tens' ? { board, generation: 1 } : { board })) },
     };
+  }
+
+  /** `claim-voided` takes the points of a player's last claim back. */
+  correct(kind, player, reason) {
+    const correction = { kind, player, reason, corrected_at: iso(this.now()), position: `c${this.corrections.length}` };
+    if (kind === 'disqualified') this.disqualified.add(player);
+    if (kind === 'reinstated') this.disqualified.delete(player);
+    if (kind === 'claim-voided') {
+      const [round, open] = [...this.open].findLast(([, { claims }]) => [...claims.values()].some((one) => one.player === player));
+      const [tile, claim] = [...open.claims].find(([, one]) => one.player === player);
+      this.scores.set(player, this.scores.get(player) - claim.points);
+      Object.assign(correction, { round, tile, points: claim.points });
+    }
+    this.corrections.push(correction);
+    (this.pending.corrections ??= []).push(correction);
   }
 
   claim(player, round, tile) {
@@ -130,6 +157,7 @@ export class Game {
       const points = open.values[tile];
       open.claims.set(tile, { player, points, position: `p${this.stats.won}` });
       this.scores.set(player, (this.scores.get(player) ?? 0) + points);
+      this.#scoreTens(player, points);
       this.stats.won += 1;
       this.pending.claims.push({ round, tile, player, points });
       return { outcome: 'won', points, receipt: { position: `p${this.stats.won}`, time: iso(this.now()) } };
@@ -141,29 +169,78 @@ export class Game {
     return { outcome: 'taken', winner_position: winner.position };
   }
 
-  ranked() {
-    return [...this.scores]
-      .filter(([, score]) => score > 0)
+  ranked(scores = this.scores) {
+    return [...scores]
+      .filter(([player, score]) => score > 0 && !this.disqualified.has(player))
       .sort(([, left], [, right]) => right - left)
       .map(([player, score], index) => ({ rank: index + 1, player, score }));
   }
 
-  board(board, limit) {
-    const ranked = board === 'total' ? this.ranked() : [];
+  /** A page of a board; `null` where there is no such window. */
+  board(board, limit, { window = null, cursor = null } = {}) {
+    const found = this.#found(board, window);
+    if (found === null) return null;
+    const { ranked, ...shown } = found;
+    const from = Number(cursor ?? 0);
+    const more = from + limit < ranked.length;
     return {
-      board, window: { start: null, end: null, final: false }, position: this.position(),
-      players: ranked.length, entries: ranked.slice(0, limit),
+      board, ...shown, position: this.position(), players: ranked.length, entries: ranked.slice(from, from + limit),
+      ...(more ? { next_cursor: String(from + limit) } : {}),
     };
   }
 
-  playerRank(board, player) {
-    const ranked = this.ranked();
-    const own = ranked.find((entry) => entry.player === player);
-    if (board !== 'total' || own === undefined) return null;
+  playerRank(board, player, { window = null, around = 2 } = {}) {
+    const found = this.#found(board, window);
+    const own = found?.ranked.find((entry) => entry.player === player);
+    if (own === undefined) return null;
+    const { ranked, ...shown } = found;
     return {
-      board, window: { start: null, end: null, final: false }, position: this.position(), ...own,
-      of: ranked.length, neighbours: ranked.slice(Math.max(0, own.rank - 3), own.rank + 2),
+      board, ...shown, position: this.position(), ...own, of: ranked.length,
+      neighbours: around === 0 ? [] : ranked.slice(Math.max(0, own.rank - 1 - around), own.rank + around),
     };
+  }
+
+  /** Newest first. */
+  windows(board) {
+    if (board !== 'tens') return [];
+    return [...this.tens].reverse().map(([startMs, scores]) => {
+      const final = this.now() >= startMs + TENS_MS;
+      return {
+        start: iso(startMs), end: iso(startMs + TENS_MS), final, provisional: false, players: this.ranked(scores).length, recorded: final,
+      };
+    });
+  }
+
+  #found(board, window) {
+    if (board === 'total') return { window: { start: null, end: null, final: false }, ranked: this.ranked() };
+    if (board === 'best') return { window: { start: null, end: null, final: false }, ranked: [] };
+    const final = [...this.tens.keys()].filter((startMs) => this.now() >= startMs + TENS_MS);
+    const startMs = window ?? final.at(-1);
+    const scores = board === 'tens' ? this.tens.get(startMs) : undefined;
+    if (scores === undefined) return null;
+    return {
+      generation: 1, window: { start: iso(startMs), end: iso(startMs + TENS_MS), final: final.includes(startMs) }, ranked: this.ranked(scores),
+    };
+  }
+
+  #scoreTens(player, points) {
+    const startMs = Math.floor(this.now() / TENS_MS) * TENS_MS;
+    let scores = this.tens.get(startMs);
+    if (scores === undefined) this.tens.set(startMs, (scores = new Map()));
+    scores.set(player, (scores.get(player) ?? 0) + points);
+    for (const oldest of this.tens.keys()) {
+      if (this.tens.size <= TENS_KEPT) break;
+      this.tens.delete(oldest);
+    }
+  }
+
+  /** Windows of a hunt that is joined late. */
+  #pastTens() {
+    const now = Math.floor(this.now() / TENS_MS) * TENS_MS;
+    for (let back = TENS_KEPT - 1; back > 0; back -= 1) {
+      const scores = this.bots.slice(0, 160).map((bot, index) => [bot, Math.round((160 - index) * (0.2 + Math.random()))]);
+      this.tens.set(now - back * TENS_MS, new Map(scores));
+    }
   }
 
   roundView(round) {

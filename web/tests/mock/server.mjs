@@ -15,6 +15,11 @@ import { Game, iso } from './game.mjs';
 
 const DIST = fileURLToPath(new URL('../../dist/', import.meta.url));
 const TICK_MS = 100;
+export const SERVICE_KEY = 'the-mock-service-key';
+const FLAGS = [
+  { flag: 'boards.refresh', board: 'tens', value: 'rebuild', by: 'api', reason: 'a canary on one board', set_at: '2026-11-22T10:00:00.000Z' },
+  { flag: 'boards.shadow', hunt: 'park', board: 'tens', value: true, by: 'file', reason: 'comparing', set_at: '2026-11-22T10:00:00.000Z' },
+];
 const BOARD_EVERY_TICKS = 3;
 const RANK_EVERY_TICKS = 10;
 const TYPES = {
@@ -152,6 +157,9 @@ export class MockServer {
     if (parts[0] === 'healthz') return json(200, { ok: true });
     if (parts[0] !== 'v1') return this.#file(url.pathname, response);
     if (parts[1] === 'stats') return json(200, this.#stats());
+    if (parts[1] === 'flags') {
+      return request.headers.authorization === `Bearer ${SERVICE_KEY}` ? json(200, { flags: FLAGS }) : problem(401, 'unauthorized');
+    }
     if (parts[1] === 'maps') {
       const map = this.game.maps.get(parts[2]);
       return map === undefined ? problem(404, 'unknown-map') : json(200, map);
@@ -171,8 +179,14 @@ export class MockServer {
         return view === null ? problem(404, 'unknown-round') : json(200, view);
       }
       case 'GET boards': {
-        if (parts[5] !== 'players') return json(200, this.game.board(parts[4], Number(url.searchParams.get('limit') ?? 100)));
-        const rank = this.game.playerRank(parts[4], parts[6]);
+        const asked = url.searchParams;
+        const window = asked.has('window') ? Date.parse(asked.get('window')) : null;
+        if (parts[5] === 'windows') return json(200, { board: parts[4], position: this.game.position(), windows: this.game.windows(parts[4]) });
+        if (parts[5] !== 'players') {
+          const page = this.game.board(parts[4], Number(asked.get('limit') ?? 100), { window, cursor: asked.get('cursor') });
+          return page === null ? problem(404, 'unknown-window') : json(200, page);
+        }
+        const rank = this.game.playerRank(parts[4], parts[6], { window, around: Number(asked.get('around') ?? 0) });
         return rank === null ? problem(404, 'unknown-player') : json(200, rank);
       }
       case 'POST guests': {
@@ -200,6 +214,9 @@ export class MockServer {
         return;
       case 'cut':
         for (const socket of this.sockets) socket.close(Number(url.searchParams.get('code') ?? 4000));
+        return json(200, {});
+      case 'correct':
+        this.game.correct(url.searchParams.get('kind'), url.searchParams.get('player'), url.searchParams.get('reason') ?? 'a script');
         return json(200, {});
       case 'state':
         this.game.setState(url.searchParams.get('state') ?? 'running');
@@ -233,11 +250,18 @@ export class MockServer {
       attempts_total: stats.attempts, won_total: stats.won, taken_total: stats.taken, refused_total: stats.refused,
       unanswered_total: 0, events_total: stats.events, claim_p50_ms: at(0.5), claim_p99_ms: at(0.99),
       connections: this.sockets.size + 1000,
-      projections: ['board', 'broadcast'].map((name, index) => ({
+      projections: ['boards', 'broadcast', 'followers'].map((name, index) => ({
         name, lag_ms: Math.round(20 + index * 30 + 25 * Math.random()), lag_records: Math.round(40 * Math.random()),
       })),
       log: { bytes: stats.won * 60, batches_total: this.ticks * 3, syncs_total: this.ticks * 3 },
       memory_bytes: process.memoryUsage().rss,
+      retention: {
+        log_s: 30 * 86_400, answers_s: 6 * 3_600, events_s: 86_400, oldest_at: iso(Date.now() - 30.4 * 86_400_000),
+        streams: ['shard-00000', 'shard-00001', 'shard-00002', 'control'].map((stream, index) => ({
+          stream, oldest_at: iso(Date.now() - (30.4 - index) * 86_400_000), records: 1_204_331 + stats.won, trimmed_records: 91_020_114 - index,
+          bytes: 64e6 * (index + 2), segments: index + 2, kept_for: index === 0 ? 'segment' : 'retention',
+        })),
+      },
     };
   }
 
@@ -276,7 +300,7 @@ function within({ boards }, message) {
     case 'round':
       return [];
     case 'delta':
-      return message.state === undefined ? [] : [{ ...message, claims: [], closed: [], seeds: [] }];
+      return message.state === undefined && message.corrections === undefined ? [] : [{ ...message, claims: [], closed: [], seeds: [] }];
     case 'snapshot':
       return [{ ...message, rounds: [], board: boards.includes('total') ? message.board : undefined }];
     case 'board':

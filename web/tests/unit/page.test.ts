@@ -64,9 +64,9 @@ describe('tile states', () => {
     const claimed: LiveRound = {
       ...round,
       claims: new Map([
-        [1, { player: 'me', points: 1 }],
-        [2, { player: 'ada', points: 1 }],
-        [3, { player: null, points: 0 }],
+        [1, { player: 'me', points: 1, voided: false }],
+        [2, { player: 'ada', points: 1, voided: false }],
+        [3, { player: null, points: 0, voided: false }],
       ]),
     };
     const states = tileStates(claimed, begin(begin([], 1, 4, 0), 1, 2, 0), 'me');
@@ -141,7 +141,7 @@ describe('the board', () => {
 
   it('gives my rank from the top, else as I alone was told', () => {
     const board: Board = {
-      board: 'total', window: { startMs: null, endMs: null, final: false }, position: '', players: 500, entries: entries('a', 'b'),
+      board: 'total', generation: 0, window: { startMs: null, endMs: null, final: false }, position: '', players: 500, entries: entries('a', 'b'),
     };
     const told: Rank = { board: 'total', player: 'me', rank: 321, score: 4, players: 400, position: '' };
     expect(ownStanding(board, told, 'b')).toEqual({ rank: 2, score: 9, of: 500 });
@@ -157,7 +157,7 @@ describe('the figures', () => {
   const stats = (serverTimeMs: number, attemptsTotal: number, lagMs: number): Stats => ({
     serverTimeMs, uptimeS: 1, attemptsTotal, wonTotal: attemptsTotal / 2, takenTotal: 0, refusedTotal: {}, unansweredTotal: 0,
     eventsTotal: 0, claimP50Ms: 1, claimP99Ms: 2, connections: 3, projections: [{ name: 'boards', lagMs, lagRecords: 0 }],
-    logBytes: 0, batchesTotal: 0, syncsTotal: 0, memoryBytes: 5e6,
+    logBytes: 0, batchesTotal: 0, syncsTotal: 0, memoryBytes: 5e6, retention: null,
   });
 
   it('are rates between two answers', () => {

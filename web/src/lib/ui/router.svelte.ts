@@ -1,5 +1,5 @@
 /** Routes in the hash, so that one static file serves them all: `#/play/park?token=…`. */
-export type Page = 'home' | 'play' | 'watch' | 'stage';
+export type Page = 'home' | 'play' | 'boards' | 'watch' | 'stage';
 
 export interface Route {
   readonly page: Page;
@@ -7,7 +7,7 @@ export interface Route {
   readonly token: string | null;
 }
 
-const PAGES: readonly string[] = ['play', 'watch', 'stage'];
+const PAGES: readonly string[] = ['play', 'boards', 'watch', 'stage'];
 
 export function parseRoute(hash: string): Route {
   const [path = '', query = ''] = hash.replace(/^#\/?/, '').split('?');
