@@ -30,6 +30,7 @@ pub(crate) fn projections(node: &Node) -> Vec<ProjectionStats> {
         stats("broadcast", told, node.views.told_lag()),
     ];
     all.extend(followers(node).map(|lag| stats("followers", lag, Duration::ZERO)));
+    all.extend(node.sinks.projections(node));
     all
 }
 

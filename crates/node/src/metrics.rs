@@ -68,7 +68,9 @@ fn components(node: &Node) -> Vec<ComponentStats> {
         .views
         .work
         .components(lag_records(node), node.views.lag());
-    [deciding, writing].into_iter().chain(folding).collect()
+    let sinking = node.sinks.component(node);
+    let all = [deciding, writing].into_iter().chain(folding);
+    all.chain(sinking).collect()
 }
 
 /// Attempts and events that wait for a decision or for its being durable.
@@ -150,6 +152,7 @@ pub(crate) fn render(node: &Node, out: &mut String) {
             door.queued() + node.entrance.waiting(ShardId::new(shard)),
         );
     }
+    node.sinks.render(node, &mut page);
     latency(node, &mut page);
 }
 

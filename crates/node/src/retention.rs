@@ -1,9 +1,9 @@
 //! How much of the log is kept, and when there is no space for more.
 //!
 //! A stream is cut where it is both older than the retention and behind the older of two good
-//! checkpoints, whose every byte has been read back. Neither a full disk nor a cap on the
-//! log's size cuts anything more: then new work is refused, until the retention has freed
-//! enough.
+//! checkpoints, whose every byte has been read back; for a sink that lacks it, it is kept for a
+//! while longer, if there is space. Neither a full disk nor a cap on the log's size cuts anything
+//! more: then new work is refused, until the retention has freed enough.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use huntcore_log::{Log, LogUsage, StreamUsage};
 use huntcore_model::{Position, Sequence, ShardId, TimeMicros};
 
 use crate::checkpointer::CheckpointGauge;
+use crate::sinks::Holds;
 
 /// How often the space left for the log is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -25,15 +26,22 @@ pub(crate) struct Retention {
     log: Arc<dyn Log>,
     retention_ms: u64,
     gauge: Arc<CheckpointGauge>,
+    holds: Holds,
     /// Checkpoints of which every byte has been read back.
     verified: BTreeSet<u64>,
 }
 
 impl Retention {
-    pub(crate) fn new(log: Arc<dyn Log>, retention: Duration, gauge: Arc<CheckpointGauge>) -> Self {
+    pub(crate) fn new(
+        log: Arc<dyn Log>,
+        retention: Duration,
+        gauge: Arc<CheckpointGauge>,
+        holds: Holds,
+    ) -> Self {
         Self {
             log,
             gauge,
+            holds,
             retention_ms: u64::try_from(retention.as_millis()).unwrap_or(u64::MAX),
             verified: BTreeSet::new(),
         }
@@ -84,7 +92,11 @@ impl Retention {
                 return None;
             }
             match self.log.oldest_since(stream.shard, keep_from) {
-                Ok(since) => Some((stream.shard, since.min(behind))),
+                Ok(since) => {
+                    let (log, before) = (self.log.as_ref(), since.min(behind));
+                    let before = self.holds.limit(log, usage, stream, before, keep_from);
+                    Some((stream.shard, before))
+                }
                 Err(error) => {
                     tracing::warn!("cannot tell how old the log is: {error}");
                     None

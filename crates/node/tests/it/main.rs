@@ -5,4 +5,5 @@ mod faults;
 mod followers;
 mod hunts;
 mod retention;
+mod sinks;
 mod support;
