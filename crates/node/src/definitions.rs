@@ -3,6 +3,7 @@
 //! Here a time zone is looked up, once: what is known of its offsets becomes part of the
 //! definition, and no fold ever asks the tz database.
 
+use huntcore_board::{DefinitionError, check_definition};
 use huntcore_model::{
     BoardClock, BoardDefinition, BoardName, HuntEntry, TimeMicros, WindowRule, ZONE_OFFSETS_MAX,
     Zone, ZoneOffset,
@@ -96,12 +97,6 @@ fn of_spec(spec: &BoardSpec, now: TimeMicros) -> Result<BoardDefinition, Fault> 
         );
     }
     let has_windows = window != WindowRule::Whole;
-    if !has_windows && spec.results.is_some_and(|results| results > 0) {
-        return fault(
-            "results",
-            "are written when a window ends, and the whole hunt is none: leave it out",
-        );
-    }
     if !has_windows && spec.keep.is_some() {
         return fault(
             "keep",
@@ -133,10 +128,6 @@ fn of_spec(spec: &BoardSpec, now: TimeMicros) -> Result<BoardDefinition, Fault> 
             format!("is {keep_ms} ms, expected one second to 400 days"),
         ));
     }
-    let results = match has_windows {
-        true => spec.results.unwrap_or(BoardSpec::RESULTS),
-        false => 0,
-    };
     let definition = BoardDefinition {
         name: spec.name,
         from: spec.from.into(),
@@ -146,11 +137,13 @@ fn of_spec(spec: &BoardSpec, now: TimeMicros) -> Result<BoardDefinition, Fault> 
         clock,
         event_types: spec.event_types.clone(),
         keep_ms,
-        results,
+        results: spec.results.unwrap_or(BoardSpec::RESULTS),
     };
-    definition
-        .check()
-        .map_err(|error| (error.field, error.reason))?;
+    check_definition(&definition).map_err(|error| match error {
+        DefinitionError::Field(fault) => (fault.field, fault.reason),
+        DefinitionError::Cron(fault) => ("window", fault.to_string()),
+        DefinitionError::Lateness { .. } => ("lateness", format!("is too long: {error}")),
+    })?;
     Ok(definition)
 }
 
@@ -306,7 +299,17 @@ mod tests {
                 "lateness",
                 "at most",
             ),
-            (r#","results":5"#, "results", "leave it out"),
+            (
+                r#","window":{"cron":"0 0 30 2 *"}"#,
+                "window",
+                "no day ever",
+            ),
+            (r#","window":{"cron":"0 18 * *"}"#, "window", "five fields"),
+            (
+                r#","window":"1s","time":"event","lateness":"24h""#,
+                "lateness",
+                "too long",
+            ),
             (r#","keep":"5s""#, "keep", "leave it out"),
             (r#","window":"10s","keep":"10ms""#, "keep", "400 days"),
             (

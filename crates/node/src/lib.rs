@@ -5,6 +5,7 @@
 
 mod backend;
 mod checkpointer;
+mod closer;
 mod config;
 mod control;
 mod definitions;

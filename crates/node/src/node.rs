@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use crate::checkpointer::{CheckpointGauge, Checkpointer};
 use crate::clock::Clock;
+use crate::closer::Closer;
 use crate::config::NodeConfig;
 use crate::control::{Control, ControlEvent, ShardTimes};
 use crate::door::{Doors, ShardDoor};
@@ -220,6 +221,7 @@ impl Node {
 
         let (stop_projector, projector_stopped) = crossbeam_channel::bounded(1);
         let (stop_space, space_stopped) = crossbeam_channel::bounded(1);
+        let (stop_closer, closer_stopped) = crossbeam_channel::bounded(1);
         let mut watchers = Vec::new();
         let projecting = {
             let (views, failure) = (views.clone(), failure.clone());
@@ -234,14 +236,21 @@ impl Node {
         };
         let watching_space = move || space.run(&space_stopped);
         watchers.push(spawn("space".to_owned(), &failure, watching_space)?);
-        let mut stop_watchers = vec![stop_projector, stop_space];
+        let doors = Doors::new(config.shards, doors);
+        let closer = Closer {
+            views: views.clone(),
+            doors: doors.clone(),
+            stop: closer_stopped,
+        };
+        watchers.push(spawn("closer".to_owned(), &failure, || closer.run())?);
+        let mut stop_watchers = vec![stop_projector, stop_space, stop_closer];
         if let Some(home) = &config.event_keys {
             let (stop, stopped) = crossbeam_channel::bounded(1);
             stop_watchers.push(stop);
             let keeper = Keeper {
                 disk: home.disk.clone(),
                 keys: keys.into_iter().map(Mutex::into_inner).collect(),
-                doors: doors.clone(),
+                doors: doors.shards().to_vec(),
                 handed_in,
                 stop: stopped,
                 times: shard_times,
@@ -273,7 +282,11 @@ impl Node {
                     checkpoint_gauge.clone(),
                     sinks.holds(&config),
                 ),
-                shards: config.shards.shards().zip(doors.iter().cloned()).collect(),
+                shards: config
+                    .shards
+                    .shards()
+                    .zip(doors.shards().iter().cloned())
+                    .collect(),
                 control: control.clone(),
                 projector: snapshots,
                 recent: recent.clone(),
@@ -289,7 +302,7 @@ impl Node {
 
         Ok(Arc::new(Self {
             entrance,
-            doors: Doors::new(config.shards, doors),
+            doors,
             config,
             clock,
             log,

@@ -1,10 +1,11 @@
 //! What shards write besides attempts and score events: operators' corrections, and what
 //! boards' windows came to.
 
+use huntcore_board::BoardResult;
 use huntcore_engine::{
     Arbiter, CloseVerdict, CorrectionAsk, CorrectionRef, CorrectionVerdict, WindowResults,
 };
-use huntcore_model::{BoardName, HuntNumber, PlayerId, Sequence, ShardId, Slot, TimeMicros};
+use huntcore_model::{HuntNumber, PlayerId, Sequence, ShardId, Slot};
 use huntcore_wire::CorrectionKind;
 use tokio::sync::oneshot;
 
@@ -18,7 +19,7 @@ pub(crate) enum Operation {
         reply: oneshot::Sender<CorrectionVerdict>,
     },
     Close {
-        results: Results,
+        results: BoardResult,
         reply: oneshot::Sender<CloseVerdict>,
     },
 }
@@ -29,17 +30,6 @@ pub(crate) struct Correction {
     pub(crate) hunt: HuntNumber,
     pub(crate) what: CorrectionKind,
     pub(crate) reason: String,
-}
-
-/// What a window came to.
-#[derive(Clone, Debug)]
-pub(crate) struct Results {
-    pub(crate) hunt: HuntNumber,
-    pub(crate) board: BoardName,
-    pub(crate) start: TimeMicros,
-    pub(crate) end: TimeMicros,
-    pub(crate) players: u64,
-    pub(crate) entries: Vec<(PlayerId, i64)>,
 }
 
 /// An operation that is decided, and waits for what it needs.
@@ -140,7 +130,7 @@ impl Doors {
 
     /// Has a window's results written down. The verdict never comes if the shard stops before
     /// it is durable.
-    pub(crate) fn close(&self, results: Results) -> (ShardId, oneshot::Receiver<CloseVerdict>) {
+    pub(crate) fn close(&self, results: BoardResult) -> (ShardId, oneshot::Receiver<CloseVerdict>) {
         let (shard, door) = self.of_slot(Slot::of_board(results.hunt, results.board));
         let (reply, verdict) = oneshot::channel();
         door.tell(ShardEvent::Operation(Operation::Close { results, reply }));

@@ -55,8 +55,8 @@ pub struct BoardSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, pattern = "^[1-9][0-9]{0,7}(ms|s|m|h)$", examples("30s"))]
     pub keep: Option<DurationText>,
-    /// How many of the best are written into the log when a window ends, for good; 0 for no
-    /// record. Left out: 100.
+    /// How many of the best are written into the log when a window ends, or the hunt, for good;
+    /// 0 for no record. Left out: 100.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(maximum = 1000, examples(100))]
     pub results: Option<u16>,
@@ -170,7 +170,7 @@ impl BoardSpec {
             lateness: (lateness_ms > 0).then(|| DurationText::from_millis(lateness_ms)),
             event_types: definition.event_types.clone(),
             keep: has_windows.then(|| DurationText::from_millis(definition.keep_ms)),
-            results: has_windows.then_some(definition.results),
+            results: Some(definition.results),
         }
     }
 }

@@ -85,7 +85,9 @@ pub use live_state::{LiveRound, LiveState, LiveTile};
 pub use live_text::{ClaimText, OutcomeText};
 pub use problem::{Problem, ProblemKind};
 pub use rounds::{MapView, RoundView, TileView};
-pub use stats::{ComponentStats, LogStats, ProjectionStats, Stats};
+pub use stats::{
+    ComponentStats, KeptFor, LogStats, ProjectionStats, RetentionStats, Stats, StreamRetention,
+};
 pub use text::{CellText, CellTextError, POSITION_TEXT_BYTES_MAX, PositionText};
 pub use time::{DurationError, DurationText, Timestamp, TimestampError};
 pub use trail::{EventTypes, EventTypesError, EventsQuery};

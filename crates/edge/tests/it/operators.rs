@@ -12,7 +12,7 @@ async fn a_hunt_shows_the_boards_that_it_was_given_as_they_may_be_given_again() 
          "window": {"cron": "0 18 * * 5"}, "zone": "Europe/Berlin", "time": "event",
          "lateness": "30s", "event_types": ["boss"], "keep": "720h", "results": 10},
         {"name": "fastest", "from": "both", "operator": "min", "order": "ascending",
-         "window": "whole", "time": "server"},
+         "window": "whole", "time": "server", "results": 0},
     ]);
     let mut beach = park();
     beach["id"] = json!("beach");
