@@ -143,7 +143,7 @@ impl LogSection {
     }
 }
 
-fn span(
+pub(super) fn span(
     source: &Source,
     key: &str,
     given: Option<&Spanned<Span>>,

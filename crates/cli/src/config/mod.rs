@@ -5,6 +5,7 @@
 
 mod log;
 mod sections;
+mod sinks;
 mod units;
 
 #[cfg(test)]
@@ -30,6 +31,7 @@ use self::log::LogSection;
 pub(crate) use self::log::{LogHome, LogKeeps};
 use self::sections::{AuthSection, HttpSection, LimitsSection, LiveSection, TlsSection};
 pub(crate) use self::sections::{HuntSection, Roles};
+use self::sinks::SinkSection;
 use crate::keys;
 
 /// `huntcore.toml`.
@@ -66,6 +68,9 @@ pub(crate) struct ConfigFile {
     pub(crate) live: LiveSection,
     #[serde(default)]
     pub(crate) hunt: Vec<HuntSection>,
+    /// Where what is committed is written to besides the log.
+    #[serde(default)]
+    sink: Vec<SinkSection>,
     /// Where it was read from, so that later faults can be placed in it.
     #[serde(skip)]
     source: Source,
@@ -188,6 +193,10 @@ impl ConfigFile {
             }
             (Roles::Edge, Some(upstream)) => upstream,
         };
+        if !self.sink.is_empty() {
+            let reason = "is for the server that an edge process follows: an edge process has none";
+            return Err(ConfigError::value("sink", reason));
+        }
         let mut config = RelayConfig::new(upstream);
         if !auth_off {
             config.service_key = self.auth.service_key()?;
@@ -306,6 +315,7 @@ impl ConfigFile {
         self.log_section()?.apply(&self.source, data, &mut config)?;
         config.tick = self.tick(config.tick)?;
         config.board_interval = self.board_interval(config.board_interval)?;
+        config.sinks = sinks::settings(&self.sink, &self.source)?;
         Ok(config)
     }
 
