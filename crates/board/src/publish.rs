@@ -104,6 +104,7 @@ impl Boards {
         let mut numbers = std::mem::take(&mut self.published.behind);
         numbers.extend(self.changed.drain(..));
         let shards = self.streams.len();
+        let position = Arc::new(self.position());
         for number in numbers {
             let hunt = self.hunts.get_mut(&number).expect("a changed hunt exists");
             let known = self.published.versions.get(number.get()).map(Arc::clone);
@@ -112,6 +113,7 @@ impl Boards {
                 refresher,
                 known: known.as_deref(),
                 shown_at: shown_at.as_ref(),
+                position: &position,
                 is_behind: false,
                 is_new: known.is_none() || hunt.is_changed,
             };
@@ -133,7 +135,7 @@ impl Boards {
         let newest = match before {
             Some(newest) if !is_new => newest,
             _ => Arc::new(BoardsVersion {
-                position: Arc::new(self.position()),
+                position,
                 time: self.time,
                 players: self.players.clone(),
                 hunts: self.published.versions.clone(),
@@ -151,6 +153,7 @@ struct Making<'a, R> {
     refresher: &'a mut R,
     known: Option<&'a HuntVersion>,
     shown_at: Option<&'a Arc<Position>>,
+    position: &'a Arc<Position>,
     is_behind: bool,
     is_new: bool,
 }
@@ -175,7 +178,8 @@ impl<R: Refresher> Making<'_, R> {
                 _ => {
                     let closings = hunt.closings.get(&board.key.name);
                     let recorded_until = closings.map_or(TimeMicros::ZERO, |known| known.newest());
-                    Arc::new(BoardVersion::of(board, recorded_until))
+                    let changed = Arc::clone(self.position);
+                    Arc::new(BoardVersion::of(board, recorded_until, changed))
                 }
             };
             boards.push(self.board(known, counted, was_changed));
@@ -277,6 +281,7 @@ impl BoardVersion {
             dropped_before: self.dropped_before,
             late: Arc::clone(&self.late),
             corrected: Arc::clone(&self.corrected),
+            changed: Arc::clone(&self.changed),
             recorded_until: self.recorded_until,
         }
     }

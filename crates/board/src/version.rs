@@ -59,6 +59,9 @@ pub(crate) struct BoardVersion {
     pub(crate) dropped_before: TimeMicros,
     pub(crate) late: Arc<crate::late::Late>,
     pub(crate) corrected: Arc<Position>,
+    /// Up to where the log was counted in when it was made: a version without changes shares
+    /// the board with the one before.
+    pub(crate) changed: Arc<Position>,
     /// The end of the newest window whose results are written.
     pub(crate) recorded_until: TimeMicros,
 }
@@ -135,8 +138,13 @@ pub struct BoardMemory {
 static NOBODY_YET: LazyLock<Vec<ShownBoard>> = LazyLock::new(|| {
     let hunt = crate::hunt::Hunt::new(HuntNumber::new(0), 1);
     let boards = hunt.boards.iter();
-    let boards =
-        boards.map(|board| ShownBoard::of(Arc::new(BoardVersion::of(board, TimeMicros::ZERO))));
+    let boards = boards.map(|board| {
+        ShownBoard::of(Arc::new(BoardVersion::of(
+            board,
+            TimeMicros::ZERO,
+            Arc::default(),
+        )))
+    });
     boards.collect()
 });
 
@@ -475,7 +483,7 @@ impl ShownBoard {
 
 impl BoardVersion {
     /// A board as it was last brought up to date.
-    pub(crate) fn of(board: &Board, recorded_until: TimeMicros) -> Self {
+    pub(crate) fn of(board: &Board, recorded_until: TimeMicros, changed: Arc<Position>) -> Self {
         let open = board.open.iter().map(|(&start, window)| {
             let span = Span {
                 start,
@@ -493,6 +501,7 @@ impl BoardVersion {
             dropped_before: board.dropped_before,
             late: Arc::clone(&board.late),
             corrected: Arc::clone(&board.corrected),
+            changed,
             recorded_until,
         }
     }

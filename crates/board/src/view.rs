@@ -1,5 +1,7 @@
 //! One board of one published version, to read.
 
+use std::sync::Arc;
+
 use huntcore_model::{
     BoardDefinition, BoardName, BoardOrder, HuntNumber, PlayerId, Position, Sequence, TimeMicros,
 };
@@ -99,6 +101,14 @@ impl<'a> BoardView<'a> {
     #[must_use]
     pub const fn position(&self) -> &'a Position {
         self.position
+    }
+
+    /// Up to where the log was counted in when the board was last made: two readings of a
+    /// window with the same definition and the same place here show the same, as long as
+    /// both say, or neither, that it is final.
+    #[must_use]
+    pub const fn changed(&self) -> &'a Arc<Position> {
+        &self.board.changed
     }
 
     /// Just after the last correction of each stream: where this has moved between two

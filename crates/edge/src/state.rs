@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use futures_util::{StreamExt as _, stream};
-use huntcore_model::{HuntEntry, HuntId, PlayerId};
+use huntcore_model::{BoardName, HuntEntry, HuntId, PlayerId};
 use huntcore_wire::ProblemKind;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -21,6 +21,7 @@ use crate::operations::{self, Operations};
 use crate::origin::{AddressKey, OriginList};
 use crate::problem::Refusal;
 use crate::rate::Rates;
+use crate::routes::BoardPages;
 
 /// See the module.
 pub(crate) struct App {
@@ -33,6 +34,7 @@ pub(crate) struct App {
     pub(crate) admission: Arc<Admission>,
     pub(crate) socket_origins: OriginList,
     pub(crate) bodies: Bodies,
+    pub(crate) pages: BoardPages,
     pub(crate) door: Box<dyn LiveDoor>,
     pub(crate) operations: Arc<Operations>,
     pub(crate) lifetime: Lifetime,
@@ -74,6 +76,7 @@ impl App {
             guests: Rates::new(limits.guest_rate, limits.rate_keys_max),
             socket_origins: OriginList::new(&config.socket_origins),
             bodies: Bodies::new(limits.body_cache_bytes_max),
+            pages: BoardPages::new(),
             door: Box::new(door),
             admission,
             players,
@@ -110,6 +113,12 @@ impl App {
             None => Err(unknown_hunt(id.as_str())),
         }
     }
+}
+
+/// Whether a hunt has that board, its own or one that every hunt has.
+pub(crate) fn has_board(hunt: &HuntEntry, board: BoardName) -> bool {
+    let mut own = hunt.boards.iter();
+    board.is_built_in() || own.any(|own| own.definition.name == board)
 }
 
 pub(crate) fn unknown_hunt(id: &str) -> Refusal {

@@ -98,7 +98,7 @@ pub struct BoardQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(max_length = 256)]
     pub cursor: Option<String>,
-    /// Of `second`: the start of the window; the latest final one if left out.
+    /// The start of the window; the latest final one if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Timestamp>)]
     pub window: Option<Timestamp>,
@@ -117,7 +117,7 @@ pub struct StandingQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(minimum = 0, maximum = 50)]
     pub around: Option<u32>,
-    /// Of `second`: the start of the window; the latest final one if left out.
+    /// The start of the window; the latest final one if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Timestamp>)]
     pub window: Option<Timestamp>,

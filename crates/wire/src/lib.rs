@@ -10,6 +10,7 @@
 
 mod attempt;
 mod autoscale;
+mod board_lists;
 mod boards;
 mod bounded;
 mod claim_reader;
@@ -42,6 +43,11 @@ mod trail;
 
 pub use attempt::{ClaimFault, ClaimForRef, parse_claim_for};
 pub use autoscale::Autoscale;
+pub use board_lists::{
+    BoardList, BoardSummary, LATE_PAGE_MAX, LateEventView, LateList, LateQuery, ScoreRankQuery,
+    ScoreRankView, WINDOW_PAGE_MAX, WindowCursor, WindowCursorError, WindowList, WindowQuery,
+    WindowView, WindowsSummary,
+};
 pub use boards::{
     BOARD_PAGE_MAX, BoardEntry, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX, StandingQuery,
     StandingView,

@@ -134,6 +134,10 @@ problem_kinds! {
     UnknownFlag = 404 "unknown-flag" "no such flag",
     /// No such window of a board.
     UnknownWindow = 404 "unknown-window" "no such window",
+    /// A cursor of another board, or another list.
+    ForeignCursor = 400 "foreign-cursor" "the cursor belongs elsewhere: use it there, or begin without one",
+    /// A cursor from before the board, or its window, began anew.
+    OutdatedCursor = 410 "outdated-cursor" "the board began anew since the cursor was given out: begin without one",
     /// The player is not on that board.
     UnknownPlayer = 404 "unknown-player" "the player is not on this board",
     /// No such version of a configuration.

@@ -53,8 +53,7 @@ impl OwnRank {
             return None;
         }
         self.looked_up_in = boards;
-        let name = board.as_str().parse().ok();
-        let found = name.and_then(|name| view.boards.board(hunt, name));
+        let found = view.boards.board(hunt, board);
         let standing = found.as_ref().and_then(|board| board.standing(player));
         let standing = standing.map(|standing| (standing.rank, standing.score));
         let told = Told { board, standing };

@@ -62,6 +62,8 @@ problem_sets! {
         ProblemKind::UnknownBoard,
         ProblemKind::UnknownWindow,
         ProblemKind::UnknownPlayer,
+        ProblemKind::ForeignCursor,
+        ProblemKind::OutdatedCursor,
         ProblemKind::ProjectionBehind,
     ]];
     /// Of what a component needs.

@@ -51,17 +51,22 @@ pub(super) fn tagged(
     (headers, [(header::CONTENT_TYPE, JSON)], body()).into_response()
 }
 
+/// A ready JSON body; its caller says who may keep it.
+pub(super) fn json_body(json: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], json).into_response()
+}
+
 /// Whether the client has what the tag stands for, so that no body need be made.
 pub(super) fn is_known(request: &HeaderMap, tag: &str) -> bool {
     has(request, &weak(tag))
 }
 
-fn weak(tag: &str) -> HeaderValue {
+pub(super) fn weak(tag: &str) -> HeaderValue {
     HeaderValue::try_from(format!("W/\"{tag}\"")).expect("tags are hex and hyphens")
 }
 
 /// Whether the client says that it has what the tag stands for (RFC 9110, 13.1.2).
-fn has(request: &HeaderMap, tag: &HeaderValue) -> bool {
+pub(super) fn has(request: &HeaderMap, tag: &HeaderValue) -> bool {
     let tag = tag.as_bytes();
     request
         .get_all(header::IF_NONE_MATCH)

@@ -3,26 +3,26 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use http::HeaderMap;
-use huntcore_board::{BoardView as Board, Cursor, Entry, WindowError};
-use huntcore_model::{BoardName, HuntNumber, PlayerId, Position};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use huntcore_board::{BoardView as Board, Cursor, CursorError, Entry, WindowError};
+use huntcore_model::{BoardName, HuntNumber, PlayerId, Position, TimeMicros};
 use huntcore_wire::{
     BOARD_PAGE_MAX, BoardEntry, BoardQuery, BoardView, BoardWindow, NEIGHBOURS_MAX, PositionText,
     Problem, ProblemKind, StandingQuery, StandingView, Timestamp,
 };
 use serde::Serialize;
-use sha2::{Digest, Sha256};
 use tokio::time::Instant;
 
 use super::answers;
+use super::board_pages::{BoardPage, Content, KEPT_ENTRIES_MAX, PageKey};
 use super::hunts::parse_hunt;
 use crate::backend::View;
 use crate::extract::{Asked, Segments};
 use crate::openapi::AtLeastProblems;
 use crate::problem::{Refusal, whole_millis};
-use crate::state::App;
+use crate::state::{App, has_board};
 
 const PAGE_DEFAULT: u32 = 100;
 
@@ -37,9 +37,9 @@ const PAGE_DEFAULT: u32 = 100;
     responses(
         (
             status = 200, description = "The page", body = BoardView,
-            headers(("ETag" = String, description = "For If-None-Match; of the entries, not the position")),
+            headers(("ETag" = String, description = "For If-None-Match; of the board's version, not the position")),
         ),
-        (status = 304, description = "The client has these entries"),
+        (status = 304, description = "The board has not changed"),
         AtLeastProblems,
     ),
 )]
@@ -49,37 +49,113 @@ pub(super) async fn page(
     Asked(query): Asked<BoardQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let (hunt, name) = place(&app, &hunt, &board)?;
-    let limit = within(
-        "limit",
-        query.limit.unwrap_or(PAGE_DEFAULT),
-        1,
-        BOARD_PAGE_MAX,
-    )?;
-    let malformed = |detail: String| Refusal::new(ProblemKind::Malformed, detail);
-    let cursor = query
-        .cursor
-        .as_deref()
-        .map(str::parse::<Cursor>)
-        .transpose();
-    let cursor = cursor.map_err(|fault| malformed(fault.to_string()))?;
-    let view = view_with(&app, hunt, name, query.window, query.at_least.as_ref()).await?;
+    answer(&app, &hunt, &board, &query, &headers).await
+}
+
+/// The page of the board at `/v1/hunts/{hunt}/boards/{board}`.
+pub(super) async fn answer(
+    app: &App,
+    hunt: &str,
+    board: &str,
+    query: &BoardQuery,
+    headers: &HeaderMap,
+) -> Result<Response, Refusal> {
+    let (hunt, name) = place(app, hunt, board)?;
+    let limit = query.limit.unwrap_or(PAGE_DEFAULT);
+    let limit = within("limit", limit, 1, BOARD_PAGE_MAX)?;
+    let cursor = query.cursor.as_deref().map(str::parse::<Cursor>);
+    let cursor = cursor.transpose().map_err(|fault| bad_cursor(&fault))?;
+    let view = view_with(app, hunt, name, query.window, query.at_least.as_ref()).await?;
     let board = find(&view, hunt, name, query.window)?;
-    let page = board
-        .page(cursor.as_ref(), limit)
-        .map_err(|fault| malformed(fault.to_string()))?;
-    let answer = BoardView {
+    let content = Content::of(&board);
+    let key = PageKey {
+        hunt,
         board: name,
-        window: window(&board),
+        window: query.window.map(Timestamp::micros),
+        limit,
+    };
+    let is_kept = cursor.is_none() && limit <= KEPT_ENTRIES_MAX;
+    let page = match is_kept.then(|| app.pages.get(&key, &content)).flatten() {
+        Some(page) => page,
+        None => {
+            // A cursor is looked at before anything is answered, even that nothing has changed.
+            let cursor_text = query.cursor.as_deref().unwrap_or_default();
+            let tag = content.tag(&format!("page {limit} {cursor_text}"));
+            let page = write_page(&board, key, content, &tag, cursor.as_ref(), headers)?;
+            let Some(page) = page else {
+                let headers = [(header::ETAG, answers::weak(&tag)), caching(&board)];
+                return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+            };
+            let page = Arc::new(page);
+            if is_kept {
+                app.pages.keep(Arc::clone(&page));
+            }
+            page
+        }
+    };
+    let (name, value) = caching(&board);
+    let mut response = match answers::has(headers, &page.tag) {
+        true => StatusCode::NOT_MODIFIED.into_response(),
+        false => answers::json_body(page.body(board.position())),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, page.tag.clone());
+    headers.insert(name, value);
+    Ok(response)
+}
+
+/// Writes a page; `None` if the client has it, which is known without writing it.
+fn write_page(
+    board: &Board<'_>,
+    key: PageKey,
+    content: Content,
+    tag: &str,
+    cursor: Option<&Cursor>,
+    headers: &HeaderMap,
+) -> Result<Option<BoardPage>, Refusal> {
+    let limit = match answers::is_known(headers, tag) {
+        true => 0,
+        false => key.limit,
+    };
+    let page = board
+        .page(cursor, limit)
+        .map_err(|fault| bad_cursor(&fault))?;
+    if limit == 0 {
+        return Ok(None);
+    }
+    let view = BoardView {
+        board: board.name(),
+        window: window(board),
         position: PositionText::default(),
         players: board.len() as u64,
         entries: page.entries.iter().map(entry).collect(),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     };
-    let position = PositionText::from(view.boards.position());
-    Ok(tagged(&headers, answer, |answer| {
-        answer.position = position;
-    }))
+    Ok(Some(BoardPage::new(key, content, tag, &view)))
+}
+
+/// How long an answer may be kept. A window that is final is corrected hardly ever, but it may
+/// be, so that nothing is kept for good.
+pub(super) fn caching(board: &Board<'_>) -> (HeaderName, HeaderValue) {
+    const OPEN: HeaderValue = HeaderValue::from_static("public, max-age=1");
+    const FINAL: HeaderValue = HeaderValue::from_static("public, max-age=30");
+    let value = match board.window().is_final {
+        true => FINAL,
+        false => OPEN,
+    };
+    (header::CACHE_CONTROL, value)
+}
+
+/// What to do with a cursor that leads nowhere.
+pub(super) fn bad_cursor(fault: &CursorError) -> Refusal {
+    let kind = match fault {
+        CursorError::Malformed { .. } => ProblemKind::Malformed,
+        CursorError::OtherBoard { .. } => ProblemKind::ForeignCursor,
+        CursorError::OtherWindow { .. } | CursorError::BeforeReset { .. } => {
+            ProblemKind::OutdatedCursor
+        }
+    };
+    Refusal::new(kind, fault.to_string())
 }
 
 /// One player's place on a board, and the players around.
@@ -94,9 +170,9 @@ pub(super) async fn page(
     responses(
         (
             status = 200, description = "The player's place", body = StandingView,
-            headers(("ETag" = String, description = "For If-None-Match; of the entries, not the position")),
+            headers(("ETag" = String, description = "For If-None-Match; of the board's version, not the position")),
         ),
-        (status = 304, description = "The client has these entries"),
+        (status = 304, description = "The board has not changed"),
         AtLeastProblems,
     ),
 )]
@@ -119,41 +195,45 @@ pub(super) async fn standing(
     let view = view_with(&app, hunt, name, query.window, query.at_least.as_ref()).await?;
     let board = find(&view, hunt, name, query.window)?;
     let standing = board.standing(&player).ok_or_else(absent)?;
-    let neighbours = match around {
-        0 => Vec::new(),
-        _ => board.around(&player, around).unwrap_or_default(),
-    };
-    let answer = StandingView {
-        board: name,
-        window: window(&board),
-        position: PositionText::default(),
-        player,
-        rank: standing.rank,
-        score: standing.score,
-        of: board.len() as u64,
-        neighbours: neighbours.iter().map(entry).collect(),
-    };
-    let position = PositionText::from(view.boards.position());
-    Ok(tagged(&headers, answer, |answer| {
-        answer.position = position;
+    let content = Content::of(&board);
+    let tag = content.tag(&format!("standing {around} {player}"));
+    // Whether the player is there was looked at; the neighbours are only for who has them not.
+    Ok(tagged(&headers, &board, &tag, || {
+        let neighbours = match around {
+            0 => Vec::new(),
+            _ => board.around(&player, around).unwrap_or_default(),
+        };
+        StandingView {
+            board: name,
+            window: window(&board),
+            position: board.position().into(),
+            player: player.clone(),
+            rank: standing.rank,
+            score: standing.score,
+            of: board.len() as u64,
+            neighbours: neighbours.iter().map(entry).collect(),
+        }
     }))
 }
 
-fn place(app: &App, hunt: &str, board: &str) -> Result<(HuntNumber, BoardName), Refusal> {
+pub(super) fn place(
+    app: &App,
+    hunt: &str,
+    board: &str,
+) -> Result<(HuntNumber, BoardName), Refusal> {
     let (_, entry) = app.hunt(&parse_hunt(hunt)?)?;
     let unknown = |detail: String| Refusal::new(ProblemKind::UnknownBoard, detail);
     let name: BoardName = board
         .parse()
         .map_err(|fault: huntcore_model::IdError| unknown(fault.to_string()))?;
-    let is_own = || entry.boards.iter().any(|own| own.definition.name == name);
-    if name.is_built_in() || is_own() {
+    if has_board(&entry, name) {
         return Ok((entry.number, name));
     }
     let detail = format!("the hunt has no board {name}; its boards are listed with it");
     Err(unknown(detail))
 }
 
-fn within(name: &str, found: u32, least: u32, most: u32) -> Result<usize, Refusal> {
+pub(super) fn within(name: &str, found: u32, least: u32, most: u32) -> Result<usize, Refusal> {
     if (least..=most).contains(&found) {
         return Ok(usize::try_from(found).expect("32 bits fit"));
     }
@@ -163,7 +243,7 @@ fn within(name: &str, found: u32, least: u32, most: u32) -> Result<usize, Refusa
 
 /// A view that covers the position asked for. A window that will never be there is refused
 /// before anything is waited for.
-async fn view_with(
+pub(super) async fn view_with(
     app: &App,
     hunt: HuntNumber,
     name: BoardName,
@@ -207,38 +287,59 @@ async fn view_at(app: &App, at_least: Option<&PositionText>) -> Result<Arc<View>
     }
 }
 
-fn find(
+/// Defined a moment ago, or dropped: what is shown has not come so far, or it is gone already.
+pub(super) fn not_shown(board: BoardName) -> Refusal {
+    let detail = format!("board {board} is not shown yet, or no longer");
+    Refusal::new(ProblemKind::UnknownBoard, detail)
+}
+
+pub(super) fn find(
     view: &View,
     hunt: HuntNumber,
     name: BoardName,
     start: Option<Timestamp>,
 ) -> Result<Board<'_>, Refusal> {
-    let unknown = |detail: String| Refusal::new(ProblemKind::UnknownWindow, detail);
-    let absent = |name| {
-        Refusal::new(
-            ProblemKind::UnknownBoard,
-            format!("the hunt has no board {name}"),
-        )
-    };
     let Some(start) = start else {
         if view.boards.defined(hunt, name).is_none() {
-            return Err(absent(name));
+            return Err(not_shown(name));
         }
-        let found = view.boards.board(hunt, name);
-        return found
-            .ok_or_else(|| unknown("no window with a score in it is final yet".to_owned()));
+        let unknown = || {
+            let detail = format!("no window of {name} with a score in it is final yet");
+            Refusal::new(ProblemKind::UnknownWindow, detail)
+        };
+        return view.boards.board(hunt, name).ok_or_else(unknown);
     };
     let found = view.boards.window(hunt, name, start.micros());
-    found.map_err(|fault| match fault {
-        WindowError::UnknownBoard { board } => absent(board),
-        WindowError::NoStart { .. } => Refusal::new(ProblemKind::Malformed, fault.to_string()),
-        WindowError::NoWindows { .. }
-        | WindowError::Dropped { .. }
-        | WindowError::NotYet { .. } => unknown(fault.to_string()),
+    found.map_err(|fault| {
+        let time = |micros: TimeMicros| Timestamp::from(micros);
+        let (kind, detail) = match &fault {
+            WindowError::UnknownBoard { .. } => return not_shown(name),
+            WindowError::NoWindows { .. } => (ProblemKind::UnknownWindow, fault.to_string()),
+            WindowError::NoStart { around, .. } => (
+                ProblemKind::Malformed,
+                format!(
+                    "no window of {name} starts at {start}: the one around it is {} to {}",
+                    time(around.0),
+                    time(around.1)
+                ),
+            ),
+            WindowError::Dropped { dropped_before, .. } => (
+                ProblemKind::UnknownWindow,
+                format!(
+                    "the window is no longer kept: those that ended by {} were dropped",
+                    time(*dropped_before)
+                ),
+            ),
+            WindowError::NotYet { .. } => (
+                ProblemKind::UnknownWindow,
+                "the window has not begun".to_owned(),
+            ),
+        };
+        Refusal::new(kind, detail)
     })
 }
 
-fn window(board: &Board<'_>) -> BoardWindow {
+pub(super) fn window(board: &Board<'_>) -> BoardWindow {
     let window = board.window();
     BoardWindow {
         start: window.start.map(Timestamp::from),
@@ -255,18 +356,15 @@ fn entry(entry: &Entry<'_>) -> BoardEntry {
     }
 }
 
-/// The answer with a tag of all but its position: a reader who has these entries has them,
-/// however far the log has been counted in since.
-fn tagged<T: Serialize>(
+/// The answer, or that the client has it, which is known without making it.
+pub(super) fn tagged<T: Serialize>(
     headers: &HeaderMap,
-    mut answer: T,
-    place: impl FnOnce(&mut T),
+    board: &Board<'_>,
+    tag: &str,
+    answer: impl FnOnce() -> T,
 ) -> Response {
-    let bare = serde_json::to_vec(&answer).expect("answers are plain data");
-    let digest = Sha256::digest(&bare);
-    let tag = hex::encode(&digest[..12]);
-    answers::tagged(headers, &tag, answers::ASK_FIRST, || {
-        place(&mut answer);
-        Bytes::from(serde_json::to_vec(&answer).expect("answers are plain data"))
+    let (_, caching) = caching(board);
+    answers::tagged(headers, tag, caching, || {
+        Bytes::from(serde_json::to_vec(&answer()).expect("answers are plain data"))
     })
 }

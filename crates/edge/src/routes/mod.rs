@@ -4,6 +4,8 @@ mod answers;
 mod asyncapi;
 mod autoscale;
 mod batches;
+mod board_lists;
+mod board_pages;
 mod boards;
 mod cells;
 mod claims;
@@ -22,4 +24,5 @@ mod rounds;
 mod router;
 mod trail;
 
+pub(crate) use board_pages::BoardPages;
 pub(crate) use router::router;

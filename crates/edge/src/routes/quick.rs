@@ -1,40 +1,48 @@
 //! The short way to the requests that come by the tens of thousands a second: a player's attempt,
-//! a game server's events. They mean what they mean by the router, which takes them whenever
+//! a game server's events, a board's page. They mean what they mean by the router, which takes them whenever
 //! something about them is out of the ordinary.
 
 use std::sync::Arc;
 
+use axum::extract::Query;
 use axum::response::{IntoResponse, Response};
 use http::{Method, Request, header};
+use huntcore_wire::BoardQuery;
 use hyper::body::Incoming;
 
 use super::router::mark_response;
-use super::{claims, events};
+use super::{boards, claims, events};
 use crate::server::ConnectionHandle;
 use crate::state::App;
 
 /// Where the short way leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Door {
+enum Door<'a> {
     Claims,
     Events,
+    Board(&'a str),
 }
 
-/// The door that a path names, and the hunt.
-fn door(path: &str) -> Option<(Door, &str)> {
+/// The door that a method and a path name, and the hunt.
+fn door<'a>(method: &Method, path: &'a str) -> Option<(Door<'a>, &'a str)> {
     let (hunt, rest) = path.strip_prefix("/v1/hunts/")?.split_once('/')?;
-    let door = match rest {
-        "claims" => Door::Claims,
-        "events" => Door::Events,
+    let is_plain = |segment: &str| !segment.is_empty() && !segment.contains(['%', '/']);
+    let door = match (method, rest) {
+        (&Method::POST, "claims") => Door::Claims,
+        (&Method::POST, "events") => Door::Events,
+        (&Method::GET, _) => {
+            let board = rest.strip_prefix("boards/")?;
+            Door::Board(is_plain(board).then_some(board)?)
+        }
         _ => return None,
     };
-    (!hunt.is_empty() && !hunt.contains('%')).then_some((door, hunt))
+    is_plain(hunt).then_some((door, hunt))
 }
 
 /// Whether who asks from where need not be looked at.
 fn is_plain(app: &App, request: &Request<Incoming>) -> bool {
     let from_a_page = request.headers().contains_key(header::ORIGIN);
-    request.method() == Method::POST && !app.access.is_off() && !from_a_page
+    !app.access.is_off() && !from_a_page
 }
 
 /// Answers `request`, unless it has to go by the router.
@@ -43,12 +51,24 @@ pub(crate) async fn answer(
     connection: &ConnectionHandle,
     request: Request<Incoming>,
 ) -> Result<Response, Request<Incoming>> {
-    if !is_plain(app, &request) || door(request.uri().path()).is_none() {
-        return Err(request);
-    }
+    let found = match is_plain(app, &request) {
+        true => door(request.method(), request.uri().path()),
+        false => None,
+    };
+    let asked = match found {
+        None => return Err(request),
+        // The router says what is wrong with a query.
+        Some((Door::Board(_), _)) => match Query::<BoardQuery>::try_from_uri(request.uri()) {
+            Ok(Query(asked)) => asked,
+            Err(_) => return Err(request),
+        },
+        Some(_) => BoardQuery::default(),
+    };
     let (parts, body) = request.into_parts();
-    let (door, hunt) = door(parts.uri.path()).expect("looked at above");
+    let found = door(&parts.method, parts.uri.path());
+    let (door, hunt) = found.expect("looked at above");
     let answered = match door {
+        Door::Board(board) => boards::answer(app, hunt, board, &asked, &parts.headers).await,
         Door::Claims => claims::answer(app, connection, hunt, &parts.headers, body).await,
         Door::Events => events::answer(app, connection, hunt, &parts.headers, body).await,
     };
@@ -70,11 +90,28 @@ mod tests {
             ("/v1/hunts//claims", None),
             ("/v1/hunts/park/claims/", None),
             ("/v1/hunts/park/x/claims", None),
+            ("/v1/hunts/park/boards/best", None),
             ("/v1/hunts/park", None),
             ("/v1/claims", None),
         ];
         for (path, expected) in found {
-            assert_eq!(door(path), expected, "{path}");
+            assert_eq!(door(&Method::POST, path), expected, "{path}");
         }
+        let found = [
+            (
+                "/v1/hunts/park/boards/best",
+                Some((Door::Board("best"), "park")),
+            ),
+            ("/v1/hunts/park/boards/b%65st", None),
+            ("/v1/hunts/park/boards/", None),
+            ("/v1/hunts/park/boards", None),
+            ("/v1/hunts/park/boards/best/windows", None),
+            ("/v1/hunts/park/boards/best/players/ada", None),
+            ("/v1/hunts/park/events", None),
+        ];
+        for (path, expected) in found {
+            assert_eq!(door(&Method::GET, path), expected, "{path}");
+        }
+        assert_eq!(door(&Method::HEAD, "/v1/hunts/park/boards/best"), None);
     }
 }

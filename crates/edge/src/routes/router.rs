@@ -18,8 +18,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{
-    answers, asyncapi, autoscale, batches, boards, cells, claims, console, corrections, events,
-    flags, guests, hunts, live, log, maps, operations, rounds, trail,
+    answers, asyncapi, autoscale, batches, board_lists, boards, cells, claims, console,
+    corrections, events, flags, guests, hunts, live, log, maps, operations, rounds, trail,
 };
 use crate::auth::PLAYER_HEADER;
 use crate::openapi;
@@ -49,7 +49,11 @@ pub(crate) fn router(app: &Arc<App>) -> Router {
         .routes(routes!(claims::claim))
         .routes(routes!(batches::claim_all))
         .routes(routes!(events::record, trail::events))
+        .routes(routes!(board_lists::list))
         .routes(routes!(boards::page))
+        .routes(routes!(board_lists::windows))
+        .routes(routes!(board_lists::late))
+        .routes(routes!(board_lists::rank))
         .routes(routes!(boards::standing))
         .routes(routes!(guests::welcome))
         .routes(routes!(operations::healthz))

@@ -45,7 +45,7 @@ async fn pages_follow_one_another() {
         (vec!["p0"], &Value::Null)
     );
     let other = format!("/v1/hunts/park/boards/total?cursor={cursor}");
-    world.get(&other).await.problem(400, "malformed");
+    world.get(&other).await.problem(400, "foreign-cursor");
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod admission;
 mod auth;
 mod bad_input;
+mod board_lists;
 mod boards;
 mod claims;
 mod client;

@@ -1,13 +1,14 @@
 //! What sockets ask to hear, the first time and whenever that changes.
 
 use huntcore_broadcast::Class;
-use huntcore_model::{BoardName, Position};
-use huntcore_wire::{ProblemKind, SubscribeMessage};
+use huntcore_model::{BoardName, HuntEntry, Position};
+use huntcore_wire::{Interest, ProblemKind, SubscribeMessage};
 
 use super::Reactor;
 use crate::live::connection::{Connection, Entry, Following, Resume};
 use crate::live::ranks::OwnRank;
 use crate::live::slots::Key;
+use crate::state::has_board;
 
 impl Reactor {
     /// Takes a socket into the crowd of those who want to hear the same. Where that is refused,
@@ -30,6 +31,10 @@ impl Reactor {
         let resolution = entry.map(|entry| entry.latest_version().config.resolution);
         if let Some(Err(unknown)) = resolution.map(|resolution| interest.check(resolution)) {
             return self.complain(key, None, ProblemKind::UnknownCell, &unknown.to_string());
+        }
+        if let Some(unknown) = entry.and_then(|entry| unknown_board(entry, &interest, own_rank)) {
+            let detail = format!("the hunt has no board {unknown}");
+            return self.complain(key, None, ProblemKind::UnknownBoard, &detail);
         }
         let class = Class::new(connection.form, interest.clone());
         let hunt = connection.hunt;
@@ -81,6 +86,20 @@ impl Reactor {
             Entry::Resume(Box::new(Resume { seen, wait_until }))
         })
     }
+}
+
+/// A board that is asked for and that the hunt has not.
+fn unknown_board(
+    entry: &HuntEntry,
+    interest: &Interest,
+    own_rank: Option<BoardName>,
+) -> Option<BoardName> {
+    let asked = match interest {
+        Interest::Boards(boards) => boards.as_slice(),
+        Interest::Everything | Interest::Cells(_) => &[],
+    };
+    let mut asked = asked.iter().copied().chain(own_rank);
+    asked.find(|&name| !has_board(entry, name))
 }
 
 impl Connection {

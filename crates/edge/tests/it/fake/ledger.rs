@@ -92,10 +92,15 @@ impl Inner {
     pub(super) fn control(&mut self, now: TimeMicros, record: ControlRecord) -> Sequence {
         let at = self.control.sequence;
         self.catalog.apply(at, &record).expect("valid");
-        let record = Box::new(record);
-        self.commit(ShardId::CONTROL, now, |batch, _| {
-            batch.push(&Record::Control { at, record });
-        });
+        let is_copied = record.concerns_arbiters();
+        let record = Record::Control {
+            at,
+            record: Box::new(record),
+        };
+        self.commit(ShardId::CONTROL, now, |batch, _| batch.push(&record));
+        if is_copied {
+            self.commit(SHARD, now, |batch, _| batch.push(&record));
+        }
         at.advanced(1)
     }
 
@@ -115,7 +120,11 @@ impl Inner {
         let boards = self.boards.publish();
         let hunts: Vec<HuntNumber> = self.catalog.hunts().map(|entry| entry.number).collect();
         for hunt in hunts {
-            for name in [BoardName::TOTAL, BoardName::BEST] {
+            let names: Vec<BoardName> = boards
+                .boards(hunt)
+                .map(|defined| defined.definition.name)
+                .collect();
+            for name in names {
                 let Some(board) = boards.board(hunt, name).filter(|board| !board.is_empty()) else {
                     continue;
                 };
@@ -128,9 +137,13 @@ impl Inner {
                     hunt,
                     BoardUpdate {
                         board: name,
-                        generation: 0,
-                        window: BoardWindow::WHOLE_HUNT,
-                        position: boards.position().clone(),
+                        generation: board.generation().get(),
+                        window: BoardWindow {
+                            start: board.window().start.map(Timestamp::from),
+                            end: board.window().end.map(Timestamp::from),
+                            is_final: board.window().is_final,
+                        },
+                        position: board.position().clone(),
                         players: board.len() as u64,
                         entries: entries.collect(),
                     },
