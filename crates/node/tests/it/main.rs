@@ -2,8 +2,10 @@
 
 mod checkpoints;
 mod closings;
+mod event_keys;
 mod faults;
 mod followers;
+mod forty_days;
 mod hunts;
 mod operators;
 mod retention;
