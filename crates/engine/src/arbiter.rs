@@ -72,7 +72,7 @@ impl Arbiter {
             kept_expired: KeptExpired::default(),
             corrections: Corrections::default(),
             closings: Closings::default(),
-            events: Events::new(limits.event_horizon_ms, limits.events_sealed_at),
+            events: Events::new(&limits),
             closed_next: ClosedOrdinal::ZERO,
             heartbeat: Heartbeat::default(),
             now: TimeMicros::ZERO,
@@ -340,6 +340,7 @@ impl Arbiter {
         {
             self.corrections.forget(round);
         }
+        self.events.seal_full(&self.tail, &mut self.closed_next);
         self.events.forget(now);
         self.heartbeat.pass(now);
     }

@@ -15,6 +15,7 @@ use huntcore_model::{Hash32, Sequence, Tail, TimeMicros};
 use crate::chunks::{Chunks, ShownChunks};
 use crate::exchange::ClosedOrdinal;
 use crate::identity::{Coverage, EventFact, EventKey, EventSeen, LookAgain, Looked};
+use crate::limits::EngineLimits;
 
 /// The horizon is forgotten in this many steps.
 const BUCKETS: u64 = 24;
@@ -112,11 +113,12 @@ impl SealedEvents {
 }
 
 impl Events {
-    pub(crate) fn new(horizon_ms: u64, sealed_at: usize) -> Self {
+    pub(crate) fn new(limits: &EngineLimits) -> Self {
         Self {
-            horizon_ms,
-            bucket_ms: (horizon_ms / BUCKETS).max(1),
-            sealed_at,
+            horizon_ms: limits.event_horizon_ms,
+            bucket_ms: (limits.event_horizon_ms / BUCKETS).max(1),
+            // Memory must not be full of events that cannot leave it.
+            sealed_at: limits.events_sealed_at.min(limits.events_max / 4).max(1),
             open: None,
             sealed: VecDeque::new(),
             count: 0,
@@ -171,7 +173,8 @@ impl Events {
         closed_next: &mut ClosedOrdinal,
     ) {
         if self.open.as_ref().is_some_and(|open| {
-            (open.ends_at <= now || open.len() >= self.sealed_at) && open.end() <= before.sequence
+            // The bucket of a time that has passed holds nothing of this batch.
+            open.ends_at <= now
         }) {
             self.seal(before, closed_next);
         }
@@ -183,6 +186,17 @@ impl Events {
         });
         open.push(fact);
         self.count += 1;
+    }
+
+    /// Seals the newest bucket if it is full, its stream ending at `tail` now.
+    pub(crate) fn seal_full(&mut self, tail: &Tail, closed_next: &mut ClosedOrdinal) {
+        if self
+            .open
+            .as_ref()
+            .is_some_and(|open| open.len() >= self.sealed_at)
+        {
+            self.seal(tail, closed_next);
+        }
     }
 
     /// Seals the newest bucket, which ends with the batch before `tail`.
@@ -427,6 +441,14 @@ mod tests {
         covers: Coverage::START,
     };
 
+    fn events_of(events_sealed_at: usize) -> Events {
+        Events::new(&EngineLimits {
+            event_horizon_ms: 24_000,
+            events_sealed_at,
+            ..EngineLimits::default()
+        })
+    }
+
     fn fact(event_id: &str, sequence: u64) -> EventFact {
         EventFact {
             key: EventKey::new(HuntNumber::new(0), "ada", event_id),
@@ -452,7 +474,7 @@ mod tests {
 
     #[test]
     fn an_event_is_remembered_for_the_whole_horizon_and_then_forgotten() {
-        let mut events = Events::new(24_000, 100);
+        let mut events = events_of(100);
         let mut closed_next = ClosedOrdinal::ZERO;
         let (first, second) = (fact("1", 1), fact("2", 2));
         let mut insert = |events: &mut Events, millis, fact: EventFact| {
@@ -481,15 +503,16 @@ mod tests {
 
     #[test]
     fn a_bucket_is_sealed_by_count_between_two_batches() {
-        let mut events = Events::new(24_000, 2);
+        let mut events = events_of(2);
         let mut closed_next = ClosedOrdinal::ZERO;
         // Three in one batch, two in the next.
-        for (batch, numbers) in [(10, 10..13), (13, 13..15)] {
+        for (batch, numbers) in [(10, 10..13), (13, 13..14)] {
             for number in numbers {
                 let fact = fact(&number.to_string(), number);
                 assert_eq!(get(&events, &fact), None);
                 events.insert(TimeMicros::ZERO, &before(batch, 0), fact, &mut closed_next);
             }
+            events.seal_full(&before(batch + 3, 0), &mut closed_next);
         }
         let sealed: Vec<_> = events.since(ClosedOrdinal::ZERO).collect();
         assert_eq!((sealed.len(), sealed[0].len()), (1, 3));
@@ -505,10 +528,11 @@ mod tests {
 
     #[test]
     fn what_has_left_memory_must_have_been_looked_up_since() {
-        let mut events = Events::new(24_000, 1);
+        let mut events = events_of(1);
         let mut closed_next = ClosedOrdinal::ZERO;
         for number in 0..3 {
             let fact = fact(&number.to_string(), number);
+            events.seal_full(&before(number, 0), &mut closed_next);
             events.insert(TimeMicros::ZERO, &before(number, 0), fact, &mut closed_next);
         }
         let left = fact("0", 0);
@@ -535,7 +559,7 @@ mod tests {
 
     #[test]
     fn a_fold_skips_what_stands_and_seals_what_lies_before_it() {
-        let mut events = Events::new(24_000, 100);
+        let mut events = events_of(100);
         let mut closed_next = ClosedOrdinal::ZERO;
         let span = EventSpan {
             first: Sequence::new(4),
@@ -580,7 +604,7 @@ mod tests {
 
     #[test]
     fn many_events_of_one_bucket_are_all_found() {
-        let mut events = Events::new(24_000, 100_000);
+        let mut events = events_of(100_000);
         let mut closed_next = ClosedOrdinal::ZERO;
         for number in 0..20_000 {
             let fact = fact(&number.to_string(), number);

@@ -9,6 +9,7 @@ mod corrections;
 mod desk;
 mod events;
 mod first_format;
+mod lookups;
 mod naive;
 mod naive_hunts;
 mod operators;
