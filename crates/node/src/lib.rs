@@ -10,6 +10,7 @@ mod config;
 mod control;
 mod definitions;
 mod door;
+mod event_metrics;
 mod failure;
 mod followers;
 mod gauge;

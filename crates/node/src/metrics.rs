@@ -10,6 +10,7 @@ use huntcore_log::LogUsage;
 use huntcore_model::ShardId;
 use huntcore_wire::{ComponentStats, LogStats, ProjectionStats, Stats, Timestamp};
 
+use crate::event_metrics;
 use crate::lag;
 use crate::node::Node;
 use crate::retained;
@@ -152,6 +153,7 @@ pub(crate) fn render(node: &Node, out: &mut String) {
             door.queued() + node.entrance.waiting(ShardId::new(shard)),
         );
     }
+    event_metrics::render(node, &mut page);
     node.sinks.render(node, &mut page);
     latency(node, &mut page);
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use huntcore_log_file::FileLogOptions;
-use huntcore_node::{CheckpointHome, NodeConfig};
+use huntcore_node::{CheckpointHome, EventKeysHome, NodeConfig};
 use serde::Deserialize;
 use toml::Spanned;
 
@@ -139,6 +139,7 @@ impl LogSection {
             config.log_bytes_max = Some(found);
         }
         config.checkpoints = Some(CheckpointHome::beside_log(data));
+        config.event_keys = Some(EventKeysHome::beside_log(data));
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Copying what stands beside the streams: checkpoints, and plain files such as keys.
+//! Copying what stands beside the streams: checkpoints, events, and plain files such as keys.
 //!
 //! A server may finish a checkpoint and remove an older one meanwhile. So the names are read
 //! again after copying, and what changed is copied or given up, until nothing did: then the
@@ -15,8 +15,8 @@ use super::{CHUNK_BYTES, CopyError};
 use crate::files::{BACKUP_LOCK, FORMAT, LOCK};
 use crate::verify::Meter;
 
-/// The directory beside the streams that is copied with all that is in it.
-const CHECKPOINTS: &str = "checkpoints";
+/// The directories beside the streams that are copied with all that is in them.
+const DIRECTORIES: [&str; 2] = ["checkpoints", "event-keys"];
 const DRAFT_SUFFIX: &str = ".tmp";
 
 /// The files beside the streams.
@@ -192,7 +192,7 @@ impl Names {
         }
         let look = || -> io::Result<Result<u64, Vec<String>>> {
             if disk.is_directory(&full)? {
-                return Ok(Err(if path.starts_with(CHECKPOINTS) {
+                return Ok(Err(if is_copied_whole(path) {
                     disk.list(&full)?
                 } else {
                     Vec::new()
@@ -205,7 +205,7 @@ impl Names {
                 self.files.insert(path.to_owned(), bytes);
             }
             Ok(Err(inside)) => {
-                if path.starts_with(CHECKPOINTS) {
+                if is_copied_whole(path) {
                     self.directories.insert(path.to_owned());
                 }
                 for name in inside {
@@ -218,6 +218,10 @@ impl Names {
         }
         Ok(())
     }
+}
+
+fn is_copied_whole(path: &Path) -> bool {
+    DIRECTORIES.iter().any(|directory| path.starts_with(directory))
 }
 
 /// Copies a file from its start, up to `bytes_max` of it.

@@ -16,7 +16,7 @@ use clap::Args;
 use huntcore_edge::{AuthConfig, AuthSettings, EdgeConfig, PlayerKey, Secret};
 use huntcore_log_file::FileLogOptions;
 use huntcore_model::{HuntId, ShardMap};
-use huntcore_node::{CheckpointHome, NodeConfig};
+use huntcore_node::{CheckpointHome, EventKeysHome, NodeConfig};
 use huntcore_wire::{DurationText, HuntRequest, ValueRow};
 use serde_json::json;
 use tokio::sync::oneshot;
@@ -120,6 +120,7 @@ impl Demo {
         let mut node = NodeConfig::new(fairness_key);
         node.shards = ShardMap::new(self.shards)?;
         node.checkpoints = Some(CheckpointHome::beside_log(&self.data));
+        node.event_keys = Some(EventKeysHome::beside_log(&self.data));
         let park = HuntRequest {
             id: hunt.clone(),
             area: serde_json::from_str(AREA)?,
@@ -131,6 +132,7 @@ impl Demo {
             ends_at: None,
             values: ValueRow::default_table(),
             values_hidden: false,
+            boards: Vec::new(),
         };
         Ok(Server::new(edge, node, vec![park], log))
     }
