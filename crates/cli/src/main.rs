@@ -3,6 +3,7 @@
 mod commands;
 mod config;
 mod files;
+mod flag_file;
 mod keys;
 mod output;
 mod progress;
@@ -35,7 +36,9 @@ struct Arguments {
 #[derive(Debug, Subcommand)]
 enum Command {
     Board(commands::board::Board),
+    Flags(commands::flags::Flags),
     Hunt(commands::hunt::Hunt),
+    Load(commands::load::Load),
     Log(commands::log::Log),
     Verify(commands::verify::Verify),
     Bench(commands::bench::Bench),
@@ -52,7 +55,9 @@ fn main() -> ExitCode {
     start_tracing(arguments.json);
     let done = match arguments.command {
         Command::Board(board) => board.run(output),
+        Command::Flags(flags) => flags.run(output),
         Command::Hunt(hunt) => hunt.run(output),
+        Command::Load(load) => load.run(output),
         Command::Log(log) => log.run(output),
         Command::Verify(verify) => verify.run(output),
         Command::Bench(bench) => bench.run(output),

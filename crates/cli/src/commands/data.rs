@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use huntcore_log_file::{FileLog, Inspection};
-use huntcore_model::{Sequence, ShardId};
+use huntcore_model::{Sequence, ShardId, ShardMap};
 
 use crate::config::{ConfigFile, LogHome};
 use crate::output::Failed;
@@ -34,6 +34,21 @@ impl OpenedData {
     /// Where the log's checkpoints are.
     pub(crate) fn checkpoints(&self) -> PathBuf {
         self.directory.join("checkpoints")
+    }
+
+    /// The shards that the log has.
+    pub(crate) fn shard_map(&self) -> Result<ShardMap, Failed> {
+        let shards = self.inspection.shards().iter();
+        let shards = shards.filter(|shard| !shard.is_control());
+        let numbers: Vec<u16> = shards.map(|shard| shard.get()).collect();
+        let count = u16::try_from(numbers.len())?;
+        if !(0..count).eq(numbers.iter().copied()) {
+            return Err(Failed::new(format!(
+                "the log's shards are {numbers:?}, expected all from 0 on: its first start was \
+                 interrupted, or a stream is missing"
+            )));
+        }
+        Ok(ShardMap::new(count)?)
     }
 }
 

@@ -39,6 +39,13 @@ impl std::fmt::Debug for ServiceKey {
     }
 }
 
+impl ServiceKey {
+    /// The key, if one was given.
+    pub(crate) fn secret(&self) -> Option<&str> {
+        self.service_key.as_deref()
+    }
+}
+
 impl ServerPlace {
     /// A client for what anybody may ask.
     pub(crate) fn client(&self) -> Result<Client, Failed> {

@@ -1,5 +1,6 @@
 //! `huntcore verify`: whether huntcore kept its promises.
 
+mod boards;
 mod export;
 mod fairness;
 mod fold;
@@ -29,12 +30,14 @@ pub(crate) struct Verify {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Boards(boards::Boards),
     Fairness(fairness::Fairness),
 }
 
 impl Verify {
     pub(crate) fn run(self, output: Output) -> Result<(), Failed> {
         match self.command {
+            Some(Command::Boards(boards)) => boards.run(output),
             Some(Command::Fairness(fairness)) => fairness.run(output),
             None => match self.export {
                 Some(path) => export::run(&path, output),

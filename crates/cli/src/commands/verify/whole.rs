@@ -15,7 +15,7 @@ use huntcore_disk::{Disk, RealDisk};
 use huntcore_engine::{Controller, EngineLimits};
 use huntcore_log_file::{Inspection, StreamReport};
 use huntcore_map::FairnessKey;
-use huntcore_model::{Batch, Catalog, Sequence, ShardId, ShardMap};
+use huntcore_model::{Batch, Catalog, Sequence, ShardId};
 use huntcore_verify::{End, Report, Settings, Verifier, by_time};
 use serde_json::{Value, json};
 
@@ -55,7 +55,7 @@ fn verify(data: &OpenedData, output: Output) -> Result<Verdict, Failed> {
     let config = data.config.as_ref();
     let horizon_ms = config.and_then(crate::config::ConfigFile::event_horizon_ms);
     let horizon_ms = horizon_ms.unwrap_or(EngineLimits::default().event_horizon_ms);
-    let mut settings = Settings::new(shards(inspection)?, horizon_ms);
+    let mut settings = Settings::new(data.shard_map()?, horizon_ms);
     settings.fairness_key = fairness_key(data)?;
     let with_key = settings.fairness_key.is_some();
 
@@ -153,22 +153,6 @@ fn has_moved(inspection: &Inspection, ends: &BTreeMap<ShardId, Option<Sequence>>
             .read(shard, end)
             .is_ok_and(|mut batches| batches.next().is_some())
     })
-}
-
-fn shards(inspection: &Inspection) -> Result<ShardMap, Failed> {
-    let shards = inspection
-        .shards()
-        .iter()
-        .filter(|shard| !shard.is_control());
-    let numbers: Vec<u16> = shards.map(|shard| shard.get()).collect();
-    let count = u16::try_from(numbers.len())?;
-    if !(0..count).eq(numbers.iter().copied()) {
-        return Err(Failed::new(format!(
-            "the log's shards are {numbers:?}, expected all from 0 on: its first start was \
-             interrupted, or a stream is missing"
-        )));
-    }
-    Ok(ShardMap::new(count)?)
 }
 
 /// The configured key, or the one kept beside the log; none if it is not ours to read.

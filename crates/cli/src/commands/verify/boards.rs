@@ -1,0 +1,108 @@
+//! `huntcore verify boards`: whether a running server's boards blink (I6), as any client sees it.
+
+use std::time::Duration;
+
+use clap::Args;
+use huntcore_bench::{Watched, WatchedBoard, watch_boards};
+use huntcore_model::{BoardName, HuntId};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use crate::commands::serve::stop_signal;
+use crate::commands::server::{ServerPlace, block_on};
+use crate::output::{Failed, Output};
+use crate::show;
+
+/// Between two looks at a board; the socket tells by itself.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// Watch a running server's boards, over HTTP and on the live socket, and fail if one blinks: if
+/// somebody vanishes, a best score falls, or a position goes back. Restarts of the server are
+/// waited for.
+#[derive(Debug, Args)]
+pub(super) struct Boards {
+    #[command(flatten)]
+    server: ServerPlace,
+    /// The hunt.
+    #[arg(long, value_name = "HUNT")]
+    hunt: HuntId,
+    /// How long.
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+}
+
+impl Boards {
+    pub(super) fn run(self, output: Output) -> Result<(), Failed> {
+        let watched = block_on(async {
+            let client = self.server.client()?;
+            let known = client.hunt(&self.hunt).await;
+            known.map_err(|error| self.server.explain(error))?;
+            let boards = BoardName::BUILT_IN.map(|board| WatchedBoard {
+                every: LOOK_EVERY,
+                ..WatchedBoard::built_in(self.hunt.clone(), board)
+            });
+            let stop = CancellationToken::new();
+            let watching = watch_boards(client.base(), &boards, stop.clone());
+            let ending = async {
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(self.seconds)) => {}
+                    () = stop_signal() => {}
+                }
+                stop.cancel();
+            };
+            let (watched, ()) = tokio::join!(watching, ending);
+            Ok(watched?)
+        })?;
+        output.line(|| text(&watched), || object(&watched));
+        match watched.iter().map(|board| board.report.blinks_total).sum() {
+            0 => Ok(()),
+            1_u64 => Err(Failed::new("a board blinked")),
+            blinks => Err(Failed::new(format!("boards blinked {blinks} times"))),
+        }
+    }
+}
+
+fn text(watched: &[Watched]) -> String {
+    let rows = watched.iter().map(|board| {
+        let seen = &board.report;
+        [
+            board.board.clone(),
+            board.by.to_owned(),
+            show::count(seen.pages),
+            show::count(seen.versions),
+            show::count(seen.windows),
+            show::count(seen.corrections),
+            show::count(board.losses),
+            show::count(seen.blinks_total),
+        ]
+    });
+    let header = [
+        "board",
+        "read by",
+        "pages",
+        "versions",
+        "windows",
+        "corrections",
+        "losses",
+        "blinks",
+    ];
+    let mut text = show::table(header, |column| column > 1, rows);
+    for board in watched {
+        for blink in &board.report.blinks {
+            let line = format!("{} ({}): {blink}", board.board, board.by);
+            text += &format!("\n{}", show::foreign(&line));
+        }
+    }
+    text
+}
+
+fn object(watched: &[Watched]) -> Value {
+    let boards = watched.iter().map(|board| {
+        let mut object = json!(board);
+        let messages = board.report.blinks.iter().map(ToString::to_string);
+        object["messages"] = messages.collect::<Vec<_>>().into();
+        object
+    });
+    let ok = watched.iter().all(|board| board.report.blinks_total == 0);
+    json!({"ok": ok, "boards": boards.collect::<Vec<_>>()})
+}
