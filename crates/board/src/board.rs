@@ -34,7 +34,7 @@ pub(crate) struct Board {
     /// Where the newest dropped window ended.
     pub(crate) dropped_before: TimeMicros,
     pub(crate) late: Arc<Late>,
-    /// Just after the last correction of each stream.
+    /// Just after each stream's last correction of this board alone.
     pub(crate) corrected: Arc<Position>,
     /// Every stream has dropped it; it goes at this time.
     pub(crate) leaves_at: Option<TimeMicros>,
@@ -153,7 +153,7 @@ impl Board {
         agenda: &mut Agenda,
         aside: &BTreeSet<u32>,
         time: TimeMicros,
-        claims: impl Iterator<Item = (u32, u32, Place)>,
+        claims: &[(u32, u32, Place)],
     ) {
         let span = self.span(time);
         self.window(agenda, aside, span, |slate| slate.put_claims(claims));

@@ -9,6 +9,7 @@ use huntcore_model::{
 
 use crate::agenda::{Agenda, BoardKey, Deed, Due};
 use crate::apply_error::ApplyError;
+use crate::board::Board;
 use crate::hunt::Hunt;
 use crate::key::TIME_MAX;
 use crate::limits::{BoardCounters, BoardLimits};
@@ -148,7 +149,7 @@ impl Boards {
             .iter()
             .map(|stream| stream.numbers.heap_bytes() + stream.recent.heap_bytes());
         let boards = self.hunts.values().flat_map(|hunt| &hunt.boards);
-        let boards = boards.map(|board| board.heap_bytes());
+        let boards = boards.map(Board::heap_bytes);
         self.unpacked.heap_bytes()
             + self.players.heap_bytes()
             + streams.chain(boards).sum::<usize>()

@@ -50,25 +50,25 @@ pub enum CursorError {
     #[error("cursor is for {found}, not for {expected}")]
     OtherBoard {
         /// Where it belongs.
-        found: BoardPlace,
+        found: Box<BoardPlace>,
         /// Where it was used.
-        expected: BoardPlace,
+        expected: Box<BoardPlace>,
     },
     /// It was made for another window of the board, which may have begun anew since.
     #[error("cursor is for {found}, and this is {expected}: begin without a cursor")]
     OtherWindow {
         /// Where it belongs.
-        found: BoardPlace,
+        found: Box<BoardPlace>,
         /// Where it was used.
-        expected: BoardPlace,
+        expected: Box<BoardPlace>,
     },
     /// The board was defined otherwise since, and began anew.
     #[error("cursor is from before {} was defined anew: begin without a cursor", expected.board)]
     BeforeReset {
         /// Where it belongs.
-        found: BoardPlace,
+        found: Box<BoardPlace>,
         /// Where it was used.
-        expected: BoardPlace,
+        expected: Box<BoardPlace>,
     },
 }
 
@@ -92,10 +92,10 @@ impl Cursor {
         expected: BoardPlace,
         order: BoardOrder,
     ) -> Result<Key, CursorError> {
-        let found = self.place;
-        if found == expected {
+        if self.place == expected {
             return Ok(Key::new(order, self.score, self.reached));
         }
+        let (found, expected) = (Box::new(self.place), Box::new(expected));
         Err(
             if (found.hunt, found.board) != (expected.hunt, expected.board) {
                 CursorError::OtherBoard { found, expected }

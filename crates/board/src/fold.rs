@@ -87,8 +87,7 @@ impl Boards {
             let hunt = self.hunts.entry(number);
             let hunt = hunt.or_insert_with(|| Hunt::new(number, shards));
             hunt.mark(&mut self.changed);
-            let known = self.unpacked.known.iter().copied();
-            hunt.put_claims(&mut self.agenda, (shard, header.time), known);
+            hunt.put_claims(&mut self.agenda, (shard, header.time), &self.unpacked.known);
             self.pending += self.unpacked.known.len();
             if hunt.needs_recall(shard) {
                 for claim in of_hunt {
@@ -118,9 +117,8 @@ impl Boards {
                 Record::Score(event) => self.fold_event(folding, *sequence, event),
                 Record::Correction(correction) => self.correct(shard, *sequence, correction),
                 Record::BoardClosed(closed) => {
-                    let hunt = self.hunts.get_mut(&closed.hunt);
-                    let Some(hunt) = hunt else { continue };
-                    hunt.mark(&mut self.changed);
+                    self.hunt(closed.hunt);
+                    let hunt = self.hunts.get_mut(&closed.hunt).expect("just made");
                     let written_at = folding.header.time;
                     hunt.record(&mut self.agenda, closed.board, closed.end, written_at);
                     self.closed_ahead.insert((closed.hunt, closed.board));

@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use huntcore_model::{
-    BOARDS_MAX, BoardDefinition, BoardName, DefinedBoard, HuntNumber, Sequence, ShardId, TimeMicros,
+    BOARDS_MAX, BoardDefinition, BoardName, DefinedBoard, HuntNumber, Position, Sequence, ShardId,
+    TimeMicros,
 };
 
 use crate::agenda::{Agenda, BoardKey, Deed, Due};
@@ -31,6 +32,8 @@ pub(crate) struct Hunt {
     pub(crate) adopted: Vec<ListAt>,
     /// Players who are on none of the boards.
     pub(crate) disqualified: BTreeSet<u32>,
+    /// Just after each stream's last correction of all boards.
+    pub(crate) corrected: Arc<Position>,
     pub(crate) closings: BTreeMap<BoardName, Closings>,
     /// How many streams say that the hunt is closed.
     pub(crate) closed_in: u16,
@@ -88,6 +91,7 @@ impl Hunt {
             lists: VecDeque::from([List::new(ListAt::default(), Vec::new())]),
             adopted: vec![ListAt::default(); shards],
             disqualified: BTreeSet::new(),
+            corrected: Arc::default(),
             closings: BTreeMap::new(),
             closed_in: 0,
             is_changed: false,
@@ -261,12 +265,12 @@ impl Hunt {
         &mut self,
         agenda: &mut Agenda,
         (shard, time): (ShardId, TimeMicros),
-        claims: impl Iterator<Item = (u32, u32, Place)> + Clone,
+        claims: &[(u32, u32, Place)],
     ) {
         let list = &self.lists[self.list_of(shard)];
         for &place in &list.claims {
             let board = &mut self.boards[place];
-            board.put_claims(agenda, &self.disqualified, time, claims.clone());
+            board.put_claims(agenda, &self.disqualified, time, claims);
         }
     }
 
@@ -299,8 +303,9 @@ impl Hunt {
             } else if is_new {
                 board.bring_back(player);
             }
-            board.mark_corrected(at.0, at.1);
+            board.is_changed = true;
         }
+        Arc::make_mut(&mut self.corrected).advance(at.0, at.1.advanced(1));
     }
 
     /// The results of a board's windows up to `end` are written, in a batch of that time.

@@ -59,6 +59,7 @@ mod recall;
 mod results;
 mod roster;
 mod rule;
+mod shown;
 mod slate;
 mod sort;
 mod tally;

@@ -6,10 +6,12 @@ use std::sync::Arc;
 use huntcore_model::{BoardName, HuntNumber, Position, RefreshMode, TimeMicros};
 
 use crate::boards::Boards;
+use crate::closings::Closings;
 use crate::hunt::Hunt;
 use crate::radix::Radix;
 use crate::ranking::Ranks;
-use crate::version::{BoardVersion, BoardsVersion, HuntVersion, OpenRanks, ShownBoard};
+use crate::shown::{BoardVersion, HuntVersion, OpenRanks, ShownBoard};
+use crate::version::BoardsVersion;
 
 /// Who says how boards are brought up to date, and hears of it.
 ///
@@ -177,9 +179,10 @@ impl<R: Refresher> Making<'_, R> {
                 Some(known) if !was_changed => Arc::clone(&known.counted),
                 _ => {
                     let closings = hunt.closings.get(&board.key.name);
-                    let recorded_until = closings.map_or(TimeMicros::ZERO, |known| known.newest());
+                    let recorded_until = closings.map_or(TimeMicros::ZERO, Closings::newest);
                     let changed = Arc::clone(self.position);
-                    Arc::new(BoardVersion::of(board, recorded_until, changed))
+                    let corrected = &hunt.corrected;
+                    Arc::new(BoardVersion::of(board, corrected, recorded_until, changed))
                 }
             };
             boards.push(self.board(known, counted, was_changed));

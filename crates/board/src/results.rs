@@ -4,7 +4,8 @@ use huntcore_model::{BoardName, Catalog, HuntEntry, HuntNumber, PlayerId, TimeMi
 
 use crate::players::Players;
 use crate::ranking::Ranks;
-use crate::version::{BoardVersion, BoardsVersion};
+use crate::shown::BoardVersion;
+use crate::version::BoardsVersion;
 
 /// What a window came to, and is to be written down.
 #[derive(Clone, Debug, PartialEq, Eq)]

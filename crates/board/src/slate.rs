@@ -116,19 +116,19 @@ impl Slate {
     }
 
     /// Takes claims, each a player, points and place.
-    pub(crate) fn put_claims(&mut self, claims: impl Iterator<Item = (u32, u32, Place)>) {
+    pub(crate) fn put_claims(&mut self, claims: &[(u32, u32, Place)]) {
         if self.rule.keeps_bases {
             return self.put_recalled(claims);
         }
-        for (player, points, place) in claims {
+        for &(player, points, place) in claims {
             self.tally.put(player, i64::from(points), place);
         }
     }
 
-    fn put_recalled(&mut self, claims: impl Iterator<Item = (u32, u32, Place)>) {
+    fn put_recalled(&mut self, claims: &[(u32, u32, Place)]) {
         // Then whoever has no base has nothing that is not ranked yet.
         self.tally.flush();
-        for (player, points, place) in claims {
+        for &(player, points, place) in claims {
             let tally = &self.tally;
             let base = self.undo.bases.entry(player).or_insert_with(|| Base {
                 key: key_of(tally, player),

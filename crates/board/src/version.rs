@@ -1,21 +1,18 @@
 //! What is published: all boards as they were at one position.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-use huntcore_model::{
-    BoardDefinition, BoardName, Catalog, DefinedBoard, HuntNumber, Position, Sequence, TimeMicros,
-};
+use huntcore_model::{BoardName, Catalog, DefinedBoard, HuntNumber, Position, TimeMicros};
 
-use crate::agenda::BoardKey;
-use crate::board::{Board, FinalWindow};
+use crate::board::FinalWindow;
 use crate::late::LateEvents;
 use crate::limits::BoardCounters;
 use crate::players::Players;
 use crate::radix::Radix;
-use crate::ranking::{Frozen, Ranking, Ranks};
+use crate::ranking::Ranks;
 use crate::results::{self, BoardResult};
-use crate::rule::{Rule, Span};
+use crate::rule::Span;
+use crate::shown::{HuntVersion, NOBODY_YET, ShownBoard};
 use crate::view::{BoardView, Window};
 
 /// All boards of all hunts as they were at one position; never changes.
@@ -29,48 +26,6 @@ pub struct BoardsVersion {
     pub(crate) players: Players,
     pub(crate) hunts: Radix<Arc<HuntVersion>>,
     pub(crate) counters: BoardCounters,
-}
-
-/// One hunt's boards, by name.
-#[derive(Debug)]
-pub(crate) struct HuntVersion {
-    pub(crate) boards: Vec<ShownBoard>,
-    /// Every stream says that the hunt is closed.
-    pub(crate) is_closed: bool,
-}
-
-/// A board as it is shown, and as it is counted.
-#[derive(Clone, Debug)]
-pub(crate) struct ShownBoard {
-    pub(crate) shown: Arc<BoardVersion>,
-    /// Up to where what is shown is counted; `None`: up to the version's position.
-    pub(crate) as_of: Option<Arc<Position>>,
-    pub(crate) counted: Arc<BoardVersion>,
-}
-
-/// One board.
-#[derive(Debug)]
-pub(crate) struct BoardVersion {
-    pub(crate) key: BoardKey,
-    pub(crate) defined: Arc<DefinedBoard>,
-    pub(crate) rule: Arc<Rule>,
-    pub(crate) open: Vec<(Span, OpenRanks)>,
-    pub(crate) kept: Arc<VecDeque<FinalWindow>>,
-    pub(crate) dropped_before: TimeMicros,
-    pub(crate) late: Arc<crate::late::Late>,
-    pub(crate) corrected: Arc<Position>,
-    /// Up to where the log was counted in when it was made: a version without changes shares
-    /// the board with the one before.
-    pub(crate) changed: Arc<Position>,
-    /// The end of the newest window whose results are written.
-    pub(crate) recorded_until: TimeMicros,
-}
-
-/// A ranking that goes on, as it was brought up to date or made anew.
-#[derive(Clone, Debug)]
-pub(crate) enum OpenRanks {
-    Growing(Ranking),
-    Anew(Arc<Frozen>),
 }
 
 /// Why there is no such window.
@@ -133,20 +88,6 @@ pub struct BoardMemory {
     /// What they take on the heap, the players' ids not counted in.
     pub bytes: usize,
 }
-
-/// The built-in boards of a hunt of which no record has come yet.
-static NOBODY_YET: LazyLock<Vec<ShownBoard>> = LazyLock::new(|| {
-    let hunt = crate::hunt::Hunt::new(HuntNumber::new(0), 1);
-    let boards = hunt.boards.iter();
-    let boards = boards.map(|board| {
-        ShownBoard::of(Arc::new(BoardVersion::of(
-            board,
-            TimeMicros::ZERO,
-            Arc::default(),
-        )))
-    });
-    boards.collect()
-});
 
 impl BoardsVersion {
     /// How far each stream had been seen.
@@ -467,78 +408,5 @@ impl PartialEq for BoardsVersion {
             && facts(self) == facts(other)
             && late(self) == late(other)
             && self.views().eq(other.views())
-    }
-}
-
-impl ShownBoard {
-    /// A board that is shown as it is counted.
-    pub(crate) fn of(board: Arc<BoardVersion>) -> Self {
-        Self {
-            shown: Arc::clone(&board),
-            as_of: None,
-            counted: board,
-        }
-    }
-}
-
-impl BoardVersion {
-    /// A board as it was last brought up to date.
-    pub(crate) fn of(board: &Board, recorded_until: TimeMicros, changed: Arc<Position>) -> Self {
-        let open = board.open.iter().map(|(&start, window)| {
-            let span = Span {
-                start,
-                end: window.end,
-            };
-            let ranking = window.slate.tally.ranking().clone();
-            (span, OpenRanks::Growing(ranking))
-        });
-        Self {
-            key: board.key,
-            defined: Arc::clone(&board.defined),
-            rule: Arc::clone(&board.rule),
-            open: open.collect(),
-            kept: Arc::clone(&board.kept),
-            dropped_before: board.dropped_before,
-            late: Arc::clone(&board.late),
-            corrected: Arc::clone(&board.corrected),
-            changed,
-            recorded_until,
-        }
-    }
-
-    pub(crate) fn definition(&self) -> &BoardDefinition {
-        &self.defined.definition
-    }
-
-    pub(crate) fn generation(&self) -> Sequence {
-        self.defined.defined_at
-    }
-
-    pub(crate) fn nobody(&self) -> Ranks<'static> {
-        Ranks::empty(self.defined.definition.order)
-    }
-
-    fn size(&self) -> (usize, usize) {
-        let open = self.open.iter().map(|(_, ranks)| match ranks {
-            OpenRanks::Growing(ranking) => (ranking.len(), ranking.heap_bytes()),
-            OpenRanks::Anew(frozen) => (frozen.len(), frozen.heap_bytes()),
-        });
-        let kept = self.kept.iter();
-        let kept = kept.map(|window| (window.ranking.len(), window.ranking.heap_bytes()));
-        let (entries, bytes) = open
-            .chain(kept)
-            .fold((0, 0), |(entries, bytes), (more, size)| {
-                (entries + more, bytes + size)
-            });
-        (entries, bytes + self.late.heap_bytes())
-    }
-}
-
-impl OpenRanks {
-    pub(crate) fn ranks(&self) -> Ranks<'_> {
-        match self {
-            Self::Growing(ranking) => Ranks::Growing(ranking),
-            Self::Anew(frozen) => Ranks::Frozen(frozen),
-        }
     }
 }

@@ -10,7 +10,7 @@ use crate::cursor::{BoardPlace, Cursor, CursorError};
 use crate::key::Ranked;
 use crate::players::Players;
 use crate::ranking::Ranks;
-use crate::version::BoardVersion;
+use crate::shown::BoardVersion;
 
 /// One board, or one window of it, as it was when its version was published.
 ///

@@ -43,6 +43,7 @@ pub(super) fn read_hunt<R: Read>(
     let closed_in = input.number_up_to(u64::from(u16::MAX), "streams with the hunt's closing")?;
     hunt.closed_in = u16::try_from(closed_in).expect("at most 16 bits");
     hunt.disqualified = read_players(input, players)?;
+    hunt.corrected = read_corrected(input)?;
     let mut least = None;
     for _ in 0..input.number("number of boards with results")? {
         let name = read_name(input)?;
@@ -162,6 +163,13 @@ fn read_closings<R: Read>(input: Input<'_, R>) -> Result<Closings, SnapshotError
     Ok(closings)
 }
 
+fn read_corrected<R: Read>(input: Input<'_, R>) -> Result<Arc<Position>, SnapshotError> {
+    const FIELD: &str = "position of corrections";
+    let position = Position::from_bytes(&input.bytes(POSITION_BYTES_MAX, FIELD)?);
+    let position = position.map_err(|error| input.invalid(FIELD, &error.to_string()))?;
+    Ok(Arc::new(position))
+}
+
 fn read_list<R: Read>(hunt: &Hunt, input: Input<'_, R>) -> Result<List, SnapshotError> {
     let at = ListAt(input.number("list")?);
     if hunt.lists.back().is_some_and(|before| before.at >= at) {
@@ -222,11 +230,7 @@ fn read_board<R: Read>(
         });
     }
     board.dropped_before = TimeMicros::new(input.number("end of the dropped windows")?);
-    let corrected = input.bytes(POSITION_BYTES_MAX, "position of corrections")?;
-    let corrected = Position::from_bytes(&corrected);
-    board.corrected = Arc::new(
-        corrected.map_err(|error| input.invalid("position of corrections", &error.to_string()))?,
-    );
+    board.corrected = read_corrected(input)?;
     let players = boards.players.len();
     board.late = Arc::new(read_late(input, players)?);
     let mut least = board.dropped_before;

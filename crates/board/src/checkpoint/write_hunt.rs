@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use huntcore_model::{BoardOrder, Sequence, SnapshotWriter};
+use huntcore_model::{BoardOrder, Sequence, SnapshotWriter, TimeMicros};
 
 use super::write::{Places, write_place};
 use crate::beside::Beside;
@@ -23,6 +23,7 @@ pub(super) fn write_hunt(
     out.number(u64::from(hunt.closed_in))?;
     let disqualified = hunt.disqualified.iter().map(|&player| (player, ()));
     write_players(out, places.sorted(disqualified))?;
+    out.bytes(&hunt.corrected.to_bytes())?;
     out.number(hunt.closings.len() as u64)?;
     for (name, closings) in &hunt.closings {
         out.bytes(name.as_str().as_bytes())?;
@@ -91,7 +92,7 @@ fn write_board(
             write_span(out, span)?;
         }
     }
-    out.optional(board.leaves_at.map(|at| at.get()))?;
+    out.optional(board.leaves_at.map(TimeMicros::get))?;
     out.number(board.dropped_before.get())?;
     out.bytes(&board.corrected.to_bytes())?;
     write_late(out, &board.late, places)?;
@@ -100,7 +101,7 @@ fn write_board(
         out.number(window.span.start.get())?;
         out.number(window.span.end.get())?;
         out.number(window.weight as u64)?;
-        out.optional(window.recorded_at.map(|at| at.get()))?;
+        out.optional(window.recorded_at.map(TimeMicros::get))?;
         let ranks = Ranks::Frozen(&window.ranking);
         write_counted(out, ranks, window.ranking.beside(), &window.undo, places)?;
     }

@@ -1,11 +1,15 @@
 //! Through bytes and back.
 
 use huntcore_board::{BoardLimits, Boards, RestoreError};
-use huntcore_model::{ShardMap, SnapshotError, SnapshotReader, SnapshotWriter};
+use huntcore_model::{
+    BoardClock, BoardDefinition, BoardOperator, BoardOrder, BoardSource, ShardMap, SnapshotError,
+    SnapshotReader, SnapshotWriter, TimeMicros,
+};
 use proptest::prelude::*;
 
 use crate::batches::{Bench, claim, score};
-use crate::history::{any_choices, any_history};
+use crate::deployment::{Act, Deployment, Step, any_deployment, board_name};
+use crate::history::{ERASED, any_choices, any_history};
 use crate::streams::any_limits;
 
 pub(crate) fn written(boards: &Boards) -> Vec<u8> {
@@ -51,7 +55,7 @@ proptest! {
 
     #[test]
     fn impossible_content_is_refused_or_harmless(
-        history in any_history(),
+        history in any_deployment(),
         choices in any_choices(),
         changes in proptest::collection::vec((any::<proptest::sample::Index>(), any::<u8>()), 1..4),
     ) {
@@ -113,7 +117,7 @@ fn sample() -> (ShardMap, Vec<u8>) {
 
 #[test]
 fn every_flipped_bit_and_every_cut_is_found() {
-    let (shards, checkpoint) = sample();
+    let (shards, checkpoint) = rich();
     let restore = |bytes: &[u8]| restored(shards, BoardLimits::default(), bytes);
     restore(&checkpoint).expect("own");
     for index in 0..checkpoint.len() * 8 {
@@ -179,4 +183,133 @@ fn a_checkpoint_holds_what_was_not_published_yet() {
     let mut restored = restored(shards, BoardLimits::default(), &before).expect("own");
     assert_eq!(restored.publish(), bench.boards.publish());
     assert_eq!(written(&bench.boards), before);
+}
+
+#[test]
+fn checkpoints_of_older_formats_are_read_and_go_on() {
+    let shards = ShardMap::new(2).expect("two");
+    for bytes in [
+        &include_bytes!("../fixtures/version-2.checkpoint")[..],
+        &include_bytes!("../fixtures/version-3.checkpoint")[..],
+    ] {
+        let mut old = restored(shards, BoardLimits::default(), bytes).expect("is read");
+        // What its streams held.
+        let mut bench = as_in_fixtures();
+        assert_eq!(old.publish(), bench.boards.publish());
+        assert_eq!(written(&old), written(&bench.boards));
+        let (next, _) = bench.writers[1].batch(
+            TimeMicros::from_millis(9_000),
+            &[claim(3, 1), claim(2, 0), score(2, 3)],
+        );
+        old.apply(&next).expect("it follows");
+        bench.boards.apply(&next).expect("it follows");
+        assert_eq!(old.publish(), bench.boards.publish());
+    }
+    let newest = include_bytes!("../fixtures/version-3.checkpoint");
+    assert_eq!(
+        written(&as_in_fixtures().boards),
+        newest,
+        "the format has changed"
+    );
+}
+
+fn as_in_fixtures() -> Bench {
+    let mut bench = Bench::new(2, BoardLimits::default());
+    bench.apply(
+        0,
+        1_000,
+        &[claim(1, 5), score(1, 3), score(2, 3), claim(3, 0)],
+    );
+    bench.apply(1, 2_500, &[claim(2, 5), score(3, -3), claim(ERASED, 2)]);
+    bench.apply(0, 2_600, &[score(1, 4), claim(2, 1)]);
+    bench.apply(0, 4_200, &[score(4, 1)]);
+    bench
+}
+
+/// A checkpoint in which everything is that may be in one.
+fn rich() -> (ShardMap, Vec<u8>) {
+    let score = |player, score, before| Act::Score {
+        player,
+        score,
+        sent_before: Some(before),
+        kind: true,
+    };
+    let claim = |player, points| Act::Claim { player, points };
+    let [total, _, second] = BoardDefinition::built_in();
+    let lists = vec![
+        vec![
+            BoardDefinition {
+                name: board_name(0),
+                from: BoardSource::Both,
+                operator: BoardOperator::Max,
+                clock: BoardClock::Event { lateness_ms: 0 },
+                results: 2,
+                ..second
+            },
+            BoardDefinition {
+                name: board_name(1),
+                from: BoardSource::Both,
+                ..total.clone()
+            },
+        ],
+        vec![BoardDefinition {
+            name: board_name(1),
+            order: BoardOrder::Ascending,
+            ..total
+        }],
+    ];
+    let step = |stream, acts: &[Act]| Step {
+        stream,
+        micros: 700_000,
+        acts: acts.to_vec(),
+    };
+    let most = (1 << 53) - 1;
+    let steps = [
+        step(
+            0,
+            &[
+                Act::Redefine,
+                claim(1, 5),
+                claim(2, 6),
+                score(1, most, 900_000),
+                score(1, most, 0),
+            ],
+        ),
+        step(
+            1,
+            &[
+                Act::Redefine,
+                claim(1, 9),
+                Act::Void { claim: 0 },
+                claim(3, 2),
+            ],
+        ),
+        step(
+            0,
+            &[
+                claim(4, 1),
+                score(2, 4, 5_000_000),
+                Act::Disqualify { player: 4 },
+            ],
+        ),
+        step(1, &[Act::Disqualify { player: 1 }, claim(3, 3)]),
+        step(
+            0,
+            &[
+                Act::Close {
+                    board: 0,
+                    before: 0,
+                },
+                Act::Void { claim: 2 },
+                score(2, 4, 0),
+            ],
+        ),
+        step(0, &[Act::Redefine, claim(2, 1)]),
+    ];
+    let deployment = Deployment::new(2, lists, &steps);
+    let mut boards = Boards::new(deployment.shards, BoardLimits::default());
+    for batch in deployment.interleaved(&[0]) {
+        boards.apply(batch).expect("in order");
+    }
+    (deployment.shards, written(&boards))
 }

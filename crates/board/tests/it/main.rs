@@ -3,11 +3,16 @@
 
 mod batches;
 mod checkpoints;
+mod configured;
+mod corrections;
+mod counted;
+mod deployment;
 mod errors;
 mod forward;
 mod history;
 mod limits;
 mod naive;
 mod reading;
+mod results;
 mod size;
 mod streams;

@@ -116,8 +116,8 @@ fn a_cursor_is_refused_elsewhere() {
     assert_eq!(
         elsewhere.page(Some(&cursor), 1),
         Err(CursorError::OtherWindow {
-            found: cursor.place(),
-            expected: elsewhere.place(),
+            found: Box::new(cursor.place()),
+            expected: Box::new(elsewhere.place()),
         })
     );
     for elsewhere in [
@@ -129,8 +129,8 @@ fn a_cursor_is_refused_elsewhere() {
         assert_eq!(
             elsewhere.page(Some(&cursor), 1),
             Err(CursorError::OtherBoard {
-                found: cursor.place(),
-                expected: elsewhere.place(),
+                found: Box::new(cursor.place()),
+                expected: Box::new(elsewhere.place()),
             })
         );
     }
