@@ -8,7 +8,7 @@ use huntcore_model::{
     BoardClock, BoardDefinition, BoardName, HuntEntry, TimeMicros, WindowRule, ZONE_OFFSETS_MAX,
     Zone, ZoneOffset,
 };
-use huntcore_wire::{BoardSpec, ClockName, WindowText};
+use huntcore_wire::{BoardSpec, ClockName, DurationText, WindowText};
 use jiff::tz::TimeZone;
 
 /// So far back from its definition a board's zone is known exactly: events may be that old.
@@ -112,7 +112,7 @@ fn of_spec(spec: &BoardSpec, now: TimeMicros) -> Result<BoardDefinition, Fault> 
             );
         }
         (ClockName::Event, lateness) => BoardClock::Event {
-            lateness_ms: lateness.map_or(0, |lateness| lateness.millis()),
+            lateness_ms: lateness.map_or(0, DurationText::millis),
         },
     };
     let keep_ms = match (spec.keep, &window) {

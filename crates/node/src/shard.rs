@@ -267,7 +267,7 @@ impl Running {
             ShardEvent::Operation(operation) => self.operations.push_back(operation),
             ShardEvent::Knows { player, reply } => {
                 // Whoever asked may have gone.
-                drop(reply.send(self.arbiter.knows_player(player.as_str())));
+                let _ = reply.send(self.arbiter.knows_player(player.as_str()));
             }
             ShardEvent::Control(copy) => self.copies.push_back(copy),
             ShardEvent::Completed(completion) => self.complete(&completion.result)?,
