@@ -226,7 +226,8 @@ impl Boards {
                 });
                 board.void(&claim, left);
             } else {
-                is_missed = true;
+                // A board that the stream has left may be gone or not.
+                is_missed |= board.took(shard, at);
             }
             board.mark_corrected(shard, at);
         }

@@ -121,6 +121,8 @@ pub(crate) fn render(node: &Node, out: &mut String) {
         process_memory_bytes(),
     );
     projections(&lag::projections(node), &mut page);
+    page.0
+        .push_str(&huntcore_projection::board_metrics(&node.views));
     page.gauge(
         "huntcore_log_followers",
         "Edge processes that follow the log here.",

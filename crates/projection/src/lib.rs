@@ -10,6 +10,7 @@
 //! that another process may begin with.
 
 mod batches;
+mod board_metrics;
 mod by_time;
 mod cells;
 mod clock;
@@ -22,6 +23,7 @@ mod views;
 mod work;
 
 pub use batches::Batches;
+pub use board_metrics::board_metrics;
 pub use by_time::{ByTime, Stretch, by_time};
 pub use cells::{Cells, CellsError};
 pub use clock::{Clock, SystemClock};

@@ -98,6 +98,8 @@ pub(crate) fn render(relay: &Relay, out: &mut String) {
         "From a batch's time to its being shown.",
         projections.iter().map(|p| (&*p.name, p.lag_ms / 1_000.0)),
     );
+    page.0
+        .push_str(&huntcore_projection::board_metrics(&relay.views));
 }
 
 /// How far what is shown here is behind the upstream's log.
