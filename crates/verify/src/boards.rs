@@ -175,6 +175,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::corrections::Corrections;
     use crate::counts::Counts;
     use crate::players::{Known, PlayerIndex, Players};
     use crate::report::Report;
@@ -230,7 +231,7 @@ mod tests {
             windows: Vec::new(),
         };
         check.feed(&batch, judged);
-        let expected = counts.finish(&players, |_| "park".to_owned());
+        let expected = counts.finish(&players, &Corrections::default(), |_| "park".to_owned());
         check.finish(&expected).faults
     }
 

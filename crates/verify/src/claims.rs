@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use huntcore_model::{ControlRecord, HuntNumber, RoundNumber};
+use huntcore_model::{BoardDefinition, BoardName, ControlRecord, HuntNumber, RoundNumber};
 
 use crate::fault::{Fault, Place};
 use crate::report::Report;
@@ -13,6 +13,8 @@ pub(crate) struct Hunts {
     hunts: BTreeMap<HuntNumber, Hunt>,
     /// The shard's first copies were trimmed, so it may have heard of more than is there.
     is_trimmed: bool,
+    /// By hunt, the boards that it was given.
+    boards: BTreeMap<HuntNumber, Vec<BoardDefinition>>,
     /// The hunt of the last record, which is most often that of the next one.
     last: Option<(HuntNumber, Hunt)>,
 }
@@ -45,6 +47,9 @@ impl Hunts {
         report: &mut Report,
     ) {
         self.last = None;
+        if let ControlRecord::BoardsChanged { boards, .. } = record {
+            self.boards.insert(number, boards.clone());
+        }
         let creates = self.is_trimmed || matches!(record, ControlRecord::HuntCreated(_));
         let hunt = if creates {
             self.hunts.entry(number).or_default()
@@ -96,7 +101,7 @@ impl Hunts {
         let state = match known {
             Hunt {
                 is_closed: true, ..
-            } => "closed",
+            } if what == CLAIM || what == EVENT => "closed",
             Hunt {
                 is_paused: true, ..
             } if what == CLAIM => "paused",
@@ -109,6 +114,17 @@ impl Hunts {
             hunt,
             state,
         });
+    }
+
+    /// A board that a hunt was given.
+    pub(crate) fn board(&self, hunt: HuntNumber, name: BoardName) -> Option<&BoardDefinition> {
+        let boards = self.boards.get(&hunt)?;
+        boards.iter().find(|board| board.name == name)
+    }
+
+    /// Whether the shard may have heard of more than is there.
+    pub(crate) const fn is_trimmed(&self) -> bool {
+        self.is_trimmed
     }
 
     /// Whether a round that nothing announced may have been announced by what was trimmed.
@@ -142,3 +158,5 @@ impl Hunts {
 
 pub(crate) const CLAIM: &str = "claim";
 pub(crate) const EVENT: &str = "score event";
+pub(crate) const RESULTS: &str = "record of results";
+pub(crate) const CORRECTION: &str = "correction";

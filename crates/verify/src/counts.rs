@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use huntcore_model::{HuntNumber, PlayerId, TimeMicros};
 
+use crate::corrections::Corrections;
 use crate::players::{PlayerIndex, Players};
 use crate::table::{Moment, Table};
 
@@ -93,11 +94,20 @@ impl Counts {
         self.bests.entry(hunt).or_default().raise(player, score, at);
     }
 
+    /// Takes a voided claim's points away again.
+    pub(crate) fn void(&mut self, hunt: HuntNumber, player: PlayerIndex, points: u32) {
+        self.settle();
+        if let Some(table) = self.totals.get_mut(&hunt) {
+            table.take_away(player, points);
+        }
+    }
+
     /// A batch has ended; the windows that are final now that every shard has got to `time`.
     pub(crate) fn pass(
         &mut self,
         time: TimeMicros,
         players: &Players,
+        corrections: &Corrections,
         name: impl Fn(HuntNumber) -> String,
     ) -> Vec<Expected> {
         self.settle();
@@ -106,7 +116,14 @@ impl Counts {
             && entry.key().0.get().saturating_add(WINDOW_MICROS) <= time.get()
         {
             let ((starts_at, hunt), table) = entry.remove_entry();
-            passed.push(expected(hunt, starts_at, &table, players, &name));
+            passed.push(expected(
+                hunt,
+                starts_at,
+                &table,
+                players,
+                corrections,
+                &name,
+            ));
         }
         passed
     }
@@ -115,18 +132,23 @@ impl Counts {
     pub(crate) fn finish(
         mut self,
         players: &Players,
+        corrections: &Corrections,
         name: impl Fn(HuntNumber) -> String,
     ) -> ExpectedAll {
         self.settle();
         let of_hunts = |tables: BTreeMap<HuntNumber, Table>| {
             let all = tables.into_iter();
-            all.map(|(hunt, table)| expected(hunt, TimeMicros::ZERO, &table, players, &name))
-                .collect()
+            all.map(|(hunt, table)| {
+                expected(hunt, TimeMicros::ZERO, &table, players, corrections, &name)
+            })
+            .collect()
         };
         let open_windows = self
             .windows
             .iter()
-            .map(|(&(start, hunt), table)| expected(hunt, start, table, players, &name))
+            .map(|(&(start, hunt), table)| {
+                expected(hunt, start, table, players, corrections, &name)
+            })
             .collect();
         ExpectedAll {
             totals: of_hunts(self.totals),
@@ -153,9 +175,11 @@ fn expected(
     starts_at: TimeMicros,
     table: &Table,
     players: &Players,
+    corrections: &Corrections,
     name: impl Fn(HuntNumber) -> String,
 ) -> Expected {
     let ranked = table.ranked().into_iter();
+    let ranked = ranked.filter(|&(player, _)| !corrections.is_disqualified(hunt, player));
     Expected {
         hunt,
         name: name(hunt),

@@ -301,6 +301,30 @@ pub enum Fault {
         /// The first claim; `None` if its round was over long before.
         first: Option<Place>,
     },
+    /// A window's results that are not what its board says, or there twice.
+    #[error("{at}: results of board {board} of hunt {hunt} to {}: {reason}", text(*.end))]
+    BadResults {
+        /// The record.
+        at: Place,
+        /// Which hunt.
+        hunt: String,
+        /// Which board.
+        board: String,
+        /// The window's end.
+        end: TimeMicros,
+        /// What is wrong.
+        reason: String,
+    },
+    /// A correction of something that is not there, or that was made before.
+    #[error("{at}: a correction in hunt {hunt}: {reason}")]
+    BadCorrection {
+        /// The record.
+        at: Place,
+        /// Which hunt.
+        hunt: String,
+        /// What is wrong.
+        reason: String,
+    },
     /// A claim or score event in a shard that does not own its slot.
     #[error("{at}: the {what} belongs into {}", stream_name(*.owner))]
     WrongShard {

@@ -21,7 +21,11 @@
 //!   owns the slot, worth what the map says.
 //! - Score events: one for each (hunt, player, event id) within the horizon, unchanged.
 //! - Players: numbered one after another, nobody twice.
-//! - Boards: equal a naive sum and sort of all claims and scores, windows included.
+//! - Results of windows: one record for each window of a board that asks for it, in the order
+//!   of time, after the window's end, in the shard that owns them, in the board's order.
+//! - Corrections: of a claim that is there, of a player who is known, none made twice.
+//! - Boards: equal a naive sum and sort of all claims and scores, windows and corrections
+//!   included.
 //!
 //! # Where a log was trimmed
 //! What came before is taken on trust, and the report says where each stream begins: players,
@@ -44,6 +48,7 @@ mod boards;
 mod claims;
 mod control;
 mod copies;
+mod corrections;
 mod counts;
 mod events;
 mod fault;
@@ -51,6 +56,7 @@ mod maps;
 mod merge;
 mod players;
 mod report;
+mod results;
 mod rounds;
 mod rules;
 mod seeds;

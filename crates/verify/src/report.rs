@@ -31,6 +31,10 @@ pub struct Report {
     pub claims: u64,
     /// Score events.
     pub score_events: u64,
+    /// Windows whose results were written down.
+    pub results: u64,
+    /// Corrections by operators.
+    pub corrections: u64,
     /// Different players who are not erased.
     pub players: u64,
     /// Published seeds that belong to their chain.

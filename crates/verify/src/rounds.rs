@@ -72,6 +72,19 @@ pub(crate) enum Claimed {
     Again(Option<Place>),
 }
 
+/// What is known of a tile's claim.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Known {
+    /// Nobody has claimed it.
+    Nobody,
+    /// Somebody has, there, for so much.
+    Claim(Place, u32),
+    /// Somebody has; its round is over.
+    Somebody,
+    /// Its round, or the beginning of its claims, was trimmed.
+    Trimmed,
+}
+
 impl Default for Rounds {
     fn default() -> Self {
         Self {
@@ -264,6 +277,18 @@ impl Round {
             State::Open(open) => match open.claims.claim(tile, Claim { at, points }) {
                 Some(first) => Claimed::Again(Some(first.at)),
                 None => Claimed::First,
+            },
+        }
+    }
+
+    /// What is known of a tile's claim.
+    pub(crate) fn known(&self, tile: TileIndex) -> Known {
+        match &self.state {
+            State::Over(tiles) if tiles.contains(tile) => Known::Somebody,
+            State::Over(_) => Known::Nobody,
+            State::Open(open) => match open.claims.get(tile) {
+                Some(claim) => Known::Claim(claim.at, claim.points),
+                None => Known::Nobody,
             },
         }
     }

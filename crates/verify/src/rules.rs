@@ -2,20 +2,23 @@
 //! show, counted along the way.
 
 use huntcore_model::{
-    Batch, BatchHeader, ClaimRecord, ControlRecord, Record, ScoreRecord, Sequence, ShardId,
-    ShardMap, Slot, TimeMicros,
+    Batch, BatchHeader, BoardClosedRecord, ClaimRecord, ControlRecord, Correction,
+    CorrectionRecord, HuntNumber, PlayerNumber, Record, ScoreRecord, Sequence, ShardId, ShardMap,
+    Slot, TimeMicros,
 };
 
-use crate::claims::{CLAIM, EVENT, Hunts};
+use crate::claims::{CLAIM, CORRECTION, EVENT, Hunts, RESULTS};
 use crate::control::{Bench, Control};
 use crate::copies::Copies;
+use crate::corrections::{Corrections, claim_of};
 use crate::counts::{Counts, Expected, ExpectedAll, Judged};
 use crate::events::Events;
 use crate::fault::{Fault, Place};
 use crate::maps::Maps;
-use crate::players::{Known, Players};
+use crate::players::{Known, PlayerIndex, Players};
 use crate::report::Report;
-use crate::rounds::{Claimed, Rounds};
+use crate::results::{Judge, Results};
+use crate::rounds::{self, Claimed, Rounds};
 use crate::streams::{Beginning, Stream};
 use crate::table::Moment;
 use crate::verifier::{End, Settings};
@@ -32,6 +35,8 @@ pub struct RuleCheck {
     rounds: Rounds,
     maps: Maps,
     players: Players,
+    results: Results,
+    corrections: Corrections,
     /// `None` if the log does not begin at its beginning.
     counts: Option<Counts>,
     report: Report,
@@ -89,6 +94,8 @@ impl RuleCheck {
             rounds: Rounds::default(),
             maps: Maps::new(fairness_key),
             players,
+            results: Results::default(),
+            corrections: Corrections::default(),
             counts,
             report: Report::default(),
         }
@@ -169,7 +176,7 @@ impl RuleCheck {
         report.begins.sort_by(|a, b| a.stream.cmp(&b.stream));
         let counted = self.counts.map(|counts| {
             let name = |hunt| control.name(hunt);
-            counts.finish(&self.players, name)
+            counts.finish(&self.players, &self.corrections, name)
         });
         (self.report, counted.unwrap_or_default())
     }
@@ -195,7 +202,8 @@ impl RuleCheck {
             Record::Player(player) => self.players.meet(at, player, &mut self.report),
             Record::Claim(claim) => self.claim(header.time, at, claim),
             Record::Score(event) => self.score(header.time, at, event),
-            Record::BoardClosed(_) | Record::Correction(_) => {}
+            Record::BoardClosed(results) => self.results(header.time, at, results),
+            Record::Correction(correction) => self.correction(at, correction),
         }
     }
 
@@ -344,6 +352,84 @@ impl RuleCheck {
         }
     }
 
+    /// What a window came to.
+    fn results(&mut self, time: TimeMicros, at: Place, record: &BoardClosedRecord) {
+        let owner = self
+            .shards
+            .shard_of(Slot::of_board(record.hunt, record.board));
+        self.check_owner(at, RESULTS, owner);
+        self.check_hunt(at, RESULTS, record.hunt);
+        for &(number, _) in &record.entries {
+            self.check_player(at, number);
+        }
+        let hunts = &self.streams[usize::from(at.stream.get())].hunts;
+        let judge = Judge {
+            time,
+            hunt: self.control.name(record.hunt),
+            board: hunts.board(record.hunt, record.board),
+            on_trust: hunts.is_trimmed(),
+        };
+        self.results.take(at, record, &judge, &mut self.report);
+    }
+
+    fn correction(&mut self, at: Place, record: &CorrectionRecord) {
+        self.report.corrections += 1;
+        self.check_hunt(at, CORRECTION, record.hunt);
+        let Some(player) = self.check_player(at, record.player) else {
+            return;
+        };
+        let on_trust = self.streams[usize::from(at.stream.get())]
+            .stream
+            .is_trimmed();
+        let control = &self.control;
+        let name = || control.name(record.hunt);
+        let Some(claim) = claim_of(record, record.player) else {
+            let owner = Slot::of_player(record.hunt, self.players.id(player));
+            let report = &mut self.report;
+            self.corrections
+                .player(at, record, player, on_trust, name, report);
+            self.check_owner(at, CORRECTION, self.shards.shard_of(owner));
+            return;
+        };
+        let Correction::ClaimVoided { claimed, .. } = record.what else {
+            return;
+        };
+        let round = self.rounds.find((record.hunt, claim.round));
+        let known = match round.map_or(rounds::Known::Nobody, |round| round.known(claim.tile)) {
+            rounds::Known::Nobody if on_trust => rounds::Known::Trimmed,
+            known => known,
+        };
+        let claimed = Place::new(at.stream, claimed);
+        let report = &mut self.report;
+        let counts = self
+            .corrections
+            .void(at, &claim, claimed, known, name, report);
+        if let (true, Some(all)) = (counts, &mut self.counts) {
+            all.void(record.hunt, player, claim.points);
+        }
+        let owner = Slot::of_tile(record.hunt, claim.round, claim.tile);
+        self.check_owner(at, CORRECTION, self.shards.shard_of(owner));
+    }
+
+    fn check_hunt(&mut self, at: Place, what: &'static str, hunt: HuntNumber) {
+        let control = &self.control;
+        let name = || control.name(hunt);
+        let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
+        hunts.check(at, what, hunt, name, &mut self.report);
+    }
+
+    /// Who a number of a stream is, if that is known and allowed to be.
+    fn check_player(&mut self, at: Place, number: PlayerNumber) -> Option<PlayerIndex> {
+        match self.players.of(at, number) {
+            Known::Player(player) => Some(player),
+            Known::Erased | Known::Earlier => None,
+            Known::Nobody => {
+                self.report.fault(Fault::PlayerUnknown { at, number });
+                None
+            }
+        }
+    }
+
     fn check_owner(&mut self, at: Place, what: &'static str, owner: ShardId) {
         if owner != at.stream {
             self.report.fault(Fault::WrongShard { at, what, owner });
@@ -365,7 +451,7 @@ impl RuleCheck {
         let name = |hunt| control.name(hunt);
         let counts = self.counts.as_mut();
         counts.map_or_else(Vec::new, |counts| {
-            counts.pass(everywhere, &self.players, name)
+            counts.pass(everywhere, &self.players, &self.corrections, name)
         })
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Table {
 pub(crate) struct Standing {
     score: i64,
     reached: Moment,
+    /// Whether anything that counted was worth anything.
+    is_worth: bool,
 }
 
 /// The order of all records of all streams.
@@ -55,24 +57,42 @@ impl Table {
         let nothing = Standing {
             score: 0,
             reached: at,
+            is_worth: false,
         };
         let standing = self.entry(player, nothing);
-        standing.reached = match (standing.score, points) {
-            (0, 0) => standing.reached.min(at),
-            (0, _) => at,
-            (_, 0) => standing.reached,
-            _ => standing.reached.max(at),
+        standing.reached = match (standing.is_worth, points) {
+            (false, 0) => standing.reached.min(at),
+            (false, _) => at,
+            (true, 0) => standing.reached,
+            (true, _) => standing.reached.max(at),
         };
+        standing.is_worth |= points > 0;
         let sum = standing.score.saturating_add(i64::from(points));
         standing.score = sum.min(SCORE_MAGNITUDE_MAX);
     }
 
     /// Counts a score event: the highest counts, of equal ones the earliest.
     pub(crate) fn raise(&mut self, player: PlayerIndex, score: i64, at: Moment) {
-        let new = Standing { score, reached: at };
+        let new = Standing {
+            score,
+            reached: at,
+            is_worth: true,
+        };
         let standing = self.entry(player, new);
         if (score, Reverse(at)) > (standing.score, Reverse(standing.reached)) {
             *standing = new;
+        }
+    }
+
+    /// Takes a voided claim's points away again; what is left counts as reached where the higher
+    /// sum was.
+    pub(crate) fn take_away(&mut self, player: PlayerIndex, points: u32) {
+        let known = match self {
+            Self::Sparse(standings) => standings.get_mut(&player),
+            Self::Dense(standings) => standings.get_mut(player.index()).and_then(Option::as_mut),
+        };
+        if let Some(standing) = known {
+            standing.score -= i64::from(points);
         }
     }
 

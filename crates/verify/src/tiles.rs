@@ -33,6 +33,14 @@ struct Taken {
 }
 
 impl TileTable {
+    /// A tile's claim.
+    pub(crate) fn get(&self, tile: TileIndex) -> Option<Claim> {
+        let index = tile.get() as usize;
+        let page = self.pages.get(index / PAGE)?.as_ref()?;
+        let taken = page[index % PAGE];
+        (taken.after != 0).then(|| taken.claim())
+    }
+
     /// Takes a tile's claim, unless it has one: then that.
     pub(crate) fn claim(&mut self, tile: TileIndex, claim: Claim) -> Option<Claim> {
         let index = tile.get() as usize;

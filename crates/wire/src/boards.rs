@@ -4,6 +4,7 @@ use huntcore_model::{BoardName, PlayerId};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::live_boards::is_zero;
 use crate::{PositionText, Timestamp, schema};
 
 /// A page holds at most this many entries.
@@ -54,6 +55,14 @@ pub struct BoardView {
     pub players: u64,
     /// Best first.
     pub entries: Vec<BoardEntry>,
+    /// Which definition of that name: a greater one is another board. 0 for a built-in one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u64,
+    /// Just after the last corrections of it, if there were any: where this has moved, somebody
+    /// may be gone or have less for a good reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<schema::Position>)]
+    pub corrected: Option<PositionText>,
     /// Give it to `cursor` for the next page; left out on the last one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub next_cursor: Option<String>,
@@ -158,6 +167,8 @@ mod tests {
                 player: PlayerId::new("ada").expect("valid"),
                 score: -3,
             }],
+            generation: 0,
+            corrected: None,
             next_cursor: None,
         };
         let json = serde_json::to_string(&view).expect("plain data");

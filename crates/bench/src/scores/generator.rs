@@ -143,17 +143,18 @@ impl Generator {
         let event = self.draw(due);
         if let Some(again) = self.shape.events.duplicates {
             let is_again = chance(&mut self.random, again.share);
-            let after = within(&mut self.random, again.within.millis()).unsigned_abs();
+            // After the first time, which may wait for its batch, and before the end.
+            let first = due + self.batch_wait();
+            let left = self.curve.length().saturating_sub(first);
+            let left_ms = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+            let within_ms = again.within.millis().min(left_ms);
+            let after = within(&mut self.random, within_ms).unsigned_abs();
             if is_again {
                 let event = PlannedEvent {
                     again: true,
                     ..event
                 };
-                // After the first time, which may wait for its batch; the last ones come at the
-                // end.
-                let first = due + self.batch_wait();
-                let after = Duration::from_millis(after);
-                let due = (first + after).min(self.curve.length().max(first));
+                let due = first + Duration::from_millis(after);
                 self.again.push(Reverse(Again { due, event }));
             }
         }

@@ -17,7 +17,7 @@ use crate::report::BenchError;
 /// Requests under way; further ones wait, and their time counts from when they were due.
 const UNDER_WAY_MAX: u32 = 512;
 /// Between two tries of a request.
-const AGAIN_AFTER: Duration = Duration::from_millis(50);
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Who sends what to where.
 #[derive(Debug)]

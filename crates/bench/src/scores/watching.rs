@@ -193,8 +193,8 @@ fn page_of_view(view: &BoardView, limit: u32) -> Result<BoardPage, BenchError> {
     Ok(BoardPage {
         window: window(&view.window),
         position: parsed(&view.position)?,
-        generation: 0,
-        corrected: Position::start(),
+        generation: view.generation,
+        corrected: view.corrected.as_ref().map_or(Ok(Position::start()), parsed)?,
         players: view.players,
         limit: Some(u64::from(limit)),
         entries: entries(&view.entries),

@@ -11,6 +11,7 @@ mod crash;
 mod demo;
 mod documents;
 mod edges;
+mod event_keys;
 mod events_out;
 mod full_disk;
 mod load;

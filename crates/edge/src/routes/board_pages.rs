@@ -165,6 +165,8 @@ mod tests {
                 player: PlayerId::new(r#""position":""#).expect("an id"),
                 score: 7,
             }],
+            generation: 0,
+            corrected: None,
             next_cursor: None,
         };
         Arc::new(BoardPage::new(key, content(records), "ab", &view))

@@ -129,6 +129,9 @@ fn write_page(
         position: PositionText::default(),
         players: board.len() as u64,
         entries: page.entries.iter().map(entry).collect(),
+        generation: board.generation().get(),
+        corrected: (*board.corrected() != Position::start())
+            .then(|| PositionText::from(board.corrected())),
         next_cursor: page.next.map(|cursor| cursor.to_string()),
     };
     Ok(Some(BoardPage::new(key, content, tag, &view)))

@@ -46,14 +46,14 @@ pub enum Blink {
         window: Option<TimeMicros>,
     },
     /// Corrections that were counted in are not any more.
-    #[error("{}: {before} corrections were counted in, now {found}", Of(.window))]
+    #[error("{}: corrections were counted in up to {before}, now to {found}", Of(.window))]
     CorrectionLost {
         /// The window's start; `None` for the whole hunt.
         window: Option<TimeMicros>,
         /// What had been seen.
-        before: u64,
+        before: String,
         /// What is shown.
-        found: u64,
+        found: String,
     },
     /// Two pages count the same in and differ.
     #[error("{}: two pages at position {position} differ", Of(.window))]
@@ -63,8 +63,8 @@ pub enum Blink {
         /// The position of both.
         position: String,
     },
-    /// Players are fewer than before by more than were corrected.
-    #[error("{}: {found} players are left of {before} after {corrections} corrections", Of(.window))]
+    /// Players are fewer than before, without a correction.
+    #[error("{}: {found} players are left of {before}", Of(.window))]
     FewerPlayers {
         /// The window's start; `None` for the whole hunt.
         window: Option<TimeMicros>,
@@ -72,8 +72,6 @@ pub enum Blink {
         before: u64,
         /// What is shown.
         found: u64,
-        /// Corrections since.
-        corrections: u64,
     },
     /// A player is gone without having been overtaken.
     #[error("{}: {player:?} was {rank} with {score} and is gone; {}", Of(.window), End(*.last, *.players))]

@@ -65,7 +65,7 @@ pub struct WatchReport {
     pub windows: u64,
     /// How often the board was defined anew.
     pub generations: u64,
-    /// Corrections that were counted in while this was watched.
+    /// Pages that counted more corrections in than the one before.
     pub corrections: u64,
     /// All that should not have been seen.
     pub blinks_total: u64,
@@ -192,36 +192,32 @@ impl BoardWatch {
         if last.is_final() && !page.is_final() {
             self.blink(Blink::OpenAgain { window });
         }
-        if page.corrections < last.corrections {
-            let (before, found) = (last.corrections, page.corrections);
+        if !page.corrected.covers(&last.corrected) {
+            let (before, found) = (last.corrected.to_string(), page.corrected.to_string());
             self.blink(Blink::CorrectionLost {
                 window,
                 before,
                 found,
             });
         }
-        let corrections = page.corrections.saturating_sub(last.corrections);
-        self.report.corrections += corrections;
-        if corrections == 0 {
-            let shown = last.entries.len().min(page.entries.len());
-            let same =
-                last.entries[..shown] == page.entries[..shown] && last.players == page.players;
-            if !same && last.is_final() {
-                self.blink(Blink::FinalChanged { window });
-            } else if !same && last.position == page.position {
-                let position = page.position.to_string();
-                self.blink(Blink::SamePositionDiffers { window, position });
-            }
+        if page.corrected != last.corrected {
+            // Whom it was about a page does not say: the rest of it is the new beginning.
+            self.report.corrections += 1;
+            return;
         }
-        // Each correction is of one player.
-        let mut excused = corrections;
-        let lost = last.players.saturating_sub(page.players);
-        if lost > corrections {
+        let length = last.entries.len().min(page.entries.len());
+        let same = last.entries[..length] == page.entries[..length] && last.players == page.players;
+        if !same && last.is_final() {
+            self.blink(Blink::FinalChanged { window });
+        } else if !same && last.position == page.position {
+            let position = page.position.to_string();
+            self.blink(Blink::SamePositionDiffers { window, position });
+        }
+        if page.players < last.players {
             self.blink(Blink::FewerPlayers {
                 window,
                 before: last.players,
                 found: page.players,
-                corrections,
             });
         }
         let shown: HashMap<&PlayerId, i64> = page
@@ -250,10 +246,7 @@ impl BoardWatch {
                     players: page.players,
                 },
             };
-            match excused.checked_sub(1) {
-                Some(left) => excused = left,
-                None => self.blink(blink),
-            }
+            self.blink(blink);
         }
     }
 

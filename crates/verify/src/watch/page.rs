@@ -11,8 +11,8 @@ pub struct BoardPage {
     pub position: Position,
     /// Grows when the board is defined anew, and then begins empty.
     pub generation: u64,
-    /// How many corrections are counted in; only ever more.
-    pub corrections: u64,
+    /// How far corrections of this board are counted in; moves with each, and only forward.
+    pub corrected: Position,
     /// How many players are on the board.
     pub players: u64,
     /// How many entries were asked for, if that is known.

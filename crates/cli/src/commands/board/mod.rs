@@ -5,6 +5,7 @@ mod replay;
 mod screen;
 mod shown;
 mod top;
+mod windows;
 
 use clap::{Args, Subcommand};
 
@@ -28,6 +29,7 @@ pub(crate) struct Board {
 enum Command {
     Top(top::Top),
     Rank(rank::Rank),
+    Windows(windows::Windows),
     Replay(replay::Replay),
 }
 
@@ -37,6 +39,7 @@ impl Board {
         match (self.command, self.top) {
             (Some(Command::Top(top)), _) | (None, Some(top)) => top.run(server, output),
             (Some(Command::Rank(rank)), _) => rank.run(server, output),
+            (Some(Command::Windows(windows)), _) => windows.run(server, output),
             (Some(Command::Replay(replay)), _) => replay.run(output),
             (None, None) => Err(Failed::new("name a hunt, or a command: see --help")),
         }

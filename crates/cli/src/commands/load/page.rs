@@ -85,20 +85,16 @@ fn figures(report: &ScoresReport) -> String {
 fn plots(report: &ScoresReport) -> String {
     let compress = report.compress;
     let last_s = report.timeline.last().map_or(0.0, |moment| moment.at_s) * compress;
-    let place = move |shape_s: f64| match last_s {
-        last if last >= 3_600.0 => {
-            let minutes = shape_s / 60.0;
-            format!(
-                "{:02.0}:{:02.0}",
-                (minutes / 60.0).floor(),
-                (minutes % 60.0).round()
-            )
-        }
-        _ => format!("{shape_s} s"),
+    let in_hours = last_s >= 3_600.0;
+    // Of a day the axis is told in hours, of less in seconds.
+    let (unit, steps): (f64, &[f64]) = match in_hours {
+        true => (3_600.0, &[0.25, 0.5, 1.0, 2.0, 4.0, 6.0, 12.0, 24.0]),
+        false => (1.0, &[1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0]),
     };
-    // Hours are counted in twelves, so places are given in them where there are hours.
-    let unit = if last_s >= 3_600.0 { 3_600.0 } else { 1.0 };
-    let place = move |at: f64| place(at * unit);
+    let place = |at: f64| match in_hours {
+        true => format!("{:02.0}:{:02.0}", at.floor(), at.fract() * 60.0),
+        false => format!("{at} s"),
+    };
     let line = |name, class, value: &dyn Fn(&Moment) -> Option<f64>| Series {
         name,
         class,
@@ -120,6 +116,7 @@ fn plots(report: &ScoresReport) -> String {
                 line("p99", "b", &|moment| of(moment).map(|times| times.p99)),
                 line("p50", "a", &|moment| of(moment).map(|times| times.p50)),
             ],
+            steps,
             place: &place,
         }
         .render()
@@ -135,6 +132,7 @@ fn plots(report: &ScoresReport) -> String {
                 Some(moment.acknowledged_per_s)
             }),
         ],
+        steps,
         place: &place,
     };
     let bars = |title, bars, class| {

@@ -25,6 +25,8 @@ pub(super) struct Lines<'a> {
     /// By powers of ten; otherwise from 0 on.
     pub(super) logarithmic: bool,
     pub(super) series: Vec<Series<'a>>,
+    /// From one mark on the axis to the next, the first of these that leaves room for all.
+    pub(super) steps: &'a [f64],
     /// A place on the axis in words.
     pub(super) place: &'a dyn Fn(f64) -> String,
 }
@@ -57,7 +59,9 @@ impl Lines<'_> {
         let x = |at: f64| LEFT + at / last * (WIDTH - LEFT - RIGHT);
         let mut svg = begin(self.title);
         scale.draw(&mut svg, self.unit);
-        for step in nice_steps(last, 8.0) {
+        let fits = |step: &&f64| last / **step <= 12.0;
+        let between = self.steps.iter().find(fits).copied();
+        for step in steps(between.unwrap_or(last), last) {
             let _ = write!(
                 svg,
                 "<text class=\"tick\" x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
@@ -207,16 +211,20 @@ impl Scale {
 fn nice_steps(most: f64, count: f64) -> Vec<f64> {
     let raw = most / count;
     let power = 10_f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
+    let between = [1.0, 2.0, 5.0, 10.0]
         .map(|factor| factor * power)
         .into_iter()
         .find(|&step| step >= raw)
         .unwrap_or(power * 10.0);
-    let mut steps = Vec::new();
-    let mut at = 0.0;
-    while at <= most {
+    steps(between, most)
+}
+
+fn steps(between: f64, most: f64) -> Vec<f64> {
+    let mut steps = vec![0.0];
+    let mut at = between;
+    while between > 0.0 && at <= most {
         steps.push(at);
-        at += step;
+        at += between;
     }
     steps
 }
@@ -303,6 +311,7 @@ mod tests {
                     (3.0, Some(9.0)),
                 ],
             }],
+            steps: &[1.0],
             place: &|at| format!("{at} s"),
         };
         let html = lines.render();
