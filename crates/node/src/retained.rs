@@ -14,7 +14,7 @@ use crate::node::Node;
 /// What `/v1/stats` says.
 pub(crate) fn stats(node: &Node, usage: &LogUsage) -> RetentionStats {
     let limits = &node.config.limits;
-    let why = Why::of(node);
+    let why = Why::of(node, usage);
     let stream = |stream: &StreamUsage| StreamRetention {
         stream: stream_name(stream.shard).into_owned(),
         oldest_at: stream.oldest_time.map(Timestamp::new),
@@ -40,15 +40,18 @@ struct Why {
     /// What the older of two good checkpoints needs; `None`: there are no two.
     needed_from: Option<Position>,
     has_checkpoints: bool,
+    /// Up to where all sinks have taken each stream; `None`: there are no sinks.
+    taken: Option<Position>,
 }
 
 impl Why {
-    fn of(node: &Node) -> Self {
+    fn of(node: &Node, usage: &LogUsage) -> Self {
         let retention = u64::try_from(node.config.retention.as_millis()).unwrap_or(u64::MAX);
         Self {
             keep_from: node.clock.now().minus_millis(retention),
             needed_from: node.checkpoint_gauge.needed_from.lock().clone(),
             has_checkpoints: node.config.checkpoints.is_some(),
+            taken: taken(node, usage),
         }
     }
 
@@ -58,16 +61,30 @@ impl Why {
             .needed_from
             .as_ref()
             .is_none_or(|needed| needed.next(stream.shard) <= stream.oldest);
+        let is_awaited = self
+            .taken
+            .as_ref()
+            .is_some_and(|taken| taken.next(stream.shard) <= stream.oldest);
         if stream.oldest_time.is_none_or(is_young) {
             KeptFor::Retention
         } else if !self.has_checkpoints {
             KeptFor::Ever
         } else if is_needed {
             KeptFor::Checkpoints
+        } else if is_awaited {
+            KeptFor::Sinks
         } else {
             KeptFor::Segment
         }
     }
+}
+
+fn taken(node: &Node, usage: &LogUsage) -> Option<Position> {
+    let mut position = Position::start();
+    for stream in &usage.streams {
+        position.advance(stream.shard, node.sinks.taken(stream.shard)?);
+    }
+    Some(position)
 }
 
 fn oldest(usage: &LogUsage) -> Option<TimeMicros> {
@@ -106,7 +123,7 @@ pub(crate) fn render(node: &Node, usage: &LogUsage, page: &mut Page<'_>) {
         "gauge",
         "From a stream's oldest record to now, by why that one is still there.",
     );
-    let why = Why::of(node);
+    let why = Why::of(node, usage);
     for stream in &usage.streams {
         let (name, kept_for) = (stream_name(stream.shard), why.kept_for(stream).name());
         let age = stream.oldest_time.map_or(0, |time| now.micros_since(time));
@@ -183,14 +200,16 @@ mod tests {
             time: day(40),
             next: Sequence::new(900),
         };
+        let at = |next: u64| {
+            let mut position = Position::start();
+            position.advance(shard, Sequence::new(next));
+            position
+        };
         let why = |needed_from: Option<u64>, has_checkpoints| Why {
             keep_from: day(10),
-            needed_from: needed_from.map(|from| {
-                let mut position = Position::start();
-                position.advance(shard, Sequence::new(from));
-                position
-            }),
+            needed_from: needed_from.map(at),
             has_checkpoints,
+            taken: None,
         };
         for (needed_from, has_checkpoints, written, expected) in [
             (Some(500), true, None, KeptFor::Retention),
@@ -206,6 +225,13 @@ mod tests {
                 found, expected,
                 "{needed_from:?} {has_checkpoints} {written:?}"
             );
+        }
+        for (taken, expected) in [(100, KeptFor::Sinks), (101, KeptFor::Segment)] {
+            let why = Why {
+                taken: Some(at(taken)),
+                ..why(Some(500), true)
+            };
+            assert_eq!(why.kept_for(&stream(Some(day(9)))), expected);
         }
     }
 }

@@ -39,6 +39,12 @@ struct Running {
 }
 
 impl Sinks {
+    /// Up to where the last of them has taken a stream; `None`: there are no sinks.
+    pub(crate) fn taken(&self, shard: ShardId) -> Option<Sequence> {
+        let taken = self.all.iter().map(|sink| sink.status.taken(shard));
+        taken.min()
+    }
+
     /// Starts those that are configured.
     pub(crate) fn start(
         config: &NodeConfig,

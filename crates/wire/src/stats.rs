@@ -112,6 +112,8 @@ pub enum KeptFor {
     /// It is older, but a projection or a snapshot still needs it: two good checkpoints behind
     /// it are not there yet.
     Checkpoints,
+    /// It is older, but a sink has not taken it yet, and the log is kept for it for a while.
+    Sinks,
     /// It is older and needed by nobody, but shares a part with one that isn't; parts go as a
     /// whole.
     Segment,
@@ -126,6 +128,7 @@ impl KeptFor {
         match self {
             Self::Retention => "retention",
             Self::Checkpoints => "checkpoints",
+            Self::Sinks => "sinks",
             Self::Segment => "segment",
             Self::Ever => "ever",
         }

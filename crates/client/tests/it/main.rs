@@ -10,3 +10,4 @@ mod real_live;
 mod real_server;
 mod server;
 mod streams;
+mod trail;
