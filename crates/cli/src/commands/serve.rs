@@ -10,14 +10,16 @@ use clap::{Args, ValueEnum};
 use huntcore_edge::{Backend, CommandError, Counts, Edge, EdgeConfig, HuntCommand};
 use huntcore_log::Log;
 use huntcore_log_file::{FileLog, FileLogOptions};
-use huntcore_node::{Node, NodeConfig, SystemClock};
+use huntcore_model::HuntId;
+use huntcore_node::{Node, NodeConfig, SystemClock, has_boards};
 use huntcore_relay::{Relay, RelayConfig};
-use huntcore_wire::HuntRequest;
+use huntcore_wire::{BoardSpec, HuntRequest};
 use serde_json::json;
 use tokio::sync::{oneshot, watch};
 
 use crate::config::{ConfigFile, LogHome, Roles};
 use crate::files;
+use crate::flag_file::FlagFile;
 use crate::output::{Failed, Output};
 
 /// Run the server.
@@ -90,6 +92,8 @@ enum Behind {
         config: Box<NodeConfig>,
         hunts: Vec<HuntRequest>,
         log: Arc<dyn Log>,
+        /// Where flags are told, if there is a file.
+        flags: Option<FlagFile>,
     },
     Upstream(RelayConfig),
 }
@@ -148,17 +152,27 @@ impl Stands {
 }
 
 impl Behind {
-    async fn start(self) -> Result<Stands, Failed> {
+    /// Starts it; `stop` ends what follows the configuration file.
+    async fn start(self, stop: watch::Receiver<bool>) -> Result<Stands, Failed> {
         let clock = Arc::new(SystemClock::default());
         match self {
             Self::Upstream(config) => Ok(Stands::Relay(Relay::start(config, clock).await?)),
-            Self::Node { config, hunts, log } => {
+            Self::Node {
+                config,
+                hunts,
+                log,
+                flags,
+            } => {
                 let starting = move || Node::start(*config, log, clock);
                 let node = tokio::task::spawn_blocking(starting)
                     .await
                     .map_err(|_| Failed::new("the start was interrupted"))??;
                 for request in hunts {
                     create(&node, request).await?;
+                }
+                if let Some(mut flags) = flags {
+                    flags.apply(node.as_ref()).await;
+                    tokio::spawn(flags.follow(node.clone(), stop));
                 }
                 Ok(Stands::Node(node))
             }
@@ -183,7 +197,11 @@ impl Server {
         let hunts = config.hunts()?;
         let log = open_log(&data, config.log_options()?)?;
         let node = config.node(&data)?;
-        Ok(Self::new(edge, node, hunts, log))
+        let mut server = Self::new(edge, node, hunts, log);
+        if let Behind::Node { flags, .. } = &mut server.behind {
+            *flags = Some(config.flag_file()?);
+        }
+        Ok(server)
     }
 
     /// Puts a server together from its parts.
@@ -197,6 +215,7 @@ impl Server {
             config: Box::new(node),
             hunts,
             log,
+            flags: None,
         };
         Self { edge, behind }
     }
@@ -212,8 +231,10 @@ impl Server {
         files::fit(&mut edge);
         let follows = matches!(behind, Behind::Upstream(_));
         let mut stop = Box::pin(stop);
+        // Dropped at the end.
+        let (_following, stopping_seen) = watch::channel(false);
         let stands = tokio::select! {
-            stands = behind.start() => stands?,
+            stands = behind.start(stopping_seen) => stands?,
             // It waits for its upstream for as long as that takes.
             () = &mut stop, if follows => return Ok((None, Counts::default())),
         };
@@ -296,17 +317,45 @@ pub(crate) fn open_log(data: &Path, options: FileLogOptions) -> Result<Arc<dyn L
 
 /// Creates a configured hunt; one that exists with the same configuration is left as it is.
 async fn create(node: &Arc<Node>, request: HuntRequest) -> Result<(), Failed> {
-    let id = request.id.clone();
+    let (id, boards) = (request.id.clone(), request.boards.clone());
     let known = node.view().catalog.hunt(&id).is_some();
     match node.command(HuntCommand::Create(Box::new(request))).await {
         Ok(_) => Ok(()),
         // Hunts are changed through the API; the file only says how they begin.
         Err(CommandError::HuntExists { .. }) if known => {
             tracing::info!(hunt = %id, "exists and was changed since; left as it is");
+            tell_of_boards(node, &id, &boards);
             Ok(())
         }
         // Answers are given and boards shown whether or not there is space.
         Err(CommandError::StorageFull) if known => Ok(()),
         Err(error) => Err(Failed::new(format!("hunt {id}: {error}"))),
     }
+}
+
+/// Says so if a hunt has other boards than the file gives it: boards go on from before, and
+/// whoever edits the file may not expect that.
+fn tell_of_boards(node: &Node, id: &HuntId, boards: &[BoardSpec]) {
+    let view = node.view();
+    let Some(hunt) = view
+        .catalog
+        .hunt(id)
+        .filter(|hunt| !has_boards(hunt, boards))
+    else {
+        return;
+    };
+    let names = |names: Vec<String>| match names.is_empty() {
+        true => "none".to_owned(),
+        false => names.join(", "),
+    };
+    let has = hunt.boards.iter();
+    let has = names(has.map(|board| board.definition.name.to_string()).collect());
+    let says = names(boards.iter().map(|board| board.name.to_string()).collect());
+    tracing::warn!(
+        hunt = %id,
+        %has,
+        %says,
+        "the hunt's boards are not those of the configuration file, and stay as they are: \
+         `huntcore hunt change {id} --boards FILE` gives it the file's"
+    );
 }

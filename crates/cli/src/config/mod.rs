@@ -3,6 +3,7 @@
 //! Every mistake is named with its key and, where the file says it, its line. Secrets may
 //! be given as `env:NAME`, so that the file holds none.
 
+mod flags;
 mod log;
 mod sections;
 mod sinks;
@@ -27,11 +28,14 @@ use huntcore_wire::{DurationText, HuntRequest};
 use serde::Deserialize;
 use toml::Spanned;
 
+pub(crate) use self::flags::FlagLine;
+use self::flags::FlagsSection;
 use self::log::LogSection;
 pub(crate) use self::log::{LogHome, LogKeeps};
 use self::sections::{AuthSection, HttpSection, LimitsSection, LiveSection, TlsSection};
 pub(crate) use self::sections::{HuntSection, Roles};
 use self::sinks::SinkSection;
+use crate::flag_file::FlagFile;
 use crate::keys;
 
 /// `huntcore.toml`.
@@ -71,6 +75,9 @@ pub(crate) struct ConfigFile {
     /// Where what is committed is written to besides the log.
     #[serde(default)]
     sink: Vec<SinkSection>,
+    /// What can be turned while the server runs.
+    #[serde(default)]
+    flags: FlagsSection,
     /// Where it was read from, so that later faults can be placed in it.
     #[serde(skip)]
     source: Source,
@@ -91,13 +98,18 @@ impl Source {
         key: impl Into<String>,
         reason: impl fmt::Display,
     ) -> ConfigError {
-        let before = self.text.get(..place.start).unwrap_or_default();
         ConfigError::Place {
             path: self.path.clone(),
-            line: before.matches('\n').count() + 1,
+            line: self.line(place),
             key: key.into(),
             reason: reason.to_string(),
         }
+    }
+
+    /// The line of a place, from 1.
+    fn line(&self, place: &Range<usize>) -> usize {
+        let before = self.text.get(..place.start).unwrap_or_default();
+        before.matches('\n').count() + 1
     }
 }
 
@@ -138,6 +150,11 @@ impl ConfigFile {
             path: path.to_owned(),
             source,
         })?;
+        Self::parse(path, text)
+    }
+
+    /// The same for a text that was read from there.
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self, ConfigError> {
         let mut config: Self = toml::from_str(&text).map_err(|error| ConfigError::Toml {
             path: path.to_owned(),
             // The error quotes the line and points at the key.
@@ -203,6 +220,10 @@ impl ConfigFile {
         }
         config.tick = self.tick(config.tick)?;
         config.board_interval = self.board_interval(config.board_interval)?;
+        if !self.flags.is_empty() {
+            let reason = "stand in the configuration of the server that an edge process follows";
+            return Err(ConfigError::value("flags", reason));
+        }
         Ok(Some(config))
     }
 
@@ -303,6 +324,7 @@ impl ConfigFile {
         let kept = &mut config.limits;
         set(&mut kept.players_max, limits.players_max);
         set(&mut kept.events_max, limits.events_max);
+        set(&mut kept.events_sealed_at, limits.events_sealed_at);
         set(
             &mut kept.event_horizon_ms,
             limits.event_horizon.map(DurationText::millis),
@@ -319,6 +341,17 @@ impl ConfigFile {
         Ok(config)
     }
 
+    /// What the file says of flags.
+    pub(crate) fn flags(&self) -> Result<Vec<FlagLine>, ConfigError> {
+        self.flags.lines(&self.source)
+    }
+
+    /// The file's flags, to be followed from now on.
+    pub(crate) fn flag_file(&self) -> Result<FlagFile, ConfigError> {
+        let Source { path, text } = self.source.clone();
+        Ok(FlagFile::new(path, text, self.flags()?))
+    }
+
     /// The hunts to create.
     pub(crate) fn hunts(&self) -> Result<Vec<HuntRequest>, ConfigError> {
         self.hunt
@@ -330,7 +363,10 @@ impl ConfigFile {
                         .fault(&area(), format!("hunt {}: area", hunt.id), error)
                 })?;
                 check_hunt(&request).map_err(|fault| {
-                    let place = hunt.place_of(fault.field);
+                    let place = match fault.board {
+                        Some(board) => hunt.place_of_board(board),
+                        None => hunt.place_of(fault.field),
+                    };
                     let file = hunt.area.get_ref().display();
                     let reason = match fault.field {
                         "area" => format!("{file}: {fault}"),

@@ -9,7 +9,7 @@ use huntcore_edge::{
     AuthSettings, Ed25519PublicKey, EdgeConfig, PlayerKey, Rate, Secret, TlsFiles,
 };
 use huntcore_model::HuntId;
-use huntcore_wire::{DurationText, HuntRequest, Timestamp, ValueRow};
+use huntcore_wire::{BoardSpec, DurationText, HuntRequest, Timestamp, ValueRow};
 use ipnet::IpNet;
 use serde::Deserialize;
 use toml::Spanned;
@@ -129,6 +129,7 @@ pub(crate) struct LimitsSection {
     pub(super) at_least_wait: Option<DurationText>,
     pub(super) players_max: Option<u32>,
     pub(super) events_max: Option<usize>,
+    pub(super) events_sealed_at: Option<usize>,
     pub(super) event_horizon: Option<DurationText>,
     pub(super) answers_max: Option<usize>,
     pub(super) answer_ttl: Option<DurationText>,
@@ -167,6 +168,8 @@ pub(crate) struct HuntSection {
     pub(crate) values: Vec<ValueRow>,
     #[serde(default)]
     pub(crate) values_hidden: bool,
+    #[serde(default)]
+    board: Vec<Spanned<BoardSpec>>,
 }
 
 impl AuthSection {
@@ -312,7 +315,20 @@ impl HuntSection {
             ends_at: self.ends_at,
             values: self.values.clone(),
             values_hidden: self.values_hidden,
+            boards: self.boards(),
         })
+    }
+
+    /// Its boards, besides those that every hunt has.
+    pub(crate) fn boards(&self) -> Vec<BoardSpec> {
+        let boards = self.board.iter();
+        boards.map(|board| board.get_ref().clone()).collect()
+    }
+
+    /// Where one of its boards is defined.
+    pub(super) fn place_of_board(&self, index: usize) -> Range<usize> {
+        let board = self.board.get(index);
+        board.map_or_else(|| self.area.span(), Spanned::span)
     }
 
     /// Where a field's value stands in the file; the area's for fields without a place.

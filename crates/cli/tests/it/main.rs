@@ -6,6 +6,7 @@ mod admission;
 mod backup;
 mod bad_input;
 mod benches;
+mod boards;
 mod checkpoints;
 mod crash;
 mod demo;

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use clap::{ArgAction, Args};
 use huntcore_model::HuntId;
-use huntcore_wire::{DurationText, HuntChange, HuntRequest, Timestamp, ValueRow};
+use huntcore_wire::{BoardSpec, DurationText, HuntChange, HuntRequest, Timestamp, ValueRow};
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -86,6 +86,9 @@ struct What {
     /// No round opens at this time or later; `never` removes the end.
     #[arg(long, value_name = "TIME")]
     ends_at: Option<EndText>,
+    /// The boards that this TOML file gives the hunt, in its [[hunt.board]] tables.
+    #[arg(long, value_name = "FILE")]
+    boards: Option<PathBuf>,
 }
 
 /// A row of a table of values: `POINTS:WEIGHT`.
@@ -131,6 +134,16 @@ struct HuntFile {
     hunt: Vec<HuntSection>,
 }
 
+impl HuntFile {
+    fn read(path: &Path) -> Result<Self, Failed> {
+        let shown = path.display();
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| Failed::new(format!("cannot read {shown}: {error}")))?;
+        toml::from_str(&text)
+            .map_err(|error| Failed::new(format!("{shown}: {}", error.to_string().trim_end())))
+    }
+}
+
 impl Create {
     pub(super) fn requests(&self) -> Result<Vec<HuntRequest>, Failed> {
         if let Some(path) = &self.from {
@@ -159,15 +172,13 @@ impl Create {
             ends_at: self.ends_at,
             values,
             values_hidden: self.values_hidden,
+            boards: Vec::new(),
         }])
     }
 
     fn read_file(&self, path: &Path) -> Result<Vec<HuntRequest>, Failed> {
         let shown = path.display();
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| Failed::new(format!("cannot read {shown}: {error}")))?;
-        let file: HuntFile = toml::from_str(&text)
-            .map_err(|error| Failed::new(format!("{shown}: {}", error.to_string().trim_end())))?;
+        let file = HuntFile::read(path)?;
         let folder = path.parent().unwrap_or(Path::new(""));
         let named = |hunt: &HuntSection| self.hunt.as_ref().is_none_or(|id| *id == hunt.id);
         let mut requests = Vec::new();
@@ -185,6 +196,22 @@ impl Create {
 }
 
 impl Change {
+    fn boards(&self) -> Result<Option<Vec<BoardSpec>>, Failed> {
+        let Some(path) = &self.what.boards else {
+            return Ok(None);
+        };
+        let file = HuntFile::read(path)?;
+        let mut hunts = file.hunt.iter();
+        match hunts.find(|hunt| hunt.id == self.hunt) {
+            Some(hunt) => Ok(Some(hunt.boards())),
+            None => Err(Failed::new(format!(
+                "{} has no hunt {}",
+                path.display(),
+                self.hunt
+            ))),
+        }
+    }
+
     pub(super) fn request(&self) -> Result<HuntChange, Failed> {
         let what = &self.what;
         let rows = what.values.iter().map(|value| value.0);
@@ -197,6 +224,7 @@ impl Change {
             values: (!what.values.is_empty()).then(|| rows.collect()),
             values_hidden: what.values_hidden,
             ends_at: what.ends_at.map(|end| end.0),
+            boards: self.boards()?,
         })
     }
 }
