@@ -2,8 +2,9 @@
 //! run the same function.
 
 use huntcore_wire::{
-    ANSWER_BYTES_MAX, CLAIM_ID_BYTES_MAX, ClaimText, ClientMessage, INTEREST_CELLS_MAX, Interest,
-    LiveForm, LiveState, MessageSketch, POSITION_TEXT_BYTES_MAX, ServerMessage,
+    ANSWER_BYTES_MAX, CLAIM_ID_BYTES_MAX, CORRECTIONS_SHOWN, ClaimText, ClientMessage,
+    INTEREST_BOARDS_MAX, INTEREST_CELLS_MAX, Interest, LiveForm, LiveState, MessageSketch,
+    POSITION_TEXT_BYTES_MAX, ServerMessage,
 };
 
 /// Reads `bytes` as a message of a client and as one of a server.
@@ -41,10 +42,18 @@ fn check_client_message(form: LiveForm, bytes: &[u8]) {
                     let resume = subscribe.resume.as_ref();
                     let length = resume.map_or(0, |resume| resume.as_str().len());
                     assert!(length <= POSITION_TEXT_BYTES_MAX);
-                    if let Interest::Cells(cells) = &subscribe.interest {
-                        let cells = cells.as_slice();
-                        assert!((1..=INTEREST_CELLS_MAX).contains(&cells.len()));
-                        assert!(cells.is_sorted_by(|cell, next| cell < next));
+                    match &subscribe.interest {
+                        Interest::Everything => {}
+                        Interest::Cells(cells) => {
+                            let cells = cells.as_slice();
+                            assert!((1..=INTEREST_CELLS_MAX).contains(&cells.len()));
+                            assert!(cells.is_sorted_by(|cell, next| cell < next));
+                        }
+                        Interest::Boards(boards) => {
+                            let boards = boards.as_slice();
+                            assert!((1..=INTEREST_BOARDS_MAX).contains(&boards.len()));
+                            assert!(boards.is_sorted_by(|board, next| board < next));
+                        }
                     }
                 }
             }
@@ -71,5 +80,6 @@ fn check_server_message(form: LiveForm, bytes: &[u8]) {
         let once = state.clone();
         state.apply(&message);
         assert_eq!(state, once, "a repetition changes nothing");
+        assert!(state.corrections.len() <= CORRECTIONS_SHOWN);
     }
 }

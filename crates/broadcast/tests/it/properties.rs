@@ -124,10 +124,7 @@ impl Process {
 
     /// Pushes every board that the control stream, as far as it is folded, says there is.
     fn push_boards(&mut self, world: &World) {
-        let control = world
-            .shards
-            .streams()
-            .position(|stream| stream.is_control());
+        let control = world.shards.streams().position(ShardId::is_control);
         let counted: usize = world
             .streams
             .values()

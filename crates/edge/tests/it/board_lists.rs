@@ -1,7 +1,7 @@
 //! Boards that hunts are given: listed, cut into windows, ranked, late, defined anew; and what a
 //! reader may keep.
 
-use huntcore_model::BoardName;
+use huntcore_model::{BoardName, PlayerId};
 use huntcore_wire::{Interest, LiveCorrectionKind, LiveForm, LiveState};
 use serde_json::{Value, json};
 
@@ -335,10 +335,7 @@ async fn a_correction_is_told_before_the_board_that_follows_it() {
         let told = &client.state.corrections;
         assert_eq!(told.len(), 1);
         assert_eq!(
-            (
-                told[0].kind,
-                told[0].player.as_ref().map(|player| player.as_str())
-            ),
+            (told[0].kind, told[0].player.as_ref().map(PlayerId::as_str)),
             (LiveCorrectionKind::ClaimVoided, Some("ada"))
         );
         assert_eq!(told[0].reason, "seen using a bot");

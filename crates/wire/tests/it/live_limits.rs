@@ -136,6 +136,18 @@ fn columns_of_claims_are_equally_long() {
     assert_eq!(told(&single), Ok(1));
 }
 
+/// A built-in board may come by its name, too, and a set is the same whichever way it comes.
+#[test]
+fn boards_come_by_number_or_by_name() {
+    let interest = |list: &[u8]| field(1, &field(2, &field(2, list)));
+    let named = interest(&[field(2, b"best"), field(2, b"total"), field(2, b"total")].concat());
+    let numbered = interest(&field(1, &[2, 1]));
+    let mixed = interest(&[field(2, b"best"), field(1, &[1])].concat());
+    let read = |bytes: &[u8]| ClientMessage::decode(LiveForm::Proto, bytes).expect("an interest");
+    assert_eq!(read(&named), read(&numbered));
+    assert_eq!(read(&mixed), read(&numbered));
+}
+
 /// Bytes that clients and servers in the field exchange: a change here breaks them.
 #[test]
 fn the_bytes_of_messages_stay_as_they_are() {
@@ -212,6 +224,20 @@ fn the_bytes_of_messages_stay_as_they_are() {
             "1a2c08fb8acb95a034100922040101002a28ab02320200013a0301f403420219014a036164614a005202aa026003",
             "321b08fb8acb95a03410011a036164612003280330e8073a040101002a",
         ]
+    );
+    // A board of the hunt's own goes by its name, in a field of its own.
+    let own = huntcore_wire::Interest::boards([
+        BoardName::new("week").expect("a name"),
+        BoardName::TOTAL,
+    ]);
+    let own = ClientMessage::Subscribe(SubscribeMessage {
+        resume: None,
+        interest: own.expect("two"),
+        own_rank: Some(BoardName::new("week").expect("a name")),
+    });
+    assert_eq!(
+        hex(&own.encode(LiveForm::Proto)),
+        "0a13120b12090a01011204 7765656b2204 7765656b".replace(' ', "")
     );
     assert_eq!(
         rank.to_json(),
