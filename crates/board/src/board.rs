@@ -273,13 +273,21 @@ impl Board {
         let (end, mut slate) = (window.end, window.slate);
         slate.tally.flush();
         let weight = slate.weight();
+        // Whatever was written before the window was final is as good as written then: when
+        // exactly is not remembered for ever.
+        let written_at = closings.and_then(|closings| closings.written_at(end));
+        let final_at = self.final_at(end);
+        let recorded_at = written_at.map(|written_at| match written_at < final_at {
+            true => TimeMicros::ZERO,
+            false => written_at,
+        });
         let (ranking, undo) = slate.freeze();
         let window = FinalWindow {
             span: Span { start, end },
             ranking: Arc::new(ranking),
             undo: Arc::new(undo),
             weight,
-            recorded_at: closings.and_then(|closings| closings.written_at(end)),
+            recorded_at,
         };
         self.keep(agenda, window);
     }

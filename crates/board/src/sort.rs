@@ -27,8 +27,9 @@ fn sort_within<T: Copy + Ord>(items: &mut [T], measure: impl Fn(&T) -> u64 + Cop
     });
     let span_bits = u64::BITS - (greatest - least).leading_zeros();
     let shift = span_bits.saturating_sub((items.len() / ITEMS_A_BUCKET).ilog2());
-    let bucket = |item: &T| ((measure(item) - least) >> shift) as usize;
-    let mut ends = vec![0_usize; ((greatest - least) >> shift) as usize + 1];
+    let bucket_at = |above: u64| usize::try_from(above >> shift).expect("fewer than items");
+    let bucket = |item: &T| bucket_at(measure(item) - least);
+    let mut ends = vec![0_usize; bucket_at(greatest - least) + 1];
     for item in &*items {
         ends[bucket(item)] += 1;
     }
@@ -36,7 +37,8 @@ fn sort_within<T: Copy + Ord>(items: &mut [T], measure: impl Fn(&T) -> u64 + Cop
     for start in &mut ends {
         end += std::mem::replace(start, end);
     }
-    for item in items.to_vec() {
+    let dealt = items.to_vec();
+    for item in dealt {
         let place = &mut ends[bucket(&item)];
         items[*place] = item;
         *place += 1;
