@@ -13,4 +13,7 @@ pub(crate) use durability::{checkpoint, restart};
 pub(crate) use in_process::{closed, open};
 pub(crate) use instructions::instructions;
 pub(crate) use overload::{flood, hot_shard, hot_tile, one_connection, overload};
-pub(crate) use public_face::{http_single, memory, socket_ndjson, socket_protobuf, websocket};
+pub(crate) use public_face::{
+    block_on, http_single, memory, socket_ndjson, socket_protobuf, websocket,
+};
+pub(crate) use world::World;

@@ -141,7 +141,7 @@ pub(crate) fn websocket(run: &mut Run<'_>, case: &str) -> Result<(), BenchError>
 }
 
 /// Runs a client's work on this thread.
-pub(super) fn block_on<T>(
+pub(crate) fn block_on<T>(
     work: impl Future<Output = Result<T, BenchError>>,
 ) -> Result<T, BenchError> {
     tokio::runtime::Builder::new_current_thread()

@@ -9,6 +9,7 @@ use huntcore_log_file::{FileLog, FileLogOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{HuntNumber, RoundNumber, ShardMap};
 use huntcore_node::{CheckpointHome, Node, NodeConfig, SystemClock};
+use huntcore_wire::HuntRequest;
 use tempfile::TempDir;
 
 use super::public_face::block_on;
@@ -61,6 +62,19 @@ impl World {
             folder: Some(folder),
         };
         world.reopen(options.hunts)?;
+        Ok(world)
+    }
+
+    /// Starts a node on an empty log and opens one hunt.
+    pub(crate) fn open_one(shards: u16, request: HuntRequest) -> Result<Self, BenchError> {
+        let options = WorldOptions {
+            shards,
+            ..WorldOptions::new(0)
+        };
+        let mut world = Self::open(options)?;
+        let node = world.node.clone();
+        let requests = std::iter::once(Ok(request));
+        world.places = block_on(async move { open_requested(&node, requests).await })?;
         Ok(world)
     }
 
@@ -144,10 +158,18 @@ async fn open_rounds(
     node: &Node,
     hunts: Range<u32>,
 ) -> Result<Vec<(HuntNumber, RoundNumber)>, BenchError> {
+    let requests = hunts.map(|index| hunt_request(index, HUNT_TILES));
+    open_requested(node, requests).await
+}
+
+/// Opens hunts one after the other, and waits for their first rounds.
+async fn open_requested(
+    node: &Node,
+    requests: impl Iterator<Item = Result<HuntRequest, BenchError>>,
+) -> Result<Vec<(HuntNumber, RoundNumber)>, BenchError> {
     let mut open = Vec::new();
-    for index in hunts {
-        let request = Box::new(hunt_request(index, HUNT_TILES)?);
-        let created = node.command(HuntCommand::Create(request)).await;
+    for request in requests {
+        let created = node.command(HuntCommand::Create(Box::new(request?))).await;
         open.push(created.map_err(BenchError::huntcore)?.hunt);
     }
     let mut places = Vec::new();

@@ -52,14 +52,14 @@ pub(crate) fn claims(
 
 /// Where the programs are, and how to run them without being root.
 #[derive(Debug)]
-struct Programs {
+pub(crate) struct Programs {
     folder: PathBuf,
     is_root: bool,
 }
 
 impl Programs {
     /// On the path, or where Debian has them; the newest version.
-    fn find() -> Option<Self> {
+    pub(crate) fn find() -> Option<Self> {
         let on_path = std::env::var_os("PATH").unwrap_or_default();
         let on_path = std::env::split_paths(&on_path);
         let versions = std::fs::read_dir("/usr/lib/postgresql");
@@ -97,14 +97,15 @@ impl Programs {
     }
 }
 
-struct Server {
+/// A server that runs; ended when dropped.
+pub(crate) struct Server {
     child: Child,
     programs: Programs,
     folder: TempDir,
 }
 
 impl Server {
-    fn start(programs: Programs) -> Result<Self, BenchError> {
+    pub(crate) fn start(programs: Programs) -> Result<Self, BenchError> {
         let folder = tempfile::tempdir().map_err(BenchError::io("make a folder"))?;
         if programs.is_root {
             let owned = Command::new("chown").arg(USER).arg(folder.path()).status();
@@ -152,9 +153,28 @@ impl Server {
         Ok(server)
     }
 
-    fn sql(&self, statement: &str) -> Result<String, BenchError> {
+    pub(crate) fn sql(&self, statement: &str) -> Result<String, BenchError> {
         let mut command = self.client("psql");
         run(command.args(["--no-psqlrc", "--tuples-only", "--command", statement]))
+    }
+
+    /// Runs statements one after the other in one session, and says how long they took
+    /// together, by the client's own clock.
+    pub(crate) fn timed(&self, statements: &[&str]) -> Result<Duration, BenchError> {
+        let mut command = self.client("psql");
+        command.args(["--no-psqlrc", "--tuples-only", "--command", "\\timing on"]);
+        for statement in statements {
+            command.args(["--command", statement]);
+        }
+        let output = run(&mut command)?;
+        let times: Vec<f64> = output
+            .lines()
+            .filter_map(|line| line.strip_prefix("Time: ")?.split(' ').next()?.parse().ok())
+            .collect();
+        if times.len() != statements.len() {
+            return Err(failed(format!("psql answered {output:?}")));
+        }
+        Ok(Duration::from_secs_f64(times.iter().sum::<f64>() / 1_000.0))
     }
 
     fn client(&self, program: &str) -> Command {

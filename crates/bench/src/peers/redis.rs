@@ -1,7 +1,7 @@
 //! Redis as a peer: a real server in a temporary folder, loaded by its own benchmark tool.
 
 use std::io::ErrorKind;
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use super::keys_for;
 use crate::load::Winners;
 use crate::report::{BenchError, Row, resident_bytes};
 
-const REDIS: &str = "redis";
+pub(crate) const REDIS: &str = "redis";
 
 /// Requests that a connection sends before it waits for the answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,12 +39,9 @@ pub(crate) fn claims(
         what: "make a folder",
         source,
     })?;
-    let mut server = match Server::start(folder.path()) {
+    let mut server = match Server::start(folder.path(), Kept::Synced)? {
         Ok(server) => server,
-        Err(StartFault::Missing) => {
-            return Ok(Err("redis-server is not installed: left out".to_owned()));
-        }
-        Err(StartFault::Failed(error)) => return Err(error),
+        Err(missing) => return Ok(Err(missing)),
     };
     let script = server.cli(&["script", "load", SCRIPT])?;
     let keys = |attempts| keys_for(attempts, winners.share());
@@ -63,29 +60,37 @@ pub(crate) fn claims(
     Ok(Ok(row))
 }
 
-struct Server {
+/// A server that runs; ended when dropped.
+pub(crate) struct Server {
     child: Child,
     port: String,
 }
 
-enum StartFault {
-    Missing,
-    Failed(BenchError),
+/// What a server does with what it is told, besides holding it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kept {
+    /// Nothing is answered before it is on disk.
+    Synced,
+    /// It is held in memory alone.
+    InMemory,
 }
 
 impl Server {
-    fn start(folder: &Path) -> Result<Self, StartFault> {
-        let io = |what| move |source| StartFault::Failed(BenchError::Io { what, source });
-        let free = TcpListener::bind("127.0.0.1:0").map_err(io("find a free port"))?;
-        let port = free
-            .local_addr()
-            .map_err(io("find a free port"))?
-            .port()
-            .to_string();
+    /// `Ok(Err)` says that Redis is not installed.
+    pub(crate) fn start(folder: &Path, kept: Kept) -> Result<Result<Self, String>, BenchError> {
+        let free = TcpListener::bind("127.0.0.1:0");
+        let free = free.map_err(BenchError::io("find a free port"))?;
+        let port = free.local_addr();
+        let port = port.map_err(BenchError::io("find a free port"))?.port();
+        let port = port.to_string();
         drop(free);
+        let log: &[&str] = match kept {
+            Kept::Synced => &["--appendonly", "yes", "--appendfsync", "always"],
+            Kept::InMemory => &["--appendonly", "no"],
+        };
         let child = Command::new("redis-server")
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", ""])
-            .args(["--appendonly", "yes", "--appendfsync", "always"])
+            .args(log)
             .args(["--maxmemory-policy", "noeviction"])
             .arg("--dir")
             .arg(folder)
@@ -95,26 +100,31 @@ impl Server {
             .spawn();
         let child = match child {
             Ok(child) => child,
-            Err(error) if error.kind() == ErrorKind::NotFound => return Err(StartFault::Missing),
-            Err(source) => {
-                return Err(StartFault::Failed(BenchError::Io {
-                    what: "start redis",
-                    source,
-                }));
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                return Ok(Err("redis-server is not installed: left out".to_owned()));
             }
+            Err(source) => return Err(BenchError::io("start redis")(source)),
         };
         let mut server = Self { child, port };
         let started = Instant::now();
-        while server.cli(&["ping"]).map_err(StartFault::Failed)?.trim() != "PONG" {
+        while server.cli(&["ping"])?.trim() != "PONG" {
             if started.elapsed() > READY_WITHIN {
-                let reason = "did not answer within 20 s".to_owned();
-                return Err(StartFault::Failed(BenchError::Peer {
+                return Err(BenchError::Peer {
                     peer: REDIS,
-                    reason,
-                }));
+                    reason: "did not answer within 20 s".to_owned(),
+                });
             }
         }
-        Ok(server)
+        Ok(Ok(server))
+    }
+
+    /// A connection to it.
+    pub(crate) fn connect(&self) -> Result<TcpStream, BenchError> {
+        let address = format!("127.0.0.1:{}", self.port);
+        let stream = TcpStream::connect(address).map_err(BenchError::io("connect"))?;
+        let set = stream.set_nodelay(true);
+        set.map_err(BenchError::io("connect"))?;
+        Ok(stream)
     }
 
     /// The stream holds a claim for each winner: as many as the case says.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use comfy_table::Table;
-use huntcore_bench::{BenchReport, BroadcastBench, ClaimsBench, Peers};
+use huntcore_bench::{BenchReport, BoardsBench, BroadcastBench, ClaimsBench, Peers};
 
 use crate::output::{Failed, Output};
 
@@ -35,6 +35,12 @@ pub(crate) struct Bench {
     /// How long the case `soak` goes on.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=600))]
     minutes: u64,
+    /// Players of the case `rank-10m`; other cases of `boards` have at most as many.
+    #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u32).range(1_000..=16_000_000))]
+    players: u32,
+    /// Score events kept in the largest run of the case `refresh-cost`.
+    #[arg(long, default_value_t = 30_000_000, value_parser = clap::value_parser!(u64).range(10_000..=1_000_000_000))]
+    events: u64,
     /// Write what `broadcast` shows of unit costs here as TOML, for `huntcore plan --costs`.
     #[arg(long, value_name = "FILE")]
     costs: Option<PathBuf>,
@@ -44,6 +50,7 @@ pub(crate) struct Bench {
 fn cases() -> Vec<&'static str> {
     let mut cases = huntcore_bench::claims_cases();
     cases.extend(huntcore_bench::broadcast_cases());
+    cases.extend(huntcore_bench::boards_cases());
     cases
 }
 
@@ -53,6 +60,8 @@ enum Name {
     Claims,
     /// Changes told to many sockets.
     Broadcast,
+    /// Score events in, ranks and tops of boards out.
+    Boards,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -118,6 +127,14 @@ impl Bench {
                 }
                 report
             }
+            Name::Boards => huntcore_bench::boards(&BoardsBench {
+                seconds: self.seconds,
+                case: self.case,
+                peers: self.peer.into(),
+                players: self.players,
+                events: self.events,
+                program,
+            })?,
         };
         let json = serde_json::to_value(&report)?;
         output.line(|| table(&report), || json);

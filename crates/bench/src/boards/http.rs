@@ -1,0 +1,245 @@
+//! Score events and the top 100 over HTTP, on a server of its own.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use huntcore_client::Client;
+use huntcore_model::{BoardName, EventId, EventType, HuntId, PlayerId};
+use huntcore_wire::{BoardQuery, EventRequest};
+use tokio::runtime::Runtime;
+
+use super::Run;
+use super::refresh::TOP;
+use super::sorted_set;
+use crate::claims::Peers;
+use crate::load::{Latency, Pacer, Sleeper, rate, watched_hunt};
+use crate::report::{BenchError, Row};
+use crate::server::Server;
+
+const PLAYERS: u64 = 10_000;
+const TILES: u32 = 64;
+const CONNECTIONS: u64 = 4;
+/// Events of one request, when as many are sent as are taken.
+const EVENTS_A_REQUEST: u64 = 2_000;
+const READS_A_SECOND: u64 = 200;
+/// Score events are gathered for so long, as a game server does.
+const GATHERED: Duration = Duration::from_millis(10);
+
+/// NDJSON as fast as it is answered; the quantiles are those of a request.
+pub(super) fn ingest(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
+    let server = Server::start(&run.bench.program, 1, "")?;
+    let runtime = runtime()?;
+    let opened = runtime.block_on(server.open_hunt(&watched_hunt("1h", TILES)?))?;
+    let started = Instant::now();
+    let end = started + run.duration();
+    let connections: Vec<_> = (0..CONNECTIONS)
+        .map(|connection| {
+            let (client, hunt) = (server.client.clone(), opened.hunt.clone());
+            runtime.spawn(async move {
+                let mut latency = Latency::new();
+                // No two connections send the same event.
+                let mut first = connection << 40;
+                while Instant::now() < end {
+                    let request = events(first..first + EVENTS_A_REQUEST);
+                    first += EVENTS_A_REQUEST;
+                    let sent = Instant::now();
+                    send(&client, &hunt, &request).await?;
+                    latency.record(sent.elapsed(), 1);
+                }
+                Ok::<_, BenchError>(latency)
+            })
+        })
+        .collect();
+    let mut latency = Latency::new();
+    for connection in connections {
+        let ended = runtime.block_on(connection).map_err(BenchError::huntcore)?;
+        latency.add(&ended?);
+    }
+    let events = latency.count() * EVENTS_A_REQUEST;
+    let row = Row::new(case, rate(events, started.elapsed()), "events/s");
+    let row = latency.fill(row).holding(server.resident_bytes());
+    run.report.rows.push(row);
+    Ok(())
+}
+
+/// Reads of the top 100 at a steady pace while events come at theirs; times count from when a
+/// read was due.
+pub(super) fn top(run: &mut Run<'_>, case: &str, per_second: u64) -> Result<(), BenchError> {
+    let server = Server::start(&run.bench.program, 1, "")?;
+    let runtime = runtime()?;
+    let hunt = runtime
+        .block_on(server.open_hunt(&watched_hunt("1h", TILES)?))?
+        .hunt;
+    for first in (0..PLAYERS).step_by(1_000) {
+        runtime.block_on(send(&server.client, &hunt, &events(first..first + 1_000)))?;
+    }
+    let ours = Ours {
+        runtime: &runtime,
+        client: server.client.clone(),
+        hunt,
+        next: PLAYERS,
+        latency: Arc::new(Mutex::new(Ok(Latency::new()))),
+    };
+    let latency = paced(ours, per_second, run.duration())?;
+    let reads = rate(latency.count(), run.duration());
+    let row = latency.fill(Row::new(case, reads, "reads/s"));
+    run.report.rows.push(row.holding(server.resident_bytes()));
+    if run.wants(Peers::Redis) {
+        match sorted_set::rival(PLAYERS)? {
+            Ok(rival) => {
+                let latency = paced(rival, per_second, run.duration())?;
+                let reads = rate(latency.count(), run.duration());
+                let row = latency.fill(Row::new(case, reads, "reads/s"));
+                run.report.compare(case, row.by(sorted_set::REDIS));
+            }
+            Err(missing) => run.report.note(missing),
+        }
+    }
+    Ok(())
+}
+
+/// Whoever takes events and is asked for the top 100.
+pub(super) trait Asked {
+    /// Hands over so many events, of which the answers are not waited for.
+    fn events(&mut self, count: u64) -> Result<(), BenchError>;
+
+    /// Asks for the top 100, which was due then.
+    fn read(&mut self, due: Instant) -> Result<(), BenchError>;
+
+    /// How long reads took, once all are answered.
+    fn finish(self) -> Result<Latency, BenchError>;
+}
+
+fn paced(
+    mut asked: impl Asked,
+    per_second: u64,
+    duration: Duration,
+) -> Result<Latency, BenchError> {
+    let started = Instant::now();
+    let (events, reads) = (
+        Pacer::new(started, per_second),
+        Pacer::new(started, READS_A_SECOND),
+    );
+    let sleeper = Sleeper::new();
+    let total = READS_A_SECOND * duration.as_secs();
+    let (mut sent, mut gathered_until, mut read) = (0, started + GATHERED, 0);
+    while read < total {
+        let now = Instant::now();
+        if now >= gathered_until {
+            let due = events.due(now);
+            asked.events(due - sent)?;
+            sent = due;
+            gathered_until = now + GATHERED;
+        }
+        while read < total && reads.due_at(read) <= now {
+            asked.read(reads.due_at(read))?;
+            read += 1;
+        }
+        sleeper.sleep_until(gathered_until.min(reads.due_at(read)));
+    }
+    asked.finish()
+}
+
+/// A server of huntcore's, each request a task of its own.
+struct Ours<'a> {
+    runtime: &'a Runtime,
+    client: Client,
+    hunt: HuntId,
+    next: u64,
+    /// Or the first fault.
+    latency: Arc<Mutex<Result<Latency, BenchError>>>,
+}
+
+impl Asked for Ours<'_> {
+    fn events(&mut self, count: u64) -> Result<(), BenchError> {
+        let (client, hunt) = (self.client.clone(), self.hunt.clone());
+        let request = events(self.next..self.next + count);
+        self.next += count;
+        let latency = Arc::clone(&self.latency);
+        self.runtime.spawn(async move {
+            if let Err(error) = send(&client, &hunt, &request).await {
+                *locked(&latency) = Err(error);
+            }
+        });
+        Ok(())
+    }
+
+    fn read(&mut self, due: Instant) -> Result<(), BenchError> {
+        let (client, hunt) = (self.client.clone(), self.hunt.clone());
+        let latency = Arc::clone(&self.latency);
+        self.runtime.spawn(async move {
+            let query = BoardQuery {
+                limit: Some(u32::try_from(TOP).expect("a hundred")),
+                ..BoardQuery::default()
+            };
+            let read = client.board(&hunt, BoardName::BEST, &query).await;
+            let took = due.elapsed();
+            let mut latency = locked(&latency);
+            match (read, &mut *latency) {
+                (Ok(page), Ok(latency)) if page.entries.len() == TOP => latency.record(took, 1),
+                (Ok(_), Err(_)) | (Err(_), Err(_)) => {}
+                (Ok(page), _) => {
+                    let found = page.entries.len();
+                    let reason = format!("a page of {TOP} has {found} entries");
+                    *latency = Err(BenchError::Huntcore(reason));
+                }
+                (Err(error), _) => *latency = Err(BenchError::huntcore(error)),
+            }
+        });
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Latency, BenchError> {
+        // Tasks hold the other ends: all have ended when this one is the last.
+        let sleeper = Sleeper::new();
+        let mut latency = self.latency;
+        loop {
+            match Arc::try_unwrap(latency) {
+                Ok(last) => return last.into_inner().unwrap_or_else(PoisonError::into_inner),
+                Err(shared) => latency = shared,
+            }
+            sleeper.sleep_until(Instant::now() + GATHERED);
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn send(client: &Client, hunt: &HuntId, events: &[EventRequest]) -> Result<(), BenchError> {
+    let answer = client.send_events(hunt, events).await;
+    let answer = answer.map_err(BenchError::huntcore)?;
+    if answer.accepted == events.len() as u64 {
+        return Ok(());
+    }
+    Err(BenchError::Huntcore(format!(
+        "of {} events {} were taken: {:?}",
+        events.len(),
+        answer.accepted,
+        answer.refused.first()
+    )))
+}
+
+/// Events of those indexes, each with an id of its own; the first [`PLAYERS`] are one of each
+/// player's.
+fn events(indexes: std::ops::Range<u64>) -> Vec<EventRequest> {
+    indexes
+        .map(|index| EventRequest {
+            event_id: EventId::new(&format!("event-{index:014}")).expect("plain ids"),
+            player: PlayerId::new(&format!("player-{:013}", index % PLAYERS)).expect("plain ids"),
+            event_type: EventType::new("score").expect("a plain name"),
+            score: i64::try_from(index.wrapping_mul(0x9e37_79b9) % 1_000_003).expect("small"),
+            payload: None,
+            ts: None,
+        })
+        .collect()
+}
+
+fn runtime() -> Result<Runtime, BenchError> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(BenchError::io("start a runtime"))
+}

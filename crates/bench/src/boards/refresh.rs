@@ -1,0 +1,111 @@
+//! What it costs to bring a top 100 up to date after one more second of score events, by how many
+//! are kept already: huntcore, a materialized view of PostgreSQL, a sorted set of Redis.
+//!
+//! Each is fed the same shape: 1,200 events a second of 10,000 players, the highest score counts.
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use super::Run;
+use super::stage::{Counted, Stage};
+use super::{materialized_view, sorted_set};
+use crate::claims::Peers;
+use crate::load::Latency;
+use crate::report::{BenchError, Row};
+
+const PLAYERS: u32 = 10_000;
+pub(super) const EVENTS_A_SECOND: u32 = 1_200;
+pub(super) const TOP: usize = 100;
+const KEPT: [u64; 4] = [10_000, 100_000, 1_440_000, 30_000_000];
+/// Fed at once.
+const EVENTS_AT_ONCE: u32 = 240_000;
+/// At most so many refreshes of each.
+const REFRESHES_MAX: u32 = 200;
+const UNIT: &str = "ms a refresh";
+
+/// One refresh, timed over and over; `value` is the mean.
+pub(super) fn refresh(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
+    let kept: Vec<u64> = KEPT
+        .into_iter()
+        .filter(|&kept| kept <= run.bench.events)
+        .collect();
+    let names = kept.iter().map(|kept| format!("{case}-{kept}"));
+    let named: Vec<(u64, String)> = kept.iter().copied().zip(names).collect();
+    huntcore(run, &named)?;
+    if run.wants(Peers::Redis) {
+        let found = sorted_set::refreshes(&kept, PLAYERS, run.duration())?;
+        peers(run, &named, sorted_set::REDIS, found);
+    }
+    if run.wants(Peers::Postgres) {
+        let found = materialized_view::refreshes(&kept, PLAYERS, run.duration())?;
+        peers(run, &named, materialized_view::POSTGRES, found);
+    }
+    Ok(())
+}
+
+fn huntcore(run: &mut Run<'_>, named: &[(u64, String)]) -> Result<(), BenchError> {
+    let mut stage = Stage::new(Counted::Scores, PLAYERS)?;
+    let mut kept = u64::from(PLAYERS);
+    let second = Duration::from_secs(1);
+    for (wanted, name) in named {
+        while kept < *wanted {
+            let left = u32::try_from(wanted - kept).unwrap_or(u32::MAX);
+            let here = left.min(EVENTS_AT_ONCE);
+            // One second of events is one batch's time apart, whatever a batch holds.
+            for batch in stage.scores(here, second) {
+                stage.apply(&batch)?;
+            }
+            kept += u64::from(here);
+        }
+        stage.boards.publish();
+        let refreshes = bounded(run.duration(), || {
+            let batches = stage.scores(EVENTS_A_SECOND, second);
+            let started = Instant::now();
+            for batch in &batches {
+                stage.apply(batch)?;
+            }
+            let version = stage.boards.publish();
+            black_box(stage.board(&version)?.top(TOP));
+            Ok(started.elapsed())
+        })?;
+        run.report.rows.push(row(name, &refreshes));
+    }
+    Ok(())
+}
+
+/// Refreshes until the time is up, at least one.
+pub(super) fn bounded(
+    duration: Duration,
+    mut refresh: impl FnMut() -> Result<Duration, BenchError>,
+) -> Result<Latency, BenchError> {
+    let mut latency = Latency::new();
+    let started = Instant::now();
+    for _ in 0..REFRESHES_MAX {
+        latency.record(refresh()?, 1);
+        if started.elapsed() > duration {
+            break;
+        }
+    }
+    Ok(latency)
+}
+
+/// What a peer came to, one for each number of events kept, as far as it got.
+#[derive(Debug, Default)]
+pub(super) struct Refreshes {
+    pub(super) each: Vec<Latency>,
+    /// What was left out, and why.
+    pub(super) notes: Vec<String>,
+}
+
+fn peers(run: &mut Run<'_>, named: &[(u64, String)], system: &'static str, found: Refreshes) {
+    for ((_, name), latency) in named.iter().zip(&found.each) {
+        run.report.compare(name, row(name, latency).by(system));
+    }
+    for note in found.notes {
+        run.report.note(note);
+    }
+}
+
+fn row(name: &str, latency: &Latency) -> Row {
+    latency.fill(Row::new(name, latency.mean_ms(), UNIT))
+}
