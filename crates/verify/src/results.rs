@@ -109,3 +109,78 @@ impl Results {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use huntcore_model::{PlayerNumber, Sequence, ShardId};
+
+    use super::*;
+
+    fn board() -> BoardDefinition {
+        let [total, _, _] = BoardDefinition::built_in();
+        BoardDefinition {
+            name: BoardName::new("daily").expect("a name"),
+            results: 2,
+            ..total
+        }
+    }
+
+    fn record(end_s: u64, entries: &[(u32, i64)]) -> BoardClosedRecord {
+        BoardClosedRecord {
+            hunt: HuntNumber::new(0),
+            board: board().name,
+            start: TimeMicros::from_millis((end_s - 1) * 1_000),
+            end: TimeMicros::from_millis(end_s * 1_000),
+            players: 3,
+            entries: entries
+                .iter()
+                .map(|&(player, score)| (PlayerNumber::new(player), score))
+                .collect(),
+        }
+    }
+
+    fn faults(records: &[BoardClosedRecord], time_s: u64) -> Vec<String> {
+        let (mut results, mut report) = (Results::default(), Report::default());
+        let board = board();
+        let judge = Judge {
+            time: TimeMicros::from_millis(time_s * 1_000),
+            hunt: "park".to_owned(),
+            board: Some(&board),
+            on_trust: false,
+        };
+        for (sequence, record) in (0..).zip(records) {
+            let at = Place::new(ShardId::new(0), Sequence::new(sequence));
+            results.take(at, record, &judge, &mut report);
+        }
+        report.faults.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn each_window_has_one_record_in_the_order_of_time() {
+        let (one, two) = (record(5, &[(0, 9), (1, 7)]), record(6, &[(1, 3), (0, 3)]));
+        assert_eq!(faults(&[one.clone(), two.clone()], 7), Vec::<String>::new());
+        for (records, expected) in [
+            (
+                [one.clone(), one.clone()],
+                "this window's results were written before",
+            ),
+            ([two, one], "results of a later window"),
+        ] {
+            let found = faults(&records, 7);
+            assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn results_are_the_best_in_order_after_the_end() {
+        for (record, time_s, expected) in [
+            (record(5, &[(0, 9), (1, 7)]), 4, "before the end"),
+            (record(5, &[(0, 7), (1, 9)]), 7, "not in the board's order"),
+            (record(5, &[(0, 7), (0, 7)]), 7, "stands there twice"),
+            (record(5, &[(0, 7)]), 7, "1 entries, expected 2"),
+        ] {
+            let found = faults(&[record], time_s);
+            assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
+        }
+    }
+}

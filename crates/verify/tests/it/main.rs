@@ -7,6 +7,7 @@ mod control;
 mod deployment;
 mod honest;
 mod logs;
+mod operators;
 mod players;
 mod streams;
 mod trimmed;
