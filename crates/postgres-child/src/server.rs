@@ -60,7 +60,7 @@ impl Server {
     pub fn start(options: Options) -> Result<Self, ServerError> {
         let programs = Programs::find().ok_or(ServerError::NotInstalled)?;
         let folder = tempfile::Builder::new().prefix("pg-").tempdir();
-        let folder = folder.map_err(|error| failed("make a folder", error))?;
+        let folder = folder.map_err(|error| failed("make a folder", &error))?;
         let port = match options.tcp {
             true => free_port()?,
             false => 5432,
@@ -115,9 +115,9 @@ impl Server {
     /// The process that starts all others of the server.
     pub fn process_id(&self) -> Result<u32, ServerError> {
         let file = self.folder.path().join("data/postmaster.pid");
-        let text = std::fs::read_to_string(file).map_err(|error| failed("find it", error))?;
+        let text = std::fs::read_to_string(file).map_err(|error| failed("find it", &error))?;
         let id = text.lines().next().and_then(|line| line.parse().ok());
-        id.ok_or_else(|| failed("find it", format!("its file of ids has {text:?}")))
+        id.ok_or_else(|| failed("find it", &format!("its file of ids has {text:?}")))
     }
 
     /// Starts it again after [`Self::crash`] or [`Self::stop`].
@@ -147,14 +147,14 @@ impl Server {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn();
-        let mut child = child.map_err(|error| failed("start postgres", error))?;
+        let mut child = child.map_err(|error| failed("start postgres", &error))?;
         let input = child.stdin.take().expect("it was asked for");
         self.running = Some((child, input));
         let started = Instant::now();
         while self.sql("postgres", "SELECT 1").is_err() {
             if started.elapsed() > READY_WITHIN {
                 let reason = format!("it did not answer within {READY_WITHIN:?}");
-                return Err(failed("start postgres", reason));
+                return Err(failed("start postgres", &reason));
             }
         }
         Ok(())
@@ -179,7 +179,7 @@ impl Server {
             for (file, text) in [("server.crt", certificate), ("server.key", key)] {
                 let path = self.folder.path().join(file);
                 let written = std::fs::write(&path, text);
-                written.map_err(|error| failed("write a certificate", error))?;
+                written.map_err(|error| failed("write a certificate", &error))?;
                 run("keep a key", Command::new("chmod").arg("600").arg(&path))?;
                 if self.programs.is_root() {
                     run("keep a key", Command::new("chown").arg(USER).arg(&path))?;
@@ -194,9 +194,9 @@ impl Server {
             return Ok(());
         };
         let told = writeln!(input, "{signal}");
-        told.map_err(|error| failed("stop postgres", error))?;
+        told.map_err(|error| failed("stop postgres", &error))?;
         let ended = child.wait();
-        ended.map_err(|error| failed("stop postgres", error))?;
+        ended.map_err(|error| failed("stop postgres", &error))?;
         Ok(())
     }
 }
@@ -214,11 +214,11 @@ impl Drop for Server {
 fn free_port() -> Result<u16, ServerError> {
     let listener = TcpListener::bind("127.0.0.1:0");
     let address = listener.and_then(|listener| listener.local_addr());
-    let address = address.map_err(|error| failed("find a free port", error))?;
+    let address = address.map_err(|error| failed("find a free port", &error))?;
     Ok(address.port())
 }
 
-fn failed(what: &'static str, reason: impl ToString) -> ServerError {
+fn failed(what: &'static str, reason: &dyn std::fmt::Display) -> ServerError {
     ServerError::Failed {
         what,
         reason: reason.to_string(),
@@ -230,12 +230,12 @@ fn run(what: &'static str, command: &mut Command) -> Result<String, ServerError>
         Ok(output) => output,
         Err(error) if error.kind() == ErrorKind::NotFound => {
             let program = command.get_program().to_string_lossy().into_owned();
-            return Err(failed(what, format!("{program} is not installed")));
+            return Err(failed(what, &format!("{program} is not installed")));
         }
-        Err(error) => return Err(failed(what, error)),
+        Err(error) => return Err(failed(what, &error)),
     };
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    Err(failed(what, String::from_utf8_lossy(&output.stderr).trim()))
+    Err(failed(what, &String::from_utf8_lossy(&output.stderr).trim()))
 }

@@ -112,7 +112,7 @@ mod tests {
         assert_eq!((rows.rows(), rows.piece()), (1, None));
         let bytes = rows.finish();
         let expected = [
-            &HEAD[..],
+            HEAD,
             &[0, 3],
             &[0, 0, 0, 5],
             "a\u{2400}b".as_bytes(),

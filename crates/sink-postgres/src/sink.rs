@@ -123,7 +123,7 @@ impl Sink {
             if told.as_ref() != Some(&reason) {
                 match state {
                     SinkState::Stopped => {
-                        tracing::error!(sink = name, %target, "sink stopped: {reason}")
+                        tracing::error!(sink = name, %target, "sink stopped: {reason}");
                     }
                     _ => tracing::warn!(sink = name, %target, "sink waits: {reason}"),
                 }

@@ -13,7 +13,7 @@ use crate::support::{PATIENCE, Running, config, connect, database, lines, number
 /// Batches of three players' events and a claim on two shards, each batch's last time.
 fn write(feed: &Feed, batches: std::ops::Range<u32>) {
     for batch in batches {
-        let shard = batch as u16 % 2;
+        let shard = u16::try_from(batch % 2).expect("0 or 1");
         for player in ["ada", "bob", "eve"] {
             feed.event(
                 shard,
