@@ -24,6 +24,8 @@ use huntcore_wire::{CorrectionKind, Stats};
 use tokio::sync::{Notify, watch};
 
 // Named by its path, because an example includes this file by its own.
+#[path = "fake/definitions.rs"]
+mod definitions;
 #[path = "fake/ledger.rs"]
 mod ledger;
 

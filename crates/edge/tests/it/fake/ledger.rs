@@ -8,17 +8,18 @@ use huntcore_broadcast::{BoardUpdate, Broadcast, BroadcastLimits};
 use huntcore_edge::{CommandError, Commanded, Corrected, CorrectionError, EventOutcome, View};
 use huntcore_map::{Area, MapConfig, RoundMap, Seed, ValueTable};
 use huntcore_model::{
-    AttemptRef, Batch, BatchBuilder, BoardClock, BoardDefinition, BoardName, Catalog, ClaimRecord,
-    ConfigVersion, ControlRecord, Correction, CorrectionRecord, Epoch, EventDigest, Hash32,
-    HuntConfig, HuntCreated, HuntEntry, HuntNumber, Outcome, PlayerId, PlayerNumber, Position,
-    Record, RoundNumber, RoundOpened, RoundSchedule, Salt, ScoreEvent, ScoreRecord, Sequence,
-    ShardId, ShardMap, Tail, TileIndex, TimeMicros, ValueWeight, WindowRule, Zone, ZoneOffset,
+    AttemptRef, Batch, BatchBuilder, BoardName, Catalog, ClaimRecord, ConfigVersion, ControlRecord,
+    Correction, CorrectionRecord, Epoch, EventDigest, Hash32, HuntConfig, HuntCreated, HuntEntry,
+    HuntNumber, Outcome, PlayerId, PlayerNumber, Position, Record, RoundNumber, RoundOpened,
+    RoundSchedule, Salt, ScoreEvent, ScoreRecord, Sequence, ShardId, ShardMap, Tail, TileIndex,
+    TimeMicros, ValueWeight,
 };
 use huntcore_wire::{
-    BoardEntry, BoardSpec, BoardWindow, ClockName, CorrectionKind, HuntChange, HuntRequest,
-    Timestamp, WindowText,
+    BoardEntry, BoardSpec, BoardWindow, CorrectionKind, HuntChange, HuntRequest, Timestamp,
 };
 use sha2::{Digest, Sha256};
+
+use super::definitions::definition;
 
 pub(super) const SHARD: ShardId = ShardId::new(0);
 /// Rounds are announced this long before they open.
@@ -568,46 +569,4 @@ fn configure(
         config_hash: map.hash(),
     };
     Ok((map, config))
-}
-
-/// The definition without a look at the tz database, and without any check.
-fn definition(spec: &BoardSpec) -> BoardDefinition {
-    let zone = || Zone {
-        name: spec.zone.clone().unwrap_or_else(|| "UTC".to_owned()),
-        offsets: vec![ZoneOffset {
-            from: TimeMicros::ZERO,
-            seconds: 0,
-        }],
-    };
-    BoardDefinition {
-        name: spec.name,
-        from: spec.from.into(),
-        operator: spec.operator.into(),
-        order: spec.order.into(),
-        window: match &spec.window {
-            WindowText::Whole => WindowRule::Whole,
-            WindowText::Length(length) => WindowRule::Tumbling {
-                length_ms: length.millis(),
-            },
-            WindowText::Calendar(unit) => WindowRule::Calendar {
-                unit: *unit,
-                zone: zone(),
-            },
-            WindowText::Cron(cron) => WindowRule::Cron {
-                expression: cron.clone(),
-                zone: zone(),
-            },
-        },
-        clock: match spec.time {
-            ClockName::Server => BoardClock::Server,
-            ClockName::Event => BoardClock::Event {
-                lateness_ms: spec.lateness.map_or(0, huntcore_wire::DurationText::millis),
-            },
-        },
-        event_types: spec.event_types.clone(),
-        keep_ms: spec
-            .keep
-            .map_or(60_000, huntcore_wire::DurationText::millis),
-        results: spec.results.unwrap_or(0),
-    }
 }
