@@ -1,9 +1,10 @@
 //! What stands behind a hunt's events: the log, read apart from the real-time path.
 
+use std::sync::Arc;
+
 use futures_util::future::BoxFuture;
 use huntcore_model::{HuntEntry, Position};
 use huntcore_wire::{EventsQuery, PositionText, Problem, ProblemKind};
-use std::sync::Arc;
 
 use crate::backend::LogBytes;
 

@@ -155,7 +155,9 @@ fn asked(hunt: Arc<HuntEntry>, query: EventsQuery) -> Result<Asked, TrailFault> 
             hunt: hunt.number,
             types: query.types.map(|types| types.as_slice().to_vec()),
             player: query.player,
-            since: query.since.map_or(TimeMicros::ZERO, |since| since.micros()),
+            since: query
+                .since
+                .map_or(TimeMicros::ZERO, huntcore_wire::Timestamp::micros),
         },
         hunt,
         from: from.map_err(

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut as _, Bytes, BytesMut};
 use huntcore_audit::Translator;
 use huntcore_board::Roster;
+use huntcore_edge::TrailFault;
 use huntcore_log::{ReadError, stream_name};
 use huntcore_model::{
     Batch, BatchError, Position, Record, Sequence, ShardId, StoredRecord, TimeMicros,
@@ -19,7 +20,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::names::RosterNames;
 use super::{Asked, Sources, TrailGauge};
-use huntcore_edge::TrailFault;
 
 /// Events that go out together take about as many bytes.
 pub(super) const PIECE_BYTES: usize = 64 << 10;
@@ -219,8 +219,7 @@ impl Reading {
         }
         self.flush()?;
         if !batches.is_empty() {
-            // Not one look for each of many small batches.
-            std::thread::sleep(GATHER);
+            Self::gather();
             return Ok(());
         }
         if !self.reader.asked.follow {
@@ -235,6 +234,15 @@ impl Reading {
                 more = grown.changed() => more.map_err(|_| End::Stopping),
             }
         })
+    }
+
+    /// Waits a little, so that many small batches do not cost a look each.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the thread is the reader's own, and its pace is meant to be slower"
+    )]
+    fn gather() {
+        std::thread::sleep(GATHER);
     }
 
     /// Reads what memory does not hold, to where the log ends now.
