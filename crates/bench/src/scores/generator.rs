@@ -244,7 +244,7 @@ fn chance(random: &mut ChaCha8Rng, share: f64) -> bool {
 
 /// From 0 up to `millis`, evenly.
 fn within(random: &mut ChaCha8Rng, millis: u64) -> i64 {
-    let part = u128::from(random.next_u64()) * u128::from(millis) >> 64;
+    let part = (u128::from(random.next_u64()) * u128::from(millis)) >> 64;
     i64::try_from(part).unwrap_or(i64::MAX)
 }
 

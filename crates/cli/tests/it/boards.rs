@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::support::{Event, Exit, Server, Site};
+use crate::support::{Event, Exit, Metrics, Server, Site, until};
 
 fn json(exit: &Exit) -> Value {
     serde_json::from_str(&exit.stdout)
@@ -98,6 +98,13 @@ async fn a_board_is_replayed_as_it_was() {
         server_time_after(&server, &between).await;
         scores(&server, &[("cyd", 90), ("bob", 40)]).await;
         let live = json(&site.run(&["board", "park", "best", "--url", &server.url, "--json"]));
+        if checkpoints {
+            until("a checkpoint", || async {
+                let metrics = Metrics::of(&server.api).await;
+                (metrics.get("huntcore_checkpoints_total") > 0).then_some(())
+            })
+            .await;
+        }
         assert!(server.stop().await.success());
 
         let replay = |at: &str| {
@@ -126,7 +133,7 @@ async fn a_time_that_the_log_does_not_reach_back_to_is_refused() {
     site.keep_little();
     let server = site.start().await;
     scores(&server, &[("ada", 30)]).await;
-    crate::support::until("the log is trimmed", || async {
+    until("the log is trimmed", || async {
         let metrics = server.api.get("/metrics").await.ok()?.text;
         let mut trimmed = metrics.lines().filter_map(|line| {
             line.strip_prefix("huntcore_log_trimmed_records")?
@@ -183,7 +190,7 @@ async fn server_time(server: &Server) -> String {
 }
 
 async fn server_time_after(server: &Server, time: &str) {
-    crate::support::until("time goes on", || async {
+    until("time goes on", || async {
         (server_time(server).await.as_str() > time).then_some(())
     })
     .await;
