@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use huntcore_event_keys::Runs;
+use huntcore_event_keys::{PublishedRuns, Runs};
 
 use crate::metrics::Page;
 use crate::node::Node;
 
 /// Appends the metrics of all shards together.
 pub(crate) fn render(node: &Node, page: &mut Page<'_>) {
-    let runs: Vec<Arc<Runs>> = node.runs.iter().map(|runs| runs.now()).collect();
+    let runs: Vec<Arc<Runs>> = node.runs.iter().map(PublishedRuns::now).collect();
     let sum = |of: fn(&Runs) -> u64| runs.iter().map(|runs| of(runs)).sum();
     page.gauge(
         "huntcore_event_keys",
