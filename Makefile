@@ -51,9 +51,10 @@ test-api: setup $(CONSOLE) ## Run schemathesis against a real server (part of te
 	cargo test --locked --package huntcore-cli --test it -- schemathesis --nocapture
 
 .PHONY: bench
-bench: setup-bench build ## Measure start-up, a demo of 1,000 players, then `huntcore bench` (ARGS="…")
+bench: setup-bench build ## Measure start-up, a demo of 1,000 players, then `huntcore bench` (ARGS="…", BOARDS_ARGS="…")
 	scripts/bench $(HUNTCORE)
 	$(HUNTCORE) bench --json $(ARGS)
+	$(HUNTCORE) bench boards --json $(BOARDS_ARGS)
 
 .PHONY: lint
 lint: setup $(CONSOLE) ## Check format, clippy, licences and banned crates

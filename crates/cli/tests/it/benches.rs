@@ -1,4 +1,4 @@
-//! The broadcast bench as its users run it. How fast anything is stands in its figures, and is
+//! The broadcast and boards benches as their users run them. How fast anything is stands in its figures, and is
 //! not asserted here; that every listener heard every tick is asserted by the bench itself.
 
 use std::process::Command;
@@ -67,4 +67,70 @@ fn a_thousand_listeners_hear_every_tick_and_a_plan_takes_what_that_cost() {
             .any(|command| command == "huntcore bench broadcast --case fanout-1k"),
         "{measured:?}"
     );
+}
+
+/// A short run of a case of `boards` on few players, without peers.
+fn boards(case: &str) -> Vec<Value> {
+    let report = run(&[
+        "bench",
+        "boards",
+        "--case",
+        case,
+        "--seconds",
+        "1",
+        "--players",
+        "2000",
+        "--events",
+        "100000",
+        "--peer",
+        "none",
+    ]);
+    assert_eq!(report["bench"], "boards");
+    let rows = report["rows"].as_array().expect("rows").clone();
+    assert!(!rows.is_empty(), "{case} gives figures");
+    for row in &rows {
+        assert_eq!(row["system"], "huntcore");
+        assert!(row["case"].as_str().expect("a name").starts_with(case));
+        assert!(row["value"].as_f64().expect("a figure") > 0.0, "{row}");
+    }
+    rows
+}
+
+#[test]
+fn events_become_durable_in_process_and_over_http() {
+    for case in ["ingest-batch", "ingest-http"] {
+        let rows = boards(case);
+        assert_eq!(rows[0]["unit"], "events/s");
+        assert!(rows[0]["p99_ms"].as_f64().is_some());
+    }
+}
+
+#[test]
+fn ranks_are_read_in_four_ways() {
+    let rows = boards("rank-10m");
+    let cases: Vec<_> = rows.iter().filter_map(|row| row["case"].as_str()).collect();
+    let expected = ["rank", "neighbours", "at-score", "page"];
+    assert_eq!(cases, expected.map(|what| format!("rank-10m-{what}")));
+}
+
+#[test]
+fn a_board_takes_updates_and_says_what_it_holds() {
+    assert_eq!(boards("update-1m")[0]["unit"], "updates/s");
+    assert_eq!(boards("memory-per-player")[0]["unit"], "bytes a player");
+}
+
+#[test]
+fn what_is_acknowledged_becomes_visible_and_the_top_100_is_read_meanwhile() {
+    let visible = boards("visible");
+    assert_eq!(visible.len(), 2, "at two rates");
+    for row in visible.iter().chain(&boards("top100-1200")) {
+        assert!(row["p99_ms"].as_f64().is_some(), "{row}");
+    }
+}
+
+#[test]
+fn a_refresh_is_measured_with_few_and_with_many_events_kept() {
+    let rows = boards("refresh-cost");
+    let cases: Vec<_> = rows.iter().filter_map(|row| row["case"].as_str()).collect();
+    assert_eq!(cases, ["refresh-cost-10000", "refresh-cost-100000"]);
 }
