@@ -5,7 +5,8 @@ use std::time::Duration;
 use huntcore_client::{Client, ClientError, RetryPolicy};
 use huntcore_model::{BoardName, Hash32, HuntId, OutcomeKind, PlayerId, RoundNumber, TileIndex};
 use huntcore_wire::{
-    BoardQuery, ClaimFor, ClaimRequest, EventRequest, PositionText, ProblemKind, StandingQuery,
+    BoardQuery, ClaimFor, ClaimRequest, EventRequest, LateQuery, PositionText, ProblemKind,
+    ScoreRankQuery, StandingQuery, WindowQuery,
 };
 
 use crate::server::{Reply, Scripted, answer, hunt, timely};
@@ -212,6 +213,48 @@ async fn events_go_as_lines_and_keep_their_payload() {
     assert!(lines[0].contains(r#""payload":{ "a":1 }"#), "{}", lines[0]);
     assert!(seen[1].head.contains("content-type: application/x-ndjson"));
     assert!(seen[2].head.contains("content-type: application/json"));
+}
+
+#[tokio::test]
+async fn lists_of_boards_are_asked_for_by_path_and_query() {
+    let lists = [
+        r#"{"hunt":"park","position":"AQ","boards":[{"definition":{"name":"best","from":"events","operator":"max"},"players":3}]}"#,
+        r#"{"board":"week","generation":7,"position":"AQ","windows":[{"start":"2026-11-22T10:00:00Z","end":"2026-11-22T10:00:02Z","final":false,"provisional":true,"players":2,"recorded":false}],"next_cursor":"week.7.1"}"#,
+        r#"{"board":"week","generation":7,"position":"AQ","count":1,"events":[{"event_id":"e","player":"ada","score":-2,"ts":"2026-11-22T10:00:00Z","taken_at":"2026-11-22T10:00:09Z"}]}"#,
+        r#"{"board":"week","window":{"start":null,"end":null,"final":false},"position":"AQ","score":-2,"rank":4,"better":2,"equal":1,"of":9}"#,
+    ];
+    let server = Scripted::start(lists.map(|list| answer("200 OK", list)).into()).await;
+    let client = server.client().build().expect("a good URL");
+    let week = BoardName::new("week").expect("a name");
+    let boards = timely(client.boards(&hunt())).await.expect("answered");
+    assert_eq!(boards.boards[0].definition.name, BoardName::BEST);
+    let query = WindowQuery {
+        limit: Some(1),
+        cursor: Some("week.7.9".to_owned()),
+    };
+    let windows = timely(client.windows(&hunt(), week, &query)).await;
+    let windows = windows.expect("answered");
+    assert!(windows.windows[0].is_provisional && windows.generation == 7);
+    let query = LateQuery { limit: Some(5) };
+    let late = timely(client.late_events(&hunt(), week, &query)).await;
+    assert_eq!(late.expect("answered").events[0].score, -2);
+    let query = ScoreRankQuery {
+        score: -2,
+        window: None,
+        at_least: Some(PositionText::new("AQ".to_owned())),
+    };
+    let rank = timely(client.rank_at(&hunt(), week, &query)).await;
+    assert_eq!(rank.expect("answered").rank, 4);
+    let lines: Vec<_> = server.seen().into_iter().map(|seen| seen.line).collect();
+    assert_eq!(
+        lines,
+        [
+            "GET /v1/hunts/park/boards HTTP/1.1",
+            "GET /v1/hunts/park/boards/week/windows?limit=1&cursor=week.7.9 HTTP/1.1",
+            "GET /v1/hunts/park/boards/week/late?limit=5 HTTP/1.1",
+            "GET /v1/hunts/park/boards/week/rank?score=-2&at_least=AQ HTTP/1.1",
+        ]
+    );
 }
 
 #[tokio::test]
