@@ -60,7 +60,7 @@ fn read_key(key: &str) -> Result<Key, String> {
         None | Some("*") => None,
         Some(hunt) => Some(HuntId::new(hunt).map_err(|error| error.to_string())?),
     };
-    let board = parts.next().map(|name| name.parse::<BoardName>());
+    let board = parts.next().map(str::parse::<BoardName>);
     let board = board.transpose().map_err(|error| error.to_string())?;
     match parts.next() {
         None => Ok((flag, hunt, board)),
