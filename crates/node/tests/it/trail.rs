@@ -17,9 +17,9 @@ use crate::support::{
 
 async fn events(node: &Node, query: EventsQuery) -> Result<LogBytes, TrailFault> {
     let park = HuntId::new("park").expect("a slug");
-    let hunt = node.view().catalog.hunt(&park).cloned();
+    let hunt = until_view(node, "the hunt", |view| view.catalog.hunt(&park).cloned()).await;
     let trail = node.trail().expect("a node has a log");
-    trail.events(hunt.expect("created"), query).await
+    trail.events(hunt, query).await
 }
 
 /// Reads until so many events have come, or to the end.
