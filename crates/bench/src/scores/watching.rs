@@ -194,7 +194,10 @@ fn page_of_view(view: &BoardView, limit: u32) -> Result<BoardPage, BenchError> {
         window: window(&view.window),
         position: parsed(&view.position)?,
         generation: view.generation,
-        corrected: view.corrected.as_ref().map_or(Ok(Position::start()), parsed)?,
+        corrected: view
+            .corrected
+            .as_ref()
+            .map_or(Ok(Position::start()), parsed)?,
         players: view.players,
         limit: Some(u64::from(limit)),
         entries: entries(&view.entries),
