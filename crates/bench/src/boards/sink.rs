@@ -121,7 +121,7 @@ fn write(server: &Server, log: &Arc<Log>, duration: Duration) -> Result<Written,
         Ok((events() - before, began.elapsed()))
     });
     // What is left of a transaction is given up.
-    drop(stop.send(true));
+    let _ = stop.send(true);
     drop(thread.join());
     let (measured, took) = measured?;
     #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
@@ -236,7 +236,7 @@ fn created() -> Record<'static> {
     }
 }
 
-fn failed<E: ToString>(reason: E) -> BenchError {
+fn failed(reason: impl std::fmt::Display) -> BenchError {
     BenchError::Peer {
         peer: "postgres",
         reason: reason.to_string(),
