@@ -139,10 +139,10 @@ async fn a_run_that_is_damaged_gone_or_of_another_log_is_written_anew() {
     let harms: [(&str, Harm); 4] = [
         ("gone", |disk, file| disk.remove_file(file)),
         ("cut", |disk, file| {
-            disk.change(file, |bytes| bytes.truncate(5_000))
+            disk.change(file, |bytes| bytes.truncate(5_000));
         }),
         ("header", |disk, file| {
-            disk.change(file, |bytes| bytes[20] ^= 1)
+            disk.change(file, |bytes| bytes[20] ^= 1);
         }),
         ("empty", |disk, file| disk.change(file, Vec::clear)),
     ];
