@@ -16,6 +16,8 @@ pub(crate) struct Pending {
 }
 
 const SLOTS_MIN: usize = 16;
+/// Room for so many players is kept from one flush to the next.
+const KEPT_MAX: usize = 1 << 16;
 
 impl Pending {
     pub(crate) const fn new() -> Self {
@@ -61,14 +63,13 @@ impl Pending {
         &self.entries
     }
 
-    /// Forgets everything, and keeps room for as much again.
+    /// Forgets everything, and keeps room for as much again, within bounds.
     pub(crate) fn clear(&mut self) {
-        let len = self.entries.len();
+        let len = self.entries.len().min(KEPT_MAX);
         self.entries.clear();
         self.entries.shrink_to(2 * len);
         self.slots.clear();
-        self.grow(4 * len);
-        self.slots.shrink_to(4 * self.slots.len());
+        self.slots.shrink_to(4 * len);
     }
 
     pub(crate) fn heap_bytes(&self) -> usize {
