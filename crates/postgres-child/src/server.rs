@@ -237,5 +237,8 @@ fn run(what: &'static str, command: &mut Command) -> Result<String, ServerError>
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
     }
-    Err(failed(what, &String::from_utf8_lossy(&output.stderr).trim()))
+    Err(failed(
+        what,
+        &String::from_utf8_lossy(&output.stderr).trim(),
+    ))
 }

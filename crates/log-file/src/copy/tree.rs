@@ -221,7 +221,9 @@ impl Names {
 }
 
 fn is_copied_whole(path: &Path) -> bool {
-    DIRECTORIES.iter().any(|directory| path.starts_with(directory))
+    DIRECTORIES
+        .iter()
+        .any(|directory| path.starts_with(directory))
 }
 
 /// Copies a file from its start, up to `bytes_max` of it.
