@@ -252,7 +252,7 @@ mod tests {
         let mut count = 0;
         for name in jiff::tz::db().available() {
             let zone = zone_of(name.as_str(), NOW);
-            let zone = zone.unwrap_or_else(|error| panic!("{name}: {error}"));
+            let zone = zone.unwrap_or_else(|error| panic!("{name}: {error:?}"));
             assert!(zone.offsets.len() < ZONE_OFFSETS_MAX, "{name}");
             count += 1;
         }

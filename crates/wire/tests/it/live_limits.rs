@@ -226,7 +226,7 @@ fn the_bytes_of_messages_stay_as_they_are() {
         ]
     );
     // A board of the hunt's own goes by its name, in a field of its own.
-    let own = huntcore_wire::Interest::boards([
+    let own = Interest::boards([
         BoardName::new("week").expect("a name"),
         BoardName::TOTAL,
     ]);
