@@ -131,10 +131,11 @@ impl BoardsVersion {
         Some(&self.find(hunt, name)?.shown.defined)
     }
 
-    /// A hunt's board; of one with windows the latest final one that anybody was in.
+    /// A hunt's board; of one with windows the newest one that anybody is in, be it final or
+    /// not. Of `second` the newest final one: half a second's scores are no board to show.
     ///
     /// One of a whole hunt is there, if need be empty, as soon as its definition is; `None`:
-    /// no such board, or no such window yet.
+    /// no such board, or nobody is in a window of it yet.
     #[must_use]
     pub fn board(&self, hunt: HuntNumber, name: BoardName) -> Option<BoardView<'_>> {
         let board = self.find(hunt, name)?;
@@ -143,7 +144,12 @@ impl BoardsVersion {
             let ranks = ranks.unwrap_or_else(|| board.shown.nobody());
             return Some(self.view(hunt, board, Span::EVER, ranks, false));
         }
-        self.latest_final(hunt, name)
+        match board.shown.open.last() {
+            Some((span, ranks)) if !name.is_built_in() => {
+                Some(self.view(hunt, board, *span, ranks.ranks(), false))
+            }
+            _ => self.latest_final(hunt, name),
+        }
     }
 
     /// The newest window of a board that is final and that anybody was in.

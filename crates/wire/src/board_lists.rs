@@ -202,7 +202,8 @@ pub struct ScoreRankQuery {
     /// The score.
     #[param(value_type = schema::Score)]
     pub score: i64,
-    /// The start of the window; the latest final one if left out.
+    /// The start of the window; if left out the newest that anybody is in, of `second` the
+    /// newest final one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Timestamp>)]
     pub window: Option<Timestamp>,

@@ -107,7 +107,8 @@ pub struct BoardQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(max_length = 256)]
     pub cursor: Option<String>,
-    /// The start of the window; the latest final one if left out.
+    /// The start of the window; if left out the newest that anybody is in, of `second` the
+    /// newest final one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Timestamp>)]
     pub window: Option<Timestamp>,
@@ -126,7 +127,8 @@ pub struct StandingQuery {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(minimum = 0, maximum = 50)]
     pub around: Option<u32>,
-    /// The start of the window; the latest final one if left out.
+    /// The start of the window; if left out the newest that anybody is in, of `second` the
+    /// newest final one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[param(value_type = Option<schema::Timestamp>)]
     pub window: Option<Timestamp>,

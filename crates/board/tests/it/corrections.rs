@@ -44,7 +44,9 @@ fn folded(limits: BoardLimits, lists: Vec<Vec<BoardDefinition>>, steps: &[Step])
 }
 
 fn entries(version: &BoardsVersion, name: BoardName) -> Vec<(String, i64)> {
-    listed(&version.board(HUNT, name).expect("there"))
+    let window = version.latest_final(HUNT, name);
+    let view = window.or_else(|| version.board(HUNT, name));
+    listed(&view.expect("there"))
 }
 
 fn expected(entries: &[(u8, i64)]) -> Vec<(String, i64)> {
@@ -75,6 +77,11 @@ fn a_voided_claim_leaves_every_board_that_took_it() {
         entries(&version, windows.name),
         expected(&[(1, 14), (2, 7)])
     );
+    let newest = version
+        .board(HUNT, windows.name)
+        .expect("somebody is in it");
+    assert!(!newest.window().is_final);
+    assert_eq!(listed(&newest), expected(&[(3, 1)]));
     let of_total = version.board(HUNT, BoardName::TOTAL).expect("there");
     assert_eq!(*of_total.corrected(), Position::start());
 

@@ -307,7 +307,10 @@ pub(super) fn find(
             return Err(not_shown(name));
         }
         let unknown = || {
-            let detail = format!("no window of {name} with a score in it is final yet");
+            let detail = match name.is_built_in() {
+                true => format!("no window of {name} with a score in it is final yet"),
+                false => format!("nobody is in a window of {name} yet"),
+            };
             Refusal::new(ProblemKind::UnknownWindow, detail)
         };
         return view.boards.board(hunt, name).ok_or_else(unknown);

@@ -34,7 +34,7 @@ pub struct BoardPromise {
     /// count, for a sum of claims. Where it can get worse, players may leave the top without
     /// being overtaken.
     pub improves: bool,
-    /// Whether every page was asked for without naming a window, and so shows the newest final
+    /// Whether every page was asked for without naming a window, and so shows the newest
     /// one (or the one that covers the whole hunt): then windows only move forward, too.
     pub newest: bool,
 }

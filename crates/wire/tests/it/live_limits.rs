@@ -226,10 +226,7 @@ fn the_bytes_of_messages_stay_as_they_are() {
         ]
     );
     // A board of the hunt's own goes by its name, in a field of its own.
-    let own = Interest::boards([
-        BoardName::new("week").expect("a name"),
-        BoardName::TOTAL,
-    ]);
+    let own = Interest::boards([BoardName::new("week").expect("a name"), BoardName::TOTAL]);
     let own = ClientMessage::Subscribe(SubscribeMessage {
         resume: None,
         interest: own.expect("two"),

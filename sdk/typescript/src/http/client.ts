@@ -62,7 +62,7 @@ export interface BoardQuery extends Asking {
   readonly limit?: number;
   /** The `nextCursor` of the page before. */
   readonly cursor?: string;
-  /** Of a board with windows: the start of one; the latest final one if left out. */
+  /** Of a board with windows: the start of one; if left out the newest that anybody is in, of `second` the newest final one. */
   readonly window?: Date;
   /** Waits a bounded time until the board covers this position: a claim's, for instance. */
   readonly atLeast?: string;
@@ -71,7 +71,7 @@ export interface BoardQuery extends Asking {
 export interface StandingQuery extends Asking {
   /** How many neighbours on each side, up to 50; 2 if left out. */
   readonly around?: number;
-  /** Of a board with windows: the start of one; the latest final one if left out. */
+  /** Of a board with windows: the start of one; if left out the newest that anybody is in, of `second` the newest final one. */
   readonly window?: Date;
   /** Waits a bounded time until the board covers this position. */
   readonly atLeast?: string;

@@ -31,7 +31,8 @@ pub(super) struct Rank {
         allow_negative_numbers = true
     )]
     score: Option<i64>,
-    /// Of a board with windows: the one that starts then; the latest final one if left out.
+    /// Of a board with windows: the one that starts then; the newest that anybody is in if
+    /// left out, of second the newest final one.
     #[arg(long, value_name = "TIME")]
     window: Option<Timestamp>,
 }

@@ -48,7 +48,8 @@ pub(super) struct Replay {
     /// This player's place.
     #[arg(long, value_name = "PLAYER")]
     player: Option<PlayerId>,
-    /// Of a board with windows: the one that starts then; the latest final one if left out.
+    /// Of a board with windows: the one that starts then; the newest that anybody is in if
+    /// left out, of second the newest final one.
     #[arg(long, value_name = "TIME")]
     window: Option<Timestamp>,
 }
