@@ -1,12 +1,14 @@
 //! The boards against a naive count of the same records.
 //!
-//! A window is compared when it becomes final, the boards of whole hunts at the end.
+//! A window is compared when it becomes final, the boards of whole hunts at the end. Results that
+//! stand in the log are held against the same boards.
 
 use std::collections::BTreeSet;
 
 use huntcore_board::{BoardLimits, BoardView, Boards, BoardsVersion, Entry};
 use huntcore_model::{Batch, BoardName, HuntNumber, PlayerId};
 
+use crate::closings::Closings;
 use crate::counts::{Expected, ExpectedAll, Judged};
 use crate::fault::{BoardLine, Fault, Place};
 use crate::report::BoardsReport;
@@ -18,6 +20,7 @@ use crate::verifier::Settings;
 pub struct BoardCheck {
     /// `None` once they could not follow, or if the log does not begin at its beginning.
     boards: Option<Boards>,
+    closings: Closings,
     report: BoardsReport,
 }
 
@@ -35,6 +38,7 @@ impl BoardCheck {
             boards: settings
                 .is_whole()
                 .then(|| Boards::new(settings.shards, limits)),
+            closings: Closings::default(),
             report: BoardsReport::default(),
         }
     }
@@ -56,6 +60,7 @@ impl BoardCheck {
             });
             return;
         }
+        self.closings.take(judged.said, boards, &mut self.report);
         if !judged.windows.is_empty() {
             let version = boards.publish();
             for window in judged.windows {
@@ -70,6 +75,10 @@ impl BoardCheck {
         let Some(mut boards) = self.boards.take() else {
             return self.report;
         };
+        if expected.is_all {
+            let closings = std::mem::take(&mut self.closings);
+            closings.finish(&mut boards, &mut self.report);
+        }
         let version = boards.publish();
         for window in &expected.open_windows {
             self.compare_window(&version, window, false);
@@ -228,7 +237,7 @@ mod tests {
         let mut check = BoardCheck::new(&settings);
         let judged = Judged {
             is_new: true,
-            windows: Vec::new(),
+            ..Judged::default()
         };
         check.feed(&batch, judged);
         let expected = counts.finish(&players, &Corrections::default(), |_| "park".to_owned());

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use huntcore_model::{HuntNumber, PlayerId, TimeMicros};
 
+use crate::closings::Said;
 use crate::corrections::Corrections;
 use crate::players::{PlayerIndex, Players};
 use crate::table::{Moment, Table};
@@ -18,6 +19,7 @@ pub struct Judged {
     pub(crate) is_new: bool,
     /// The windows that are final with it.
     pub(crate) windows: Vec<Expected>,
+    pub(crate) said: Said,
 }
 
 /// What one board should show.
@@ -39,6 +41,8 @@ pub struct ExpectedAll {
     pub(crate) open_windows: Vec<Expected>,
     /// All that anybody scored in, final ones too.
     pub(crate) windows: BTreeSet<(HuntNumber, TimeMicros)>,
+    /// Whether no batch is missing at the end.
+    pub(crate) is_all: bool,
 }
 
 impl ExpectedAll {
@@ -155,6 +159,7 @@ impl Counts {
             bests: of_hunts(self.bests),
             open_windows,
             windows: self.known,
+            is_all: false,
         }
     }
 

@@ -468,6 +468,26 @@ pub enum Fault {
         /// On the board.
         found: Option<BoardLine>,
     },
+    /// A window's results that are not what its board holds of it.
+    #[error("{at}: results of board {board} of hunt {hunt} from {} to {}: {what} is {found}, expected {expected}", text(*.start), text(*.end))]
+    ResultsDiffer {
+        /// The record.
+        at: Place,
+        /// Which hunt.
+        hunt: String,
+        /// Which board.
+        board: String,
+        /// The window's start, as the record has it.
+        start: TimeMicros,
+        /// The window's end.
+        end: TimeMicros,
+        /// What differs: a rank, the number of players, the window itself.
+        what: String,
+        /// On the board.
+        expected: String,
+        /// In the record.
+        found: String,
+    },
     /// A window of `second` that says `final` too early, or not when it should, or that
     /// should not be there at all.
     #[error("board second of hunt {hunt}{} is {found}, expected {expected}", window(Some(*.starts_at)))]
@@ -506,7 +526,7 @@ fn as_name<S: Serializer>(shard: &ShardId, serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_str(&stream_name(*shard))
 }
 
-fn text(time: TimeMicros) -> String {
+pub(crate) fn text(time: TimeMicros) -> String {
     i64::try_from(time.get())
         .ok()
         .and_then(|micros| jiff::Timestamp::from_microsecond(micros).ok())

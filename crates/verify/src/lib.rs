@@ -22,7 +22,9 @@
 //! - Score events: one for each (hunt, player, event id) within the horizon, unchanged.
 //! - Players: numbered one after another, nobody twice.
 //! - Results of windows: one record for each window of a board that asks for it, in the order
-//!   of time, after the window's end, in the shard that owns them, in the board's order.
+//!   of time, once the window is final, in the shard that owns them, in the board's order; what
+//!   they say is what the board holds of the window, but for whom corrections between the
+//!   window's end and the record are about.
 //! - Corrections: of a claim that is there, of a player who is known, none made twice.
 //! - Boards: equal a naive sum and sort of all claims and scores, windows and corrections
 //!   included.
@@ -46,6 +48,7 @@
 
 mod boards;
 mod claims;
+mod closings;
 mod control;
 mod copies;
 mod corrections;

@@ -47,6 +47,8 @@ pub struct Report {
     pub points_pending: u64,
     /// Boards, and windows of boards, that were compared with a naive count.
     pub boards_compared: u64,
+    /// Windows whose results were held against their boards.
+    pub results_compared: u64,
     /// Streams whose beginning was trimmed. What it introduced (hunts, rounds, seeds,
     /// players) is taken on trust, and boards are not compared.
     pub begins: Vec<Beginning>,
@@ -71,6 +73,7 @@ impl Report {
     #[must_use]
     pub fn and_boards(mut self, boards: BoardsReport) -> Self {
         self.boards_compared += boards.compared;
+        self.results_compared += boards.results_compared;
         let faults_before = self.faults_total;
         for fault in boards.faults {
             self.fault(fault);
@@ -92,6 +95,8 @@ impl Report {
 pub struct BoardsReport {
     /// Boards, and windows of boards, that were compared.
     pub compared: u64,
+    /// Windows whose results were.
+    pub results_compared: u64,
     /// Everything that was found wrong.
     pub faults_total: u64,
     /// The first [`FAULTS_MAX`] faults.

@@ -73,10 +73,14 @@ impl Results {
                 record.start.millis()
             ));
         }
-        if judge.time < record.end {
+        let final_at = record
+            .end
+            .plus_millis(judge.board.map_or(0, BoardDefinition::lateness_ms));
+        if judge.time < final_at {
             fault(format!(
-                "they were written at {} ms, before the end",
-                judge.time.millis()
+                "they were written at {} ms, before the window was final at {} ms",
+                judge.time.millis(),
+                final_at.millis()
             ));
         }
         if record.entries.len() as u64 > record.players {
@@ -174,7 +178,11 @@ mod tests {
     #[test]
     fn results_are_the_best_in_order_after_the_end() {
         for (record, time_s, expected) in [
-            (record(5, &[(0, 9), (1, 7)]), 4, "before the end"),
+            (
+                record(5, &[(0, 9), (1, 7)]),
+                4,
+                "before the window was final at 5000 ms",
+            ),
             (record(5, &[(0, 7), (1, 9)]), 7, "not in the board's order"),
             (record(5, &[(0, 7), (0, 7)]), 7, "stands there twice"),
             (record(5, &[(0, 7)]), 7, "1 entries, expected 2"),

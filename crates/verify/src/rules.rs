@@ -8,6 +8,7 @@ use huntcore_model::{
 };
 
 use crate::claims::{CLAIM, CORRECTION, EVENT, Hunts, RESULTS};
+use crate::closings::{Recorded, Said};
 use crate::control::{Bench, Control};
 use crate::copies::Copies;
 use crate::corrections::{Corrections, claim_of};
@@ -39,6 +40,8 @@ pub struct RuleCheck {
     corrections: Corrections,
     /// `None` if the log does not begin at its beginning.
     counts: Option<Counts>,
+    /// What the batch at hand says that results depend on.
+    said: Said,
     report: Report,
 }
 
@@ -97,6 +100,7 @@ impl RuleCheck {
             results: Results::default(),
             corrections: Corrections::default(),
             counts,
+            said: Said::default(),
             report: Report::default(),
         }
     }
@@ -126,6 +130,7 @@ impl RuleCheck {
         if !stream.follow(batch, &mut self.report) {
             return Judged::default();
         }
+        self.said.time = header.time;
         for item in batch.records() {
             match item {
                 Ok((sequence, record)) => {
@@ -141,6 +146,7 @@ impl RuleCheck {
         Judged {
             is_new: true,
             windows: self.pass(header),
+            said: std::mem::take(&mut self.said),
         }
     }
 
@@ -178,7 +184,9 @@ impl RuleCheck {
             let name = |hunt| control.name(hunt);
             counts.finish(&self.players, &self.corrections, name)
         });
-        (self.report, counted.unwrap_or_default())
+        let counted = counted.unwrap_or_default();
+        let is_all = end == End::OfLog;
+        (self.report, ExpectedAll { is_all, ..counted })
     }
 
     fn record(&mut self, header: &BatchHeader, at: Place, record: &Record<'_>) {
@@ -235,6 +243,11 @@ impl RuleCheck {
             self.rounds.announce(entry, opened);
         }
         let Some(hunt) = record.hunt() else { return };
+        match record {
+            ControlRecord::BoardsChanged { .. } => self.said.redefined.push(hunt),
+            ControlRecord::HuntEndMoved { .. } => self.said.end_moved.push(hunt),
+            _ => {}
+        }
         let control = &self.control;
         let name = || control.name(hunt);
         let hunts = &mut self.streams[usize::from(at.stream.get())].hunts;
@@ -359,9 +372,11 @@ impl RuleCheck {
             .shard_of(Slot::of_board(record.hunt, record.board));
         self.check_owner(at, RESULTS, owner);
         self.check_hunt(at, RESULTS, record.hunt);
-        for &(number, _) in &record.entries {
-            self.check_player(at, number);
-        }
+        let entries = record.entries.iter().map(|&(number, score)| {
+            let player = self.check_player(at, number);
+            (player.map(|player| self.players.id(player).clone()), score)
+        });
+        let entries = entries.collect();
         let hunts = &self.streams[usize::from(at.stream.get())].hunts;
         let judge = Judge {
             time,
@@ -370,6 +385,9 @@ impl RuleCheck {
             on_trust: hunts.is_trimmed(),
         };
         self.results.take(at, record, &judge, &mut self.report);
+        let name = judge.hunt;
+        let recorded = Recorded::new((at, time), name, record, entries);
+        self.said.results.push(recorded);
     }
 
     fn correction(&mut self, at: Place, record: &CorrectionRecord) {
@@ -378,6 +396,8 @@ impl RuleCheck {
         let Some(player) = self.check_player(at, record.player) else {
             return;
         };
+        let whom = (record.hunt, self.players.id(player).clone());
+        self.said.corrected.push(whom);
         let on_trust = self.streams[usize::from(at.stream.get())]
             .stream
             .is_trimmed();

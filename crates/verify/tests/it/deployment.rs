@@ -2,14 +2,17 @@
 
 use std::sync::{Arc, LazyLock};
 
+use huntcore_board::{Boards, BoardsVersion};
 use huntcore_engine::{
-    Arbiter, AttemptRef, Controller, EngineLimits, EventKey, EventRef, EventVerdict, Looked,
-    NewHunt, RoundFacts, Term,
+    Arbiter, AttemptRef, CloseVerdict, Controller, CorrectionAsk, CorrectionRef, CorrectionVerdict,
+    EngineLimits, EventKey, EventRef, EventVerdict, Looked, NewHunt, RoundFacts, Term,
+    WindowResults,
 };
 use huntcore_map::{Area, CellList, FairnessKey, MapConfig, RoundMap, Seed, SeedChain, ValueTable};
 use huntcore_model::{
-    Batch, ControlRecord, Epoch, EventDigest, EventType, HuntConfig, HuntId, HuntNumber, Outcome,
-    PlayerId, Record, RoundNumber, Sequence, ShardId, ShardMap, Slot, Tail, TileIndex, TimeMicros,
+    Batch, BoardDefinition, ControlRecord, Epoch, EventDigest, EventType, HuntConfig, HuntId,
+    HuntNumber, Outcome, PlayerId, Record, RoundNumber, Sequence, ShardId, ShardMap, Slot, Tail,
+    TileIndex, TimeMicros,
 };
 use serde_json::json;
 
@@ -73,6 +76,11 @@ pub(crate) struct Deployment {
 impl Deployment {
     /// With one hunt that starts at once.
     pub(crate) fn new(shards: u16) -> Self {
+        Self::with_boards(shards, Vec::new())
+    }
+
+    /// The same, its hunt with boards of its own.
+    pub(crate) fn with_boards(shards: u16, boards: Vec<BoardDefinition>) -> Self {
         let shards = ShardMap::new(shards).expect("a few");
         let term = Term {
             epoch: Epoch::new(1),
@@ -102,7 +110,7 @@ impl Deployment {
                 ends_at: None,
                 config,
                 anchor: anchor(),
-                boards: Vec::new(),
+                boards,
             };
             controller.create(&new).expect("the first hunt");
         });
@@ -153,7 +161,7 @@ impl Deployment {
             let player = format!("player {}", (turn * 2 + event) % 7);
             // Every third one is sent twice.
             let event_id = format!("event {}", turn - turn % 3 + event);
-            self.event(&player, &event_id, i64::from(turn * 31 % 17) - 3);
+            self.event(&player, &event_id, i64::from(turn * 31 % 17) - 3, None);
         }
         self.pass(200);
     }
@@ -215,7 +223,64 @@ impl Deployment {
         self.decide(shard, |arbiter| arbiter.attempt(&attempt).answer)
     }
 
-    fn event(&mut self, player: &str, event_id: &str, score: i64) -> EventVerdict {
+    /// Has a claim voided, or a player disqualified or reinstated.
+    pub(crate) fn correct(&mut self, what: CorrectionAsk<'_>) {
+        let slot = match what {
+            CorrectionAsk::Void { round, tile } => Slot::of_tile(HUNT, round, tile),
+            CorrectionAsk::Disqualify { player } | CorrectionAsk::Reinstate { player } => {
+                Slot::of_player(HUNT, &PlayerId::new(player).expect("short"))
+            }
+        };
+        let correction = CorrectionRef {
+            hunt: HUNT,
+            what,
+            reason: "a bot",
+        };
+        let shard = self.shards.shard_of(slot);
+        let verdict = self.decide(shard, |arbiter| arbiter.correct(&correction).answer);
+        assert!(
+            matches!(verdict, CorrectionVerdict::Corrected(_)),
+            "{verdict:?}"
+        );
+    }
+
+    /// The boards of all that was written so far.
+    pub(crate) fn follow(&self, boards: &mut Boards) -> Arc<BoardsVersion> {
+        for batch in self.log.streams.iter().flatten() {
+            boards.apply(batch).expect("in order");
+        }
+        boards.publish()
+    }
+
+    /// Has the results written that a version says are due; how many were.
+    pub(crate) fn close_due(&mut self, version: &BoardsVersion) -> usize {
+        let due = version.due_results(self.controller.catalog(), 64);
+        let written = due.iter().filter(|due| {
+            let shard = self.shards.shard_of(Slot::of_board(due.hunt, due.board));
+            let verdict = self.decide(shard, |arbiter| {
+                let results = WindowResults {
+                    hunt: due.hunt,
+                    board: due.board,
+                    start: due.start,
+                    end: due.end,
+                    players: due.players,
+                    entries: &due.entries,
+                };
+                arbiter.close_board(&results).answer
+            });
+            matches!(verdict, CloseVerdict::Closed(_))
+        });
+        written.count()
+    }
+
+    /// Takes a score event of the quiz.
+    pub(crate) fn event(
+        &mut self,
+        player: &str,
+        event_id: &str,
+        score: i64,
+        sent_at: Option<TimeMicros>,
+    ) -> EventVerdict {
         let known = PlayerId::new(player).expect("short");
         let shard = self.shards.shard_of(Slot::of_player(HUNT, &known));
         let event_type = EventType::new("quiz").expect("short");
@@ -225,9 +290,9 @@ impl Deployment {
             event_id,
             event_type: "quiz",
             score,
-            sent_at: None,
+            sent_at,
             payload: "{}",
-            digest: EventDigest::of(&event_type, score, None, "{}"),
+            digest: EventDigest::of(&event_type, score, sent_at, "{}"),
             key: EventKey::new(HUNT, player, event_id),
             id_time: None,
         };

@@ -3,6 +3,7 @@
 
 mod boards;
 mod claims;
+mod closings;
 mod control;
 mod deployment;
 mod honest;

@@ -189,6 +189,7 @@ fn text(verdict: &Verdict) -> String {
         ("score events", report.score_events),
         ("players", report.players),
         ("boards and windows", report.boards_compared),
+        ("results of windows", report.results_compared),
         ("faults", report.faults_total),
     ];
     let rows = rows.map(|(what, number)| [what.to_owned(), show::count(number)]);
