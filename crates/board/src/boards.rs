@@ -23,6 +23,10 @@ use crate::unpack::Unpacked;
 /// part of them, so that it always pays.
 const PENDING_MAX: usize = 1 << 16;
 
+/// A stream that is not further ahead of the slowest one is never refused: streams of shards that
+/// are all well are within some tenths of a second of each other.
+const AHEAD_MICROS: u64 = 2_000_000;
+
 /// The boards of all hunts, as a fold of batches.
 ///
 /// A clone costs little whatever it holds, and is independent: take a checkpoint of one on
@@ -177,8 +181,8 @@ impl Boards {
         let shard = header.shard;
         let stream = &self.streams[usize::from(shard.get())];
         let is_full = self.agenda.open_entries >= self.limits.open_window_entries_max;
-        let second = |time: TimeMicros| time.get() / 1_000_000;
-        let is_ahead = stream.tail.time > self.time && second(header.time) > second(self.time);
+        let is_ahead =
+            stream.tail.time > self.time && header.time.micros_since(self.time) > AHEAD_MICROS;
         let is_score = |(_, record): &_| matches!(record, Record::Score(_));
         let adds = !self.unpacked.claims.is_empty() || others.iter().any(is_score);
         if is_full && is_ahead && adds {

@@ -182,12 +182,23 @@ impl Projector {
         // Ticks are cut again over the log's last stretch, so that whoever was connected
         // before the restart can resume instead of beginning anew.
         let resumable_from = last_time.minus_millis(RESUMABLE_MS);
-        for batch in ByTime::new(rest) {
-            if !self.apply(&batch?)? {
-                // One shard stopped long before the others; they go on once it does.
-                break;
+        let mut batches = ByTime::new(rest);
+        let mut waited_at = None;
+        while let Some(batch) = batches.next() {
+            let batch = batch?;
+            let time = self.broadcast.time();
+            if !self.apply(&batch)? {
+                // Until the slowest stream has come on. If that is at its end, its shard stopped
+                // long before the others: they go on once it does.
+                batches.hold(batch);
+                waited_at = Some(time);
+                continue;
             }
             let time = self.broadcast.time();
+            if waited_at.is_some_and(|at| at < time) {
+                batches.release();
+                waited_at = None;
+            }
             let since_tick = time.micros_since(self.ticked_at);
             if time >= resumable_from && since_tick >= self.tick_micros {
                 self.tick(time);

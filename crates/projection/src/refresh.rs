@@ -1,9 +1,10 @@
 //! How boards are brought up to date, as the flags say, and what came of it.
 //!
 //! Ranking a board anew costs as much as sorting all who are on it, on the one thread that
-//! publishes every board. So a board rests for as long as that took last time: all boards that
-//! are made anew, or compared, take half of the thread's time at most each for itself, and any
-//! other board waits no longer than one of them takes. Meanwhile it stays as it is shown.
+//! publishes every board. So at most one board is made anew, or compared, for a version, the one
+//! that has waited longest; and after it none, for as long as it took. However many they are, they
+//! take half of the thread's time together, and any other board waits no longer than one of them
+//! takes. Meanwhile those that wait stay as they are shown.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -81,10 +82,15 @@ impl RefreshMeters {
     }
 }
 
-/// When each board may be ranked anew again.
+type Key = (HuntNumber, BoardName);
+
+/// When a board may be ranked anew again, and which.
 #[derive(Debug, Default)]
 pub(crate) struct Pace {
-    rests_until: HashMap<(HuntNumber, BoardName), Instant>,
+    rests_until: Option<Instant>,
+    made_at: HashMap<Key, Instant>,
+    /// Those that were to be made anew for the last version, and were not.
+    waiting: Vec<Key>,
 }
 
 /// Tells a publication what the flags say.
@@ -93,15 +99,50 @@ pub(crate) struct Refreshing<'a> {
     pace: &'a mut Pace,
     meters: &'a RefreshMeters,
     lap: Instant,
+    is_rested: bool,
+    /// Whose turn it is, if any waits; whoever comes first, if none does.
+    turn: Option<Key>,
+    /// What is made anew for this version, and since when.
+    made: Option<(Key, Instant)>,
 }
 
 impl<'a> Refreshing<'a> {
     pub(crate) fn new(flags: &'a Flags, pace: &'a mut Pace, meters: &'a RefreshMeters) -> Self {
+        let now = Instant::now();
+        let waiting = std::mem::take(&mut pace.waiting);
+        let turn = waiting
+            .into_iter()
+            .min_by_key(|key| pace.made_at.get(key).copied());
         Self {
+            is_rested: pace.rests_until.is_none_or(|until| until <= now),
             flags,
             pace,
             meters,
-            lap: Instant::now(),
+            lap: now,
+            turn,
+            made: None,
+        }
+    }
+
+    /// Whether this board may be made anew now; one that may not waits for its turn.
+    fn takes_turn(&mut self, key: Key) -> bool {
+        let may = self.is_rested && self.made.is_none() && self.turn.is_none_or(|turn| turn == key);
+        if may {
+            self.lap = Instant::now();
+            self.made = Some((key, self.lap));
+        } else {
+            self.pace.waiting.push(key);
+        }
+        may
+    }
+
+    /// Lets boards rest for as long as this one took.
+    fn rest(&mut self, key: Key) {
+        if let Some((made, since)) = self.made
+            && made == key
+        {
+            self.pace.made_at.insert(key, self.lap);
+            self.pace.rests_until = Some(self.lap + self.lap.duration_since(since));
         }
     }
 
@@ -121,26 +162,23 @@ impl Refresher for Refreshing<'_> {
                 shadow,
             };
         }
-        let rests_until = self.pace.rests_until.get(&(hunt, board));
-        let is_rested = rests_until.is_none_or(|until| *until <= Instant::now());
-        let waits = mode == RefreshMode::Rebuild && !is_rested;
+        let may = self.takes_turn((hunt, board));
+        let waits = mode == RefreshMode::Rebuild && !may;
         Refresh {
             mode: (!waits).then_some(mode),
-            shadow: shadow && is_rested,
+            shadow: shadow && may,
         }
     }
 
     fn refreshed(&mut self, hunt: HuntNumber, board: BoardName, mode: RefreshMode) {
         let took = self.lap();
         self.meters.made(mode, took);
-        if mode == RefreshMode::Rebuild {
-            let until = self.lap + took;
-            self.pace.rests_until.insert((hunt, board), until);
-        }
+        self.rest((hunt, board));
     }
 
-    fn compared(&mut self, _: HuntNumber, _: BoardName, differences: u64) {
+    fn compared(&mut self, hunt: HuntNumber, board: BoardName, differences: u64) {
         self.lap();
+        self.rest((hunt, board));
         self.meters.compared.fetch_add(1, Ordering::Relaxed);
         self.meters
             .differences
@@ -222,7 +260,7 @@ mod tests {
         assert_eq!((score, is_current), (Some(1), false));
         assert_eq!((meters.compared(), meters.differences()), (1, 0));
         // As if the board had rested.
-        pace.rests_until.clear();
+        pace.rests_until = None;
         set(
             &mut catalog,
             Flag::BoardsRefresh,
@@ -232,7 +270,7 @@ mod tests {
         assert_eq!((score, is_current), (Some(2), true));
         // It rests now, for longer than this test takes.
         let far = Instant::now() + Duration::from_secs(3_600);
-        pace.rests_until.insert((HUNT, BoardName::TOTAL), far);
+        pace.rests_until = Some(far);
         win(&mut boards);
         let (score, is_current, resting) = publish(&mut boards, &catalog, &mut pace);
         assert_eq!((score, is_current), (Some(2), false));
@@ -247,5 +285,35 @@ mod tests {
         assert_eq!((score, is_current), (Some(3), true));
         assert_eq!(meters.differences(), 0);
         assert!(meters.mode(RefreshMode::Rebuild).count >= 2);
+    }
+
+    #[test]
+    fn boards_to_be_made_anew_take_turns_and_one_is_made_for_a_version() {
+        let mut catalog = Catalog::new();
+        let flag = ControlRecord::FlagSet(FlagSet {
+            flag: Flag::BoardsRefresh,
+            hunt: None,
+            board: None,
+            value: Some(FlagValue::Refresh(RefreshMode::Rebuild)),
+            by: FlagSource::Api,
+            reason: String::new(),
+            set_at: TimeMicros::ZERO,
+        });
+        catalog.apply(catalog.next(), &flag).expect("a flag");
+        let (meters, mut pace) = (RefreshMeters::default(), Pace::default());
+        let mut made = Vec::new();
+        for _ in 0..6 {
+            pace.rests_until = None;
+            let mut refreshing = Refreshing::new(catalog.flags(), &mut pace, &meters);
+            for board in BoardName::BUILT_IN {
+                if refreshing.refresh(HUNT, board).mode.is_some() {
+                    refreshing.refreshed(HUNT, board, RefreshMode::Rebuild);
+                    made.push(board);
+                }
+            }
+        }
+        let [total, best, second] = BoardName::BUILT_IN;
+        assert_eq!(made, [total, best, second, total, best, second]);
+        assert!(pace.rests_until.is_some(), "and none right after it");
     }
 }

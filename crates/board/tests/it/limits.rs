@@ -97,14 +97,14 @@ fn a_stream_far_ahead_waits_while_open_windows_are_full() {
     };
     let mut bench = Bench::new(2, limits);
     bench.apply(0, 1_000, &[score(1, 1), score(2, 1)]);
-    let (ahead, _) = bench.writers[0].batch(TimeMicros::from_millis(2_000), &[score(1, 2)]);
+    let (ahead, _) = bench.writers[0].batch(TimeMicros::from_millis(2_001), &[score(1, 2)]);
     let before = bench.boards.publish();
     let refused = bench.boards.apply(&ahead);
     assert_eq!(
         refused,
         Err(ApplyError::Ahead {
             shard: shard(0),
-            time: TimeMicros::from_millis(2_000),
+            time: TimeMicros::from_millis(2_001),
             slowest: shard(1),
             slowest_time: TimeMicros::ZERO,
         })
