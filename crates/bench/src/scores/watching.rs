@@ -89,6 +89,8 @@ impl WatchedBoard {
                 order: BoardOrder::Descending,
                 improves: true,
                 newest: true,
+                equals_stay: true,
+                generation: None,
             },
             limit: 100,
             every: Duration::from_millis(2),

@@ -37,6 +37,36 @@ lasts = \"10m\"
 per_second = 200
 ";
 
+/// Boards of the hunt's own: one by the events' time, one that the lowest score leads, and one
+/// on which scores get better and worse.
+const BOARDS: &str = "
+[[hunt.board]]
+name = \"sums\"
+from = \"events\"
+operator = \"sum\"
+window = \"2s\"
+time = \"event\"
+lateness = \"1s\"
+[[hunt.board]]
+name = \"lowest\"
+from = \"events\"
+operator = \"min\"
+order = \"ascending\"
+window = \"1s\"
+[[hunt.board]]
+name = \"latest\"
+from = \"both\"
+operator = \"last\"
+";
+
+/// Starts a server whose hunt has [`BOARDS`].
+async fn started(site: &Site) -> Server {
+    let text = format!("{}{BOARDS}", site.config());
+    std::fs::write(site.config_path(), text).expect("the configuration is written");
+    let server = site.try_start_with(&site.config_path()).await;
+    server.expect("it starts")
+}
+
 fn shaped(site: &Site) {
     std::fs::write(site.folder().join("shape.toml"), SHAPE).expect("the shape is written");
 }
@@ -124,7 +154,7 @@ async fn never_blinks(shards: u16) {
     site.keep_little();
     shaped(&site);
     let site = Arc::new(site);
-    let mut server = site.start().await;
+    let mut server = started(&site).await;
     let url = server.url.clone();
     let loading = {
         let (site, url) = (Arc::clone(&site), url.clone());
@@ -156,7 +186,7 @@ async fn never_blinks(shards: u16) {
             // A frozen board would never show what was acknowledged.
             refresh(&server, "incremental").await;
             server.kill();
-            server = site.start().await;
+            server = started(&site).await;
         }
     }
     refresh(&server, "incremental").await;
@@ -190,7 +220,16 @@ async fn never_blinks(shards: u16) {
         watched.stdout,
         watched.stderr
     );
-    assert_eq!(parsed(&watched)["ok"], true);
+    let watched = parsed(&watched);
+    assert_eq!(watched["ok"], true);
+    let readers = watched["boards"].as_array().expect("readers").iter();
+    let mut boards: Vec<_> = readers
+        .filter_map(|reader| reader["board"].as_str())
+        .collect();
+    boards.sort_unstable();
+    boards.dedup();
+    let all = ["best", "latest", "lowest", "second", "sums", "total"];
+    assert_eq!(boards, all, "{watched}");
     assert!(server.stop().await.success());
     let verified = site.run(&["verify", "--data", "data", "--json"]);
     assert!(

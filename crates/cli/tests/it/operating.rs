@@ -439,4 +439,12 @@ async fn each_window_is_closed_once_though_the_server_is_killed_around_its_end()
         );
     }
     assert!(server.stop().await.success());
+    let verified = site.run(&["verify", "--data", "data", "--json"]);
+    let report: Value = serde_json::from_str(&verified.stdout).expect("a report");
+    assert!(verified.status.success(), "{report}");
+    assert_eq!(
+        report["results_compared"],
+        exported.closed.len(),
+        "{report}"
+    );
 }

@@ -18,7 +18,7 @@ pub use page::{BoardPage, PageEntry, PageWindow};
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use huntcore_model::{BoardOrder, PlayerId, Position, TimeMicros};
+use huntcore_model::{BoardOperator, BoardOrder, BoardSource, PlayerId, Position, TimeMicros};
 
 /// Blinks listed; all are counted.
 pub const BLINKS_MAX: usize = 100;
@@ -37,6 +37,12 @@ pub struct BoardPromise {
     /// Whether every page was asked for without naming a window, and so shows the newest
     /// one (or the one that covers the whole hunt): then windows only move forward, too.
     pub newest: bool,
+    /// Whether players with the same score stay in the order in which they reached it. Not so
+    /// where a player may reach the same score again in another stream, which may be read late
+    /// and say that it was earlier.
+    pub equals_stay: bool,
+    /// Which definition of the board all but windows is promised of; `None`: of all.
+    pub generation: Option<u64>,
 }
 
 /// Follows the pages of one board, as one reader sees them.
@@ -71,6 +77,32 @@ pub struct WatchReport {
     pub blinks_total: u64,
     /// The first [`BLINKS_MAX`] of it.
     pub blinks: Vec<Blink>,
+}
+
+impl BoardPromise {
+    /// What follows from what a board counts, for pages of its newest window.
+    #[must_use]
+    pub const fn of(from: BoardSource, operator: BoardOperator, order: BoardOrder) -> Self {
+        let improves = match (operator, order) {
+            (BoardOperator::Max | BoardOperator::Count, BoardOrder::Descending)
+            | (BoardOperator::Min, BoardOrder::Ascending) => true,
+            // Points are never less than nothing; the scores of events may be.
+            (BoardOperator::Sum, BoardOrder::Descending) => matches!(from, BoardSource::Claims),
+            _ => false,
+        };
+        // A player's events all come from one stream, claims from any; each adds to a sum.
+        let is_reached_again = matches!(
+            operator,
+            BoardOperator::Max | BoardOperator::Min | BoardOperator::Last
+        );
+        Self {
+            order,
+            improves,
+            newest: true,
+            equals_stay: matches!(from, BoardSource::Events) || !is_reached_again,
+            generation: None,
+        }
+    }
 }
 
 impl BoardWatch {
@@ -160,8 +192,9 @@ impl BoardWatch {
                 self.blink(Blink::Twice { window, player });
             }
         }
+        let is_promised = self.promises(page);
         for pair in page.entries.windows(2) {
-            if self.is_better(pair[1].score, pair[0].score) {
+            if is_promised && self.is_better(pair[1].score, pair[0].score) {
                 let (player, score) = (pair[1].player.to_string(), pair[1].score);
                 let behind = pair[0].score;
                 self.blink(Blink::OutOfOrder {
@@ -205,6 +238,7 @@ impl BoardWatch {
             self.report.corrections += 1;
             return;
         }
+        let improves = self.promise.improves && self.promises(page);
         let length = last.entries.len().min(page.entries.len());
         let same = last.entries[..length] == page.entries[..length] && last.players == page.players;
         if !same && last.is_final() {
@@ -227,7 +261,7 @@ impl BoardWatch {
             .collect();
         for (rank, entry) in last.entries.iter().enumerate() {
             let blink = match shown.get(&entry.player) {
-                Some(&found) if self.promise.improves && self.is_better(entry.score, found) => {
+                Some(&found) if improves && self.is_better(entry.score, found) => {
                     Blink::ScoreFell {
                         window,
                         player: entry.player.to_string(),
@@ -265,11 +299,15 @@ impl BoardWatch {
         if page.shows_all() {
             return false;
         }
-        if !self.promise.improves || self.is_better(end.score, entry.score) {
+        let improves = self.promise.improves && self.promises(page);
+        if !improves || self.is_better(end.score, entry.score) {
             return true;
         }
         if end.score != entry.score {
             return false;
+        }
+        if !self.promise.equals_stay {
+            return true;
         }
         // Of equals the earlier stands before the later. Whoever stood behind with the same
         // score still does; but nothing at all may be reached again by less.
@@ -279,6 +317,12 @@ impl BoardWatch {
         let mut still_there =
             equals_behind.filter(|behind| shown.get(&behind.player) == Some(&entry.score));
         entry.score == 0 || still_there.next().is_none()
+    }
+
+    /// Whether what is promised is promised of this page's definition.
+    fn promises(&self, page: &BoardPage) -> bool {
+        let generation = self.promise.generation;
+        generation.is_none_or(|generation| generation == page.generation)
     }
 
     fn is_better(&self, a: i64, b: i64) -> bool {

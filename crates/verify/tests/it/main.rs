@@ -1,6 +1,7 @@
 //! Honest logs, written by the engine itself, verify; every single dishonesty is found and
 //! named.
 
+mod blinks;
 mod boards;
 mod claims;
 mod closings;
@@ -8,6 +9,7 @@ mod control;
 mod deployment;
 mod honest;
 mod logs;
+mod made_up;
 mod operators;
 mod players;
 mod streams;

@@ -13,6 +13,8 @@ const PROMISE: BoardPromise = BoardPromise {
     order: BoardOrder::Descending,
     improves: true,
     newest: true,
+    equals_stay: true,
+    generation: None,
 };
 
 /// Something that a board goes through.
@@ -362,6 +364,49 @@ fn where_scores_may_get_worse_only_whole_boards_show_who_is_gone() {
     fewer.players = 1;
     fewer.position = position(5);
     assert_eq!(watch.see(fewer), 1);
+}
+
+#[test]
+fn what_is_promised_of_one_definition_is_not_asked_of_the_next() {
+    let promise = BoardPromise {
+        generation: Some(0),
+        ..PROMISE
+    };
+    let turned = |at, entries: &[(u8, i64)], generation| BoardPage {
+        generation,
+        ..page(None, at, entries)
+    };
+    for (generation, blinks) in [(0, 1), (1, 0)] {
+        let mut watch = BoardWatch::new(promise);
+        watch.see(page(None, 1, &[(1, 9)]));
+        let seen = watch.see(turned(2, &[(2, 8), (1, 9)], generation));
+        assert_eq!(seen, blinks, "lowest first");
+        let before = watch.report().blinks_total;
+        watch.see(turned(3, &[(1, 3), (2, 9)], generation));
+        assert_eq!(
+            watch.report().blinks_total > before,
+            generation == 0,
+            "worse"
+        );
+    }
+    // Whoever was there still is, whatever the definition.
+    let mut watch = BoardWatch::new(promise);
+    watch.see(turned(1, &[(1, 9), (2, 8)], 1));
+    assert!(watch.see(turned(2, &[(1, 9)], 1)) > 0);
+}
+
+#[test]
+fn of_equals_only_those_behind_who_are_gone_too_excuse_one_unless_they_change_places() {
+    for (equals_stay, blinks) in [(true, 1), (false, 0)] {
+        let mut watch = BoardWatch::new(BoardPromise {
+            equals_stay,
+            ..PROMISE
+        });
+        watch.see(page(None, 1, &[(1, 9), (2, 9)]));
+        let mut one = page(None, 2, &[(2, 9)]);
+        (one.players, one.limit) = (2, Some(1));
+        assert_eq!(watch.see(one), blinks, "{equals_stay}");
+    }
 }
 
 #[test]

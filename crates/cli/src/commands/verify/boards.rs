@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 use huntcore_bench::{Watched, WatchedBoard, watch_boards};
-use huntcore_model::{BoardName, HuntId};
+use huntcore_model::HuntId;
+use huntcore_verify::BoardPromise;
+use huntcore_wire::BoardSummary;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -16,9 +18,9 @@ use crate::show;
 /// Between two looks at a board; the socket tells by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Watch a running server's boards, over HTTP and on the live socket, and fail if one blinks: if
-/// somebody vanishes, a best score falls, or a position goes back. Restarts of the server are
-/// waited for.
+/// Watch all boards of a hunt on a running server, over HTTP and on the live socket, and fail if one blinks: if
+/// somebody vanishes, a score that can only get better gets worse, or a position goes back.
+/// Restarts of the server are waited for. Boards that the hunt is given meanwhile are not watched.
 #[derive(Debug, Args)]
 pub(super) struct Boards {
     #[command(flatten)]
@@ -35,12 +37,10 @@ impl Boards {
     pub(super) fn run(self, output: Output) -> Result<(), Failed> {
         let watched = block_on(async {
             let client = self.server.client()?;
-            let known = client.hunt(&self.hunt).await;
-            known.map_err(|error| self.server.explain(error))?;
-            let boards = BoardName::BUILT_IN.map(|board| WatchedBoard {
-                every: LOOK_EVERY,
-                ..WatchedBoard::built_in(self.hunt.clone(), board)
-            });
+            let known = client.boards(&self.hunt).await;
+            let known = known.map_err(|error| self.server.explain(error))?;
+            let boards = known.boards.iter();
+            let boards: Vec<_> = boards.map(|board| watched(&self.hunt, board)).collect();
             let stop = CancellationToken::new();
             let watching = watch_boards(client.base(), &boards, stop.clone());
             let ending = async {
@@ -59,6 +59,23 @@ impl Boards {
             1_u64 => Err(Failed::new("a board blinked")),
             blinks => Err(Failed::new(format!("boards blinked {blinks} times"))),
         }
+    }
+}
+
+/// How a board is watched, and what may be expected of it by what it counts.
+fn watched(hunt: &HuntId, board: &BoardSummary) -> WatchedBoard {
+    let counts = &board.definition;
+    WatchedBoard {
+        promise: BoardPromise {
+            generation: Some(board.generation),
+            ..BoardPromise::of(
+                counts.from.into(),
+                counts.operator.into(),
+                counts.order.into(),
+            )
+        },
+        every: LOOK_EVERY,
+        ..WatchedBoard::built_in(hunt.clone(), counts.name)
     }
 }
 
