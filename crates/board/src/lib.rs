@@ -51,7 +51,7 @@
 //! then once, however often that was, and costs O(hunts that changed and their open windows)
 //! beside that; all structures are persistent trees that share what did not change. A rank,
 //! a neighbourhood, a page at any depth O(log n) and its length. Memory of a player beyond
-//! the id: about 46 bytes for each board, 11 for finding the id and 4 for each stream that
+//! the id: about 46 bytes for each board, 10 for finding the id and 4 for each stream that
 //! numbers the player; with one board and one stream at most 64 in all, which a test keeps
 //! true. Between two versions 24 more for whoever scores. A final window keeps 32 bytes for
 //! each entry. Publishing a board costs in proportion to its open windows, of which lateness

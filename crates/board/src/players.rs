@@ -2,9 +2,11 @@
 //!
 //! Streams number players each for itself; boards count a player once. Both directions are
 //! persistent trees, so a published version finds players without locks while the writer
-//! adds more. A trie was chosen over a hash table because it grows leaf by leaf: no insert
-//! ever stops to move all, and a version costs one `Arc`. The hash is BLAKE3, so ids
-//! cannot be chosen to collide cheaply and no secret or random seed is needed.
+//! adds more. Ids are found by linear hashing: buckets of names, of which one is parted in two
+//! whenever players have become enough for one more. So no insert ever stops to move all, a
+//! version costs one `Arc`, and a look-up goes to one bucket at any number of players. The
+//! hash is BLAKE3, so ids cannot be chosen to collide cheaply and no secret or random seed is
+//! needed.
 
 use std::sync::Arc;
 
@@ -12,25 +14,20 @@ use huntcore_model::PlayerId;
 
 use crate::radix::Radix;
 
-const LEAF_MAX: usize = 128;
-const FANOUT_BITS: u32 = 2;
+/// So many names are in a bucket on average, or a few less: eight cache lines in a row.
+const NAMES_A_BUCKET: usize = 64;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Players {
     ids: Radix<PlayerId>,
-    names: Option<Arc<Node>>,
-}
-
-#[derive(Clone, Debug)]
-enum Node {
-    Leaf(Vec<Name>),
-    // Always `1 << FANOUT_BITS` children.
-    Branch(Vec<Arc<Node>>),
+    // A bucket's number are the lowest bits of its names' tags. Narrow nodes: each new name
+    // copies one of those that a version shares, with a count for each bucket in it.
+    buckets: Radix<Arc<[Name]>, 4>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Name {
-    // 32 bits of the id's hash; the trie's path are its digits, lowest first.
+    // 32 bits of the id's hash.
     tag: u32,
     player: u32,
 }
@@ -39,11 +36,11 @@ impl Players {
     pub(crate) const fn new() -> Self {
         Self {
             ids: Radix::new(),
-            names: None,
+            buckets: Radix::new(),
         }
     }
 
-    pub(crate) fn len(&self) -> usize {
+    pub(crate) const fn len(&self) -> usize {
         self.ids.len()
     }
 
@@ -53,43 +50,60 @@ impl Players {
     }
 
     pub(crate) fn find(&self, id: &str) -> Option<u32> {
-        let tag = tag(id);
-        let mut node = self.names.as_deref()?;
-        let mut path = tag;
-        loop {
-            match node {
-                Node::Branch(children) => {
-                    node = &children[digit(path)];
-                    path >>= FANOUT_BITS;
-                }
-                Node::Leaf(names) => {
-                    return names
-                        .iter()
-                        .filter(|name| name.tag == tag)
-                        .map(|name| name.player)
-                        .find(|&player| self.id(player).as_str() == id);
-                }
-            }
-        }
+        self.find_tagged(tag(id), id)
+    }
+
+    fn find_tagged(&self, tag: u32, id: &str) -> Option<u32> {
+        let bucket = bucket(tag, self.bucket_count());
+        self.buckets
+            .get(bucket)?
+            .iter()
+            .filter(|name| name.tag == tag)
+            .map(|name| name.player)
+            .find(|&player| self.id(player).as_str() == id)
     }
 
     /// The player's index, a new one if the id is new; `None` if it is no player id.
     pub(crate) fn intern(&mut self, id: &str) -> Option<u32> {
-        if let Some(player) = self.find(id) {
+        let tag = tag(id);
+        if let Some(player) = self.find_tagged(tag, id) {
             return Some(player);
         }
         let id = PlayerId::new(id).ok()?;
         let player = u32::try_from(self.ids.len()).expect("the limits keep indexes in u32");
-        let name = Name {
-            tag: tag(id.as_str()),
-            player,
-        };
         self.ids.insert(player, id);
-        match &mut self.names {
-            None => self.names = Some(Arc::new(Node::Leaf(vec![name]))),
-            Some(root) => Node::insert(root, name, 0),
-        }
+        self.add(Name { tag, player });
         Some(player)
+    }
+
+    fn bucket_count(&self) -> u32 {
+        u32::try_from(self.buckets.len()).expect("fewer buckets than players")
+    }
+
+    fn add(&mut self, name: Name) {
+        if self.ids.len() > self.buckets.len() * NAMES_A_BUCKET {
+            self.part();
+        }
+        let bucket = bucket(name.tag, self.bucket_count());
+        let names = self.buckets.get(bucket).map_or(&[][..], |names| names);
+        let names = [names, &[name]].concat();
+        self.buckets.insert(bucket, names.into());
+    }
+
+    /// Adds a bucket, with those names of another one that belong there from now on.
+    fn part(&mut self) {
+        let added = self.bucket_count();
+        let Some(highest) = added.checked_ilog2() else {
+            self.buckets.insert(added, Arc::default());
+            return;
+        };
+        let parted = added ^ (1 << highest);
+        let names = self.buckets.get(parted).expect("a bucket before it");
+        let (moved, stay): (Vec<_>, Vec<_>) = names
+            .iter()
+            .partition(|name| bucket(name.tag, added + 1) == added);
+        self.buckets.insert(parted, stay.into());
+        self.buckets.insert(added, moved.into());
     }
 
     /// Players by their indexes; `None` if an id is there twice. Much cheaper than one by one.
@@ -98,87 +112,52 @@ impl Players {
             tag: tag(id.as_str()),
             player,
         });
-        let names = Node::parted(names.collect(), 0);
+        let mut names: Vec<_> = names.collect();
+        let buckets = names.len().div_ceil(NAMES_A_BUCKET);
+        let buckets = u32::try_from(buckets).expect("fewer buckets than players");
+        names.sort_unstable_by_key(|name| (bucket(name.tag, buckets), name.tag));
         let mut players = Self::new();
         let given = (0_u32..).zip(ids);
         players.ids.insert_all(given, |_, _| {});
-        if players.has_twice(&names) {
+        let mut alike = names.chunk_by(|one, next| one.tag == next.tag);
+        if alike.any(|alike| players.has_twice(alike)) {
             return None;
         }
-        players.names = (players.len() > 0).then(|| Arc::new(names));
+        let mut left = &names[..];
+        let buckets = (0..buckets).map(|at| {
+            let here = left.partition_point(|name| bucket(name.tag, buckets) == at);
+            let (names, rest) = left.split_at(here);
+            left = rest;
+            (at, names.into())
+        });
+        players.buckets.insert_all(buckets, |_, _| {});
         Some(players)
     }
 
-    fn has_twice(&self, node: &Node) -> bool {
-        match node {
-            Node::Branch(children) => children.iter().any(|child| self.has_twice(child)),
-            Node::Leaf(names) => {
-                let mut names = names.clone();
-                names.sort_unstable_by_key(|name| name.tag);
-                let mut alike = names.chunk_by(|one, next| one.tag == next.tag);
-                alike.any(|alike| {
-                    let mut ids: Vec<_> = alike.iter().map(|name| self.id(name.player)).collect();
-                    ids.sort_unstable();
-                    ids.windows(2).any(|pair| pair[0] == pair[1])
-                })
-            }
-        }
+    fn has_twice(&self, alike: &[Name]) -> bool {
+        let mut ids: Vec<_> = alike.iter().map(|name| self.id(name.player)).collect();
+        ids.sort_unstable();
+        ids.windows(2).any(|pair| pair[0] == pair[1])
     }
 
     /// Heap bytes beyond the ids themselves (each a pointer, a length and its text).
     pub(crate) fn heap_bytes(&self) -> usize {
-        fn node_bytes(node: &Node) -> usize {
-            let inner = match node {
-                Node::Leaf(names) => names.capacity() * size_of::<Name>(),
-                Node::Branch(children) => {
-                    let below: usize = children.iter().map(|child| node_bytes(child)).sum();
-                    below + children.capacity() * size_of::<usize>()
-                }
-            };
-            inner + size_of::<Node>() + 2 * size_of::<usize>()
-        }
         let ids = self.ids.heap_bytes() - self.ids.len() * size_of::<PlayerId>();
-        ids + self.names.as_deref().map_or(0, node_bytes)
+        let names = self.buckets.iter();
+        let names = names.map(|(_, names)| size_of_val(&**names) + 2 * size_of::<usize>());
+        ids + self.buckets.heap_bytes() + names.sum::<usize>()
     }
 }
 
-impl Node {
-    /// Names as a leaf, or parted as far as they have to be.
-    fn parted(names: Vec<Name>, depth: u32) -> Self {
-        // Past the last digit all tags are equal and parting them is no use.
-        if names.len() <= LEAF_MAX || depth * FANOUT_BITS >= u32::BITS {
-            return Self::Leaf(names);
-        }
-        let mut parts = vec![Vec::new(); 1 << FANOUT_BITS];
-        for name in names {
-            parts[digit(name.tag >> (depth * FANOUT_BITS))].push(name);
-        }
-        parts.iter_mut().for_each(Vec::shrink_to_fit);
-        let children = parts.into_iter();
-        Self::Branch(
-            children
-                .map(|part| Arc::new(Self::parted(part, depth + 1)))
-                .collect(),
-        )
-    }
-
-    fn insert(this: &mut Arc<Self>, name: Name, depth: u32) {
-        let node = Arc::make_mut(this);
-        match node {
-            Self::Branch(children) => {
-                let digit = digit(name.tag >> (depth * FANOUT_BITS));
-                Self::insert(&mut children[digit], name, depth + 1);
-            }
-            Self::Leaf(names) => {
-                if names.len() == names.capacity() {
-                    names.reserve_exact((names.len() / 16).max(1));
-                }
-                names.push(name);
-                if names.len() > LEAF_MAX {
-                    *node = Self::parted(std::mem::take(names), depth);
-                }
-            }
-        }
+/// Where names with this tag are, of so many buckets: at the number that its bits are, as many
+/// as it takes to reach all buckets, or one bit less where that one is not there yet.
+const fn bucket(tag: u32, buckets: u32) -> u32 {
+    let mask = buckets.next_power_of_two() - 1;
+    let bucket = tag & mask;
+    if bucket < buckets {
+        bucket
+    } else {
+        bucket & (mask >> 1)
     }
 }
 
@@ -186,10 +165,6 @@ fn tag(id: &str) -> u32 {
     let hash = blake3::hash(id.as_bytes());
     let [a, b, c, d, ..] = *hash.as_bytes();
     u32::from_le_bytes([a, b, c, d])
-}
-
-const fn digit(path: u32) -> usize {
-    (path & ((1 << FANOUT_BITS) - 1)) as usize
 }
 
 #[cfg(test)]
@@ -233,18 +208,17 @@ mod tests {
 
     #[test]
     fn ids_with_the_same_tag_are_told_apart() {
-        // A full leaf at the last depth: nothing is left to part by.
-        let mut node = Arc::new(Node::Leaf(Vec::new()));
-        for player in 0..1_000 {
-            Node::insert(&mut node, Name { tag: 7, player }, 0);
+        let mut players = Players::new();
+        for number in 0..1_000 {
+            players.ids.insert(number, id(number));
+            let player = number;
+            players.add(Name { tag: 7, player });
         }
-        let mut depth = 0;
-        let mut at = &*node;
-        while let Node::Branch(children) = at {
-            at = &children[digit(7 >> (depth * FANOUT_BITS))];
-            depth += 1;
+        for number in 0..1_000 {
+            let found = players.find_tagged(7, id(number).as_str());
+            assert_eq!(found, Some(number));
         }
-        assert!(matches!(at, Node::Leaf(names) if names.len() == 1_000));
-        assert_eq!(depth, 16);
+        assert_eq!(players.find_tagged(7, id(1_000).as_str()), None);
+        assert_eq!(players.find_tagged(8, id(7).as_str()), None);
     }
 }

@@ -1,14 +1,13 @@
 //! A persistent map from dense or sparse `u32` indexes to values.
 //!
-//! A 64-ary radix tree whose nodes hold only what is there. Cloning it is cloning one
+//! A radix tree, 64-ary unless told otherwise, whose nodes hold only what is there. Cloning it is cloning one
 //! `Arc`; a write copies the nodes on its way that a clone still shares, and no others.
 
 use std::sync::Arc;
 
-const BITS: u32 = 6;
-
+/// Of the indexes, each level of nodes parts by `BITS`, 6 at most.
 #[derive(Clone, Debug)]
-pub(crate) struct Radix<T> {
+pub(crate) struct Radix<T, const BITS: u32 = 6> {
     root: Option<Arc<Node<T>>>,
     // Levels of branches above the leaves; grows with the highest index.
     height: u32,
@@ -28,13 +27,13 @@ struct Slots<V> {
     values: Vec<V>,
 }
 
-impl<T> Default for Radix<T> {
+impl<T, const BITS: u32> Default for Radix<T, BITS> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Radix<T> {
+impl<T, const BITS: u32> Radix<T, BITS> {
     pub(crate) const fn new() -> Self {
         Self {
             root: None,
@@ -49,15 +48,15 @@ impl<T> Radix<T> {
 
     pub(crate) fn get(&self, index: u32) -> Option<&T> {
         let mut node = self.root.as_deref()?;
-        if !fits(index, self.height) {
+        if !fits::<BITS>(index, self.height) {
             return None;
         }
         let mut level = self.height;
         loop {
             match node {
-                Node::Leaf(slots) => return slots.get(digit(index, 0)),
+                Node::Leaf(slots) => return slots.get(digit::<BITS>(index, 0)),
                 Node::Branch(slots) => {
-                    node = slots.get(digit(index, level))?;
+                    node = slots.get(digit::<BITS>(index, level))?;
                     level -= 1;
                 }
             }
@@ -107,10 +106,10 @@ impl<T> Radix<T> {
     }
 }
 
-impl<T: Clone> Radix<T> {
+impl<T: Clone, const BITS: u32> Radix<T, BITS> {
     /// Sets the value at `index` and returns the one before.
     pub(crate) fn insert(&mut self, index: u32, value: T) -> Option<T> {
-        let old = self.leaf_mut(index).insert(digit(index, 0), value);
+        let old = self.leaf_mut(index).insert(digit::<BITS>(index, 0), value);
         self.len += usize::from(old.is_none());
         old
     }
@@ -142,7 +141,7 @@ impl<T: Clone> Radix<T> {
             while let Some((index, change)) =
                 changes.next_if(|(index, _)| index >> BITS == first >> BITS)
             {
-                let slot = digit(index, 0);
+                let slot = digit::<BITS>(index, 0);
                 let value = changed(index, leaf.get(slot), change);
                 added += usize::from(leaf.insert(slot, value).is_none());
             }
@@ -156,12 +155,12 @@ impl<T: Clone> Radix<T> {
     pub(crate) fn remove(&mut self, index: u32) -> Option<T> {
         self.get(index)?;
         self.len -= 1;
-        self.leaf_mut(index).remove(digit(index, 0))
+        self.leaf_mut(index).remove(digit::<BITS>(index, 0))
     }
 
     /// The leaf that `index` belongs to, made if it is not there.
     fn leaf_mut(&mut self, index: u32) -> &mut Slots<T> {
-        while !fits(index, self.height) {
+        while !fits::<BITS>(index, self.height) {
             if let Some(root) = self.root.take() {
                 self.root = Some(Arc::new(Node::Branch(Slots::one(0, root))));
             }
@@ -171,7 +170,7 @@ impl<T: Clone> Radix<T> {
         let root = self
             .root
             .get_or_insert_with(|| Arc::new(Node::empty(height)));
-        Node::leaf_mut(root, height, index)
+        Node::leaf_mut::<BITS>(root, height, index)
     }
 }
 
@@ -183,16 +182,16 @@ impl<T: Clone> Node<T> {
         }
     }
 
-    fn leaf_mut(this: &mut Arc<Self>, level: u32, index: u32) -> &mut Slots<T> {
+    fn leaf_mut<const BITS: u32>(this: &mut Arc<Self>, level: u32, index: u32) -> &mut Slots<T> {
         match Arc::make_mut(this) {
             Self::Leaf(slots) => slots,
             Self::Branch(slots) => {
-                let digit = digit(index, level);
+                let digit = digit::<BITS>(index, level);
                 if !slots.holds(digit) {
                     slots.insert(digit, Arc::new(Self::empty(level - 1)));
                 }
                 let child = slots.get_mut(digit).expect("inserted if it was not there");
-                Self::leaf_mut(child, level - 1, index)
+                Self::leaf_mut::<BITS>(child, level - 1, index)
             }
         }
     }
@@ -265,11 +264,11 @@ const fn through(slot: u32) -> u64 {
     u64::MAX >> (63 - slot)
 }
 
-const fn digit(index: u32, level: u32) -> u32 {
-    (index >> (BITS * level)) & 63
+const fn digit<const BITS: u32>(index: u32, level: u32) -> u32 {
+    (index >> (BITS * level)) & ((1 << BITS) - 1)
 }
 
-const fn fits(index: u32, height: u32) -> bool {
+const fn fits<const BITS: u32>(index: u32, height: u32) -> bool {
     let bits = BITS * (height + 1);
     bits >= u32::BITS || index >> bits == 0
 }
@@ -289,7 +288,7 @@ mod tests {
     proptest! {
         #[test]
         fn a_radix_tree_is_a_map(writes in proptest::collection::vec((indexes(), any::<u16>()), 0..400)) {
-            let mut radix = Radix::new();
+            let mut radix = Radix::<_, 4>::new();
             let mut model = BTreeMap::new();
             for (index, value) in writes {
                 prop_assert_eq!(radix.insert(index, value), model.insert(index, value));
@@ -307,7 +306,7 @@ mod tests {
 
         #[test]
         fn many_at_once_are_as_one_by_one(before in proptest::collection::btree_map(indexes(), any::<u16>(), 0..200), more in proptest::collection::btree_map(indexes(), any::<u16>(), 0..200)) {
-            let mut radix = Radix::new();
+            let mut radix = Radix::<_, 6>::new();
             let mut model = before;
             radix.insert_all(model.iter().map(|(&index, &value)| (index, value)), |_, old| assert_eq!(old, None));
             let mut told = Vec::new();
@@ -320,7 +319,7 @@ mod tests {
 
         #[test]
         fn a_clone_keeps_what_it_had(before in proptest::collection::vec(indexes(), 0..200), after in proptest::collection::vec(indexes(), 0..200)) {
-            let mut radix = Radix::new();
+            let mut radix = Radix::<_, 6>::new();
             for &index in &before {
                 radix.insert(index, false);
             }
