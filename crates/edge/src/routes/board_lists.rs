@@ -16,7 +16,7 @@ use huntcore_wire::{
 
 use super::answers;
 use super::board_pages::Content;
-use super::boards::{find, not_shown, place, tagged, view_with, window, within};
+use super::boards::{BoardPlace, find, not_shown, tagged, view_with, window, within};
 use super::hunts::parse_hunt;
 use crate::backend::View;
 use crate::extract::{Asked, Segments};
@@ -69,7 +69,7 @@ pub(super) async fn windows(
     Segments((hunt, board)): Segments<(String, String)>,
     Asked(query): Asked<WindowQuery>,
 ) -> Result<Response, Refusal> {
-    let (hunt, name) = place(&app, &hunt, &board)?;
+    let place = BoardPlace::new(&hunt, &board)?;
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     let limit = within("limit", limit, 1, WINDOW_PAGE_MAX)?;
     let cursor = query.cursor.as_deref().map(str::parse::<WindowCursor>);
@@ -77,6 +77,7 @@ pub(super) async fn windows(
         .transpose()
         .map_err(|fault| Refusal::new(ProblemKind::Malformed, fault.to_string()))?;
     let view = app.backend.view();
+    let (hunt, name) = (place.hunt_in(&view)?, place.name);
     let generation = generation(&view, hunt, name)?;
     let before = cursor.map_or(Ok(TimeMicros::MAX), |cursor| {
         check(&cursor, name, generation)
@@ -123,10 +124,11 @@ pub(super) async fn late(
     Segments((hunt, board)): Segments<(String, String)>,
     Asked(query): Asked<LateQuery>,
 ) -> Result<Response, Refusal> {
-    let (hunt, name) = place(&app, &hunt, &board)?;
+    let place = BoardPlace::new(&hunt, &board)?;
     let limit = query.limit.unwrap_or(PAGE_DEFAULT);
     let limit = within("limit", limit, 1, LATE_PAGE_MAX)?;
     let view = app.backend.view();
+    let (hunt, name) = (place.hunt_in(&view)?, place.name);
     let generation = generation(&view, hunt, name)?;
     let late = view.boards.late_events(hunt, name);
     let newest = late.into_iter().flat_map(|late| late.newest());
@@ -163,16 +165,17 @@ pub(super) async fn rank(
     Asked(query): Asked<ScoreRankQuery>,
     headers: HeaderMap,
 ) -> Result<Response, Refusal> {
-    let (hunt, name) = place(&app, &hunt, &board)?;
+    let place = BoardPlace::new(&hunt, &board)?;
+    let name = place.name;
     let score = query.score;
     if !(-SCORE_MAGNITUDE_MAX..=SCORE_MAGNITUDE_MAX).contains(&score) {
         let detail = format!("score is {score}, expected at most 2^53-1 either way");
         return Err(Refusal::new(ProblemKind::Malformed, detail));
     }
-    let view = view_with(&app, hunt, name, query.window, query.at_least.as_ref()).await?;
+    let (view, hunt) = view_with(&app, &place, query.window, query.at_least.as_ref()).await?;
     let board = find(&view, hunt, name, query.window)?;
     let tag = Content::of(&board).tag(&format!("rank {score}"));
-    Ok(tagged(&headers, &board, &tag, || {
+    Ok(tagged(&headers, &board, query.window, &tag, || {
         let found = board.rank_at(score);
         ScoreRankView {
             board: name,

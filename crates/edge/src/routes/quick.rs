@@ -45,6 +45,13 @@ fn is_plain(app: &App, request: &Request<Incoming>) -> bool {
     !app.access.is_off() && !from_a_page
 }
 
+/// Whether a page is the same for readers from anywhere. Where other origins' pages may read,
+/// even the answer to whoever comes from none says in its headers what a cache between must
+/// know: who else it is for.
+fn is_same_for_all(app: &App) -> bool {
+    app.config.cors_origins.is_empty()
+}
+
 /// Answers `request`, unless it has to go by the router.
 pub(crate) async fn answer(
     app: &Arc<App>,
@@ -57,6 +64,7 @@ pub(crate) async fn answer(
     };
     let asked = match found {
         None => return Err(request),
+        Some((Door::Board(_), _)) if !is_same_for_all(app) => return Err(request),
         // The router says what is wrong with a query.
         Some((Door::Board(_), _)) => match Query::<BoardQuery>::try_from_uri(request.uri()) {
             Ok(Query(asked)) => asked,

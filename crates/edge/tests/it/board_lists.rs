@@ -217,13 +217,28 @@ async fn a_score_has_a_rank_before_anybody_reaches_it() {
 }
 
 #[tokio::test]
-async fn a_board_may_be_kept_for_a_moment_and_a_final_window_longer() {
+async fn a_board_may_be_kept_for_a_moment_and_a_final_window_that_was_named_longer() {
     let world = World::new().await;
     scored(&world, "e", "ada", 3, None).await;
     let best = world.get(&format!("{BOARDS}/best")).await;
     assert_eq!(best.header("cache-control"), Some("public, max-age=1"));
     world.fake.advance(1_000);
     let second = format!("{BOARDS}/second");
+    // Another second may be the newest final one at any time.
+    let newest = world.get(&second).await;
+    assert_eq!(newest.header("cache-control"), Some("public, max-age=1"));
+    let newest = newest.ok();
+    assert_eq!(newest["window"]["final"], json!(true));
+    let start = text(&newest["window"], "start").to_owned();
+    for way in ["/players/ada?window=", "/rank?score=1&window="] {
+        let named = world.get(&format!("{second}{way}{start}")).await;
+        assert_eq!(named.header("cache-control"), Some("public, max-age=30"));
+        let unnamed = way.replace("window=", "");
+        let unnamed = unnamed.trim_end_matches(['?', '&']);
+        let unnamed = world.get(&format!("{second}{unnamed}")).await;
+        assert_eq!(unnamed.header("cache-control"), Some("public, max-age=1"));
+    }
+    let second = format!("{second}?window={start}");
     let closed = world.get(&second).await;
     assert_eq!(closed.header("cache-control"), Some("public, max-age=30"));
     let tag = closed.header("etag").expect("a tag").to_owned();
@@ -236,10 +251,8 @@ async fn a_board_may_be_kept_for_a_moment_and_a_final_window_longer() {
     let correct = json!({"disqualify": "ada", "reason": "seen using a bot"});
     let corrections = "/v1/hunts/park/corrections";
     world.serve("POST", corrections, &correct).await.ok();
-    let start = closed.ok()["window"]["start"].clone();
-    let window = format!("{second}?window={}", start.as_str().expect("a time"));
     let corrected = world
-        .send("GET", &window, &[("if-none-match", &tag)], "")
+        .send("GET", &second, &[("if-none-match", &tag)], "")
         .await;
     assert_eq!(corrected.ok()["entries"], json!([]));
 }
@@ -275,6 +288,38 @@ async fn every_way_to_a_page_gives_the_same() {
     let limits = [3, 4].map(|limit| format!("{BOARDS}/best?limit={limit}"));
     let [three, four] = [world.get(&limits[0]).await, world.get(&limits[1]).await];
     assert_ne!(three.header("etag"), four.header("etag"));
+}
+
+#[tokio::test]
+async fn what_a_cache_must_know_of_other_origins_is_said_to_every_reader() {
+    const ORIGIN: &str = "https://game.example";
+    let world = World::with(|config| config.cors_origins = vec![ORIGIN.to_owned()]).await;
+    scored(&world, "e", "ada", 3, None).await;
+    let path = format!("{BOARDS}/best");
+    let from = async |origin: Option<&str>, tag: Option<&str>| {
+        let origin = origin.map(|origin| ("origin", origin));
+        let tag = tag.map(|tag| ("if-none-match", tag));
+        let headers: Vec<_> = origin.into_iter().chain(tag).collect();
+        world.send("GET", &path, &headers, "").await
+    };
+    let first = from(None, None).await;
+    let tag = first.header("etag").expect("a tag").to_owned();
+    for tag in [None, Some(tag.as_str())] {
+        for origin in [None, Some(ORIGIN), Some("https://evil.example")] {
+            let answer = from(origin, tag).await;
+            let vary = answer.header("vary").unwrap_or_default();
+            assert!(vary.contains("origin"), "{origin:?} {tag:?}: {vary:?}");
+            let allowed = answer.header("access-control-allow-origin");
+            assert_eq!(allowed, origin.filter(|origin| *origin == ORIGIN));
+        }
+    }
+    // Open to all, an answer that is kept for one is good for any other.
+    let world = World::with(|config| config.cors_origins = vec!["*".to_owned()]).await;
+    scored(&world, "e", "ada", 3, None).await;
+    for headers in [&[][..], &[("origin", ORIGIN)]] {
+        let answer = world.send("GET", &path, headers, "").await;
+        assert_eq!(answer.header("access-control-allow-origin"), Some("*"));
+    }
 }
 
 #[tokio::test]

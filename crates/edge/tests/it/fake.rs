@@ -28,6 +28,8 @@ use tokio::sync::{Notify, watch};
 mod definitions;
 #[path = "fake/ledger.rs"]
 mod ledger;
+#[path = "fake/refresh.rs"]
+mod refresh;
 
 use ledger::{Inner, SHARD};
 
@@ -134,6 +136,11 @@ impl Fake {
         self.is_stuck.store(stuck, Ordering::SeqCst);
     }
 
+    /// Lets boards that are ranked anew rest until so many versions were asked for.
+    pub(crate) fn rest_for(&self, versions: u32) {
+        self.lock().rests = versions;
+    }
+
     pub(crate) fn hold_claims(&self, holds: bool) {
         self.holds_claims.send_replace(holds);
         self.bell.ring();
@@ -175,8 +182,11 @@ impl Backend for Fake {
         if self.is_stuck.load(Ordering::SeqCst) {
             return;
         }
-        let view = self.lock().publish(self.now());
+        let mut inner = self.lock();
+        inner.rests = inner.rests.saturating_sub(1);
+        let view = inner.publish(self.now());
         self.view.store(Arc::new(view));
+        drop(inner);
         self.versions.send_modify(|version| *version += 1);
     }
 

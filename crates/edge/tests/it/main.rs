@@ -1,6 +1,7 @@
 //! The edge over real sockets, in front of a backend in memory.
 
 mod admission;
+mod at_least;
 mod auth;
 mod bad_input;
 mod board_lists;

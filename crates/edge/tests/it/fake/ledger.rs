@@ -20,6 +20,7 @@ use huntcore_wire::{
 use sha2::{Digest, Sha256};
 
 use super::definitions::definition;
+use super::refresh::ByFlags;
 
 pub(super) const SHARD: ShardId = ShardId::new(0);
 /// Rounds are announced this long before they open.
@@ -39,6 +40,8 @@ pub(super) struct Inner {
     pub(super) configs: HashMap<(HuntNumber, u32), MapConfig>,
     pub(super) maps: HashMap<Hash32, (HuntNumber, RoundMap)>,
     pub(super) refusal: Option<Outcome>,
+    /// See [`ByFlags`].
+    pub(super) rests: u32,
 }
 
 impl Inner {
@@ -63,6 +66,7 @@ impl Inner {
             configs: HashMap::new(),
             maps: HashMap::new(),
             refusal: None,
+            rests: 0,
         }
     }
 
@@ -118,7 +122,10 @@ impl Inner {
     }
 
     pub(super) fn publish(&mut self, now: TimeMicros) -> View {
-        let boards = self.boards.publish();
+        let boards = self.boards.publish_by(&mut ByFlags {
+            flags: self.catalog.flags(),
+            rests: self.rests,
+        });
         let hunts: Vec<HuntNumber> = self.catalog.hunts().map(|entry| entry.number).collect();
         for hunt in hunts {
             let names: Vec<BoardName> = boards
