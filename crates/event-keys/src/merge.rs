@@ -77,16 +77,21 @@ pub(crate) fn union(runs: &[Arc<Run>]) -> EventSpan {
 /// Which runs are to be merged next, if any: a range of them.
 ///
 /// Runs of the same part of the horizon are merged into one when that part is over, and before
-/// that whenever there are several of about the same size.
+/// that whenever there are several of about the same size. Never across a gap: the run that is
+/// missing there is going to be written anew, and a merged one would pass for it.
 pub(crate) fn due(runs: &[Arc<Run>], options: &KeysOptions) -> Option<std::ops::Range<usize>> {
     let part_ms = (options.horizon_ms / KeysOptions::PARTS).max(1);
     let part = |time: TimeMicros| time.millis() / part_ms;
     let mut begin = 0;
     while begin < runs.len() {
         let this = part(runs[begin].span().newest);
-        let same = runs[begin..]
-            .iter()
-            .take_while(|run| part(run.span().newest) == this);
+        let mut reached = runs[begin].span().first;
+        let same = runs[begin..].iter().take_while(|run| {
+            let span = run.span();
+            let goes_on = span.first <= reached && part(span.newest) == this;
+            reached = reached.max(span.end);
+            goes_on
+        });
         let end = begin + same.count();
         let is_over = end < runs.len();
         let of_part = &runs[begin..end];

@@ -275,7 +275,9 @@ impl EventKeys {
         };
         let inputs = now.all()[due.clone()].to_vec();
         let events = inputs.iter().map(|run| run.events()).sum();
-        let chain = inputs.last().map_or(Hash32::ZERO, |last| last.chain());
+        // Of the run that reaches furthest, which with overlaps need not be the last.
+        let furthest = inputs.iter().max_by_key(|run| run.span().end);
+        let chain = furthest.map_or(Hash32::ZERO, |run| run.chain());
         let disk = self.disk.clone();
         let plan = self.plan(merge::union(&inputs), chain, events);
         let mut writer = RunWriter::create(&*disk, &self.directory, plan)?;

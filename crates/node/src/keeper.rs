@@ -1,6 +1,7 @@
 //! The keeper of events: writes down what arbiters have sealed, and keeps the runs few.
 //!
-//! One thread for all shards. A bucket is handed in once the log holds all of it, and stays in
+//! One thread for all shards, each with a queue of its own: one that cannot be written down holds
+//! up no other. A bucket is handed in once the log holds all of it, and stays in
 //! its arbiter's memory until it stands on disk. If it cannot be written, for lack of space say,
 //! that is told and tried again; meanwhile events go on being taken, up to what memory may hold.
 
@@ -62,11 +63,16 @@ impl Keeper {
     /// Runs until told to stop. What has not been written by then stands in the log, and is
     /// sealed again after the next start.
     pub(crate) fn run(mut self) {
-        let mut waiting = VecDeque::new();
+        let mut waiting: Vec<VecDeque<Arc<SealedEvents>>> =
+            self.keys.iter().map(|_| VecDeque::new()).collect();
         let mut failed_at: Option<Instant> = None;
         loop {
             select! {
-                recv(self.handed_in) -> handed_in => waiting.extend(handed_in),
+                recv(self.handed_in) -> handed_in => {
+                    for HandedIn { shard, sealed } in handed_in.into_iter().chain(self.handed_in.try_iter()) {
+                        waiting[usize::from(shard.get())].push_back(sealed);
+                    }
+                }
                 recv(self.stop) -> _ => return,
                 default(LOOK_EVERY) => {}
             }
@@ -76,8 +82,10 @@ impl Keeper {
             let was_failing = failed_at.take().is_some();
             let now = self.times.least();
             self.keys.iter_mut().for_each(|keys| keys.expire(now));
-            let done = self.write_all(&mut waiting).and_then(|()| self.merge());
-            match done {
+            let written = self.write_all(&mut waiting);
+            // What is merged needs no more room than it had, once it is done.
+            let merged = self.merge();
+            match merged.and(written) {
                 Ok(()) if was_failing => tracing::info!("events are written down again"),
                 Ok(()) => {}
                 Err(KeysError::Damage(damage)) => {
@@ -99,18 +107,26 @@ impl Keeper {
         }
     }
 
-    fn write_all(&mut self, waiting: &mut VecDeque<HandedIn>) -> Result<(), KeysError> {
-        while let Some(HandedIn { shard, sealed }) = waiting.front() {
-            let index = usize::from(shard.get());
-            let covers = self.keys[index].write(sealed)?;
-            self.gauge.written_total.fetch_add(1, Ordering::Relaxed);
-            self.doors[index].tell(ShardEvent::EventsStand {
-                last: sealed.ordinal(),
-                covers,
-            });
-            waiting.pop_front();
+    /// Writes what each shard has handed in, as far as it can; the first failure is told.
+    fn write_all(&mut self, waiting: &mut [VecDeque<Arc<SealedEvents>>]) -> Result<(), KeysError> {
+        let mut done = Ok(());
+        for ((keys, door), waiting) in self.keys.iter_mut().zip(&self.doors).zip(waiting) {
+            while let Some(sealed) = waiting.front() {
+                match keys.write(sealed) {
+                    Ok(covers) => {
+                        self.gauge.written_total.fetch_add(1, Ordering::Relaxed);
+                        let last = sealed.ordinal();
+                        door.tell(ShardEvent::EventsStand { last, covers });
+                        waiting.pop_front();
+                    }
+                    Err(error) => {
+                        done = done.and(Err(error));
+                        break;
+                    }
+                }
+            }
         }
-        Ok(())
+        done
     }
 
     /// One merge, if one is due; rests as long as it works while nobody waits.

@@ -22,7 +22,7 @@ use crate::projector::{Projector, Views};
 use crate::projector_snapshot::Snapshots;
 use crate::recent::RecentBatches;
 use crate::shard::ControlCopy;
-use crate::shelves::Shelving;
+use crate::shelves::{ShelvesError, Shelving};
 use crate::text::with_causes;
 
 /// Why a node does not start. Nothing has been changed but the streams' epochs.
@@ -57,6 +57,9 @@ pub enum StartError {
     /// The directory of checkpoints cannot be used.
     #[error(transparent)]
     Checkpoints(#[from] huntcore_checkpoint::OpenError),
+    /// Score events that were taken cannot be written down anew.
+    #[error("{0}")]
+    Events(String),
     /// A directory of events cannot be used.
     #[error(transparent)]
     EventKeys(#[from] huntcore_event_keys::OpenError),
@@ -144,6 +147,18 @@ enum FoldError {
 impl<E: Into<StartError>> From<E> for FoldError {
     fn from(error: E) -> Self {
         Self::Start(error.into())
+    }
+}
+
+impl FoldError {
+    fn of_shelves(error: ShelvesError) -> Self {
+        match error {
+            ShelvesError::Unfit(reason) => Self::Unfit(reason),
+            ShelvesError::Read(error) => Self::Start(error.into()),
+            error @ ShelvesError::Write { .. } => {
+                Self::Start(StartError::Events(with_causes(&error)))
+            }
+        }
     }
 }
 
@@ -266,7 +281,9 @@ impl Source<'_> {
         let mut shelving = keys.map(|keys| Shelving::new(self.log, keys, end));
         let rest = self.rest(shard, arbiter.tail())?;
         match &mut shelving {
-            Some(shelving) => shelving.begin(&mut arbiter).map_err(FoldError::Unfit)?,
+            Some(shelving) => shelving
+                .begin(&mut arbiter)
+                .map_err(FoldError::of_shelves)?,
             None if arbiter.events_elsewhere().len() > 0 => {
                 let reason = "events stand elsewhere, and no place for them is configured";
                 return Err(FoldError::Unfit(reason.to_owned()));

@@ -7,12 +7,34 @@
 use huntcore_engine::{Arbiter, ClosedOrdinal, EventFact, EventSpan};
 use huntcore_event_keys::{EventKeys, KeysError};
 use huntcore_log::{BatchReader, Log, ReadError};
-use huntcore_model::{Hash32, Sequence, Tail};
+use huntcore_model::{Hash32, Sequence, ShardId, Tail};
 
 use crate::text::with_causes;
 
 /// A run that is written anew holds at most so many events.
 const EVENTS_AT_ONCE: usize = 1_000_000;
+
+/// Why a shard's events cannot be found again.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ShelvesError {
+    /// This checkpoint needs events that neither a run nor the log holds.
+    #[error("{0}")]
+    Unfit(String),
+    /// The log cannot be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// They are in the log, and there is no place for them.
+    #[error(
+        "events {first} to {end} of shard {shard} cannot be written anew: {source}; nothing is \
+         lost: make room where events are kept, and start again"
+    )]
+    Write {
+        shard: ShardId,
+        first: Sequence,
+        end: Sequence,
+        source: KeysError,
+    },
+}
 
 /// A shard's runs while its log is folded.
 pub(crate) struct Shelving<'s> {
@@ -37,8 +59,8 @@ impl<'s> Shelving<'s> {
     }
 
     /// Lets the arbiter, restored or new, take note of what stands; writes anew what should and
-    /// does not. An error says why this arbiter's checkpoint cannot be used.
-    pub(crate) fn begin(&mut self, arbiter: &mut Arbiter) -> Result<(), String> {
+    /// does not.
+    pub(crate) fn begin(&mut self, arbiter: &mut Arbiter) -> Result<(), ShelvesError> {
         self.check_runs()?;
         let now = self.end.time;
         let is_wanted = |span: &EventSpan| arbiter.events_kept_until(span.newest) > now;
@@ -89,7 +111,7 @@ impl<'s> Shelving<'s> {
     }
 
     /// Passes over runs that are not of this log.
-    fn check_runs(&mut self) -> Result<(), String> {
+    fn check_runs(&mut self) -> Result<(), ReadError> {
         let end = self.end;
         self.keys.pass_over(|run| {
             let stands = run.span().end;
@@ -123,7 +145,7 @@ impl<'s> Shelving<'s> {
     }
 
     /// Whether the log has this chain at `end`, as far as it still tells.
-    fn is_of_log(&self, end: Sequence, chain: Hash32) -> Result<bool, String> {
+    fn is_of_log(&self, end: Sequence, chain: Hash32) -> Result<bool, ReadError> {
         if chain == Hash32::ZERO {
             return Ok(true);
         }
@@ -133,20 +155,20 @@ impl<'s> Shelving<'s> {
         let mut rest = match self.log.read(self.keys.shard(), end) {
             Ok(rest) => rest,
             Err(ReadError::Trimmed { .. }) => return Ok(true),
-            Err(error) => return Err(with_causes(&error)),
+            Err(error) => return Err(error),
         };
         match rest.next() {
             Some(Ok(batch)) => {
                 let header = batch.header();
                 Ok(header.first_sequence == end && header.previous_chain == chain)
             }
-            Some(Err(error)) => Err(with_causes(&error)),
+            Some(Err(error)) => Err(error),
             None => Ok(false),
         }
     }
 
     /// Writes the events of a stretch anew, from the log.
-    fn write_anew(&mut self, arbiter: &Arbiter, gap: EventSpan) -> Result<(), String> {
+    fn write_anew(&mut self, arbiter: &Arbiter, gap: EventSpan) -> Result<(), ShelvesError> {
         let reasons = self.keys.passed_over().iter();
         let reasons: Vec<&str> = reasons.map(|passed| passed.reason.as_str()).collect();
         let why = match &reasons[..] {
@@ -156,23 +178,28 @@ impl<'s> Shelving<'s> {
         let shard = self.keys.shard();
         let (first, end) = (gap.first, gap.end);
         tracing::warn!("events {first} to {end} of shard {shard} are written anew: {why}");
-        let lost = |reason: String| {
-            format!("events {first} to {end} of shard {shard} stand nowhere ({why}): {reason}")
-        };
         let batches: BatchReader = match self.log.read(shard, first) {
             Ok(batches) => batches,
-            Err(error) => {
-                return Err(lost(format!(
-                    "{}; bring back the runs from a backup, or set `event_horizon` so that they \
-                     are not needed",
+            Err(error @ ReadError::Trimmed { .. }) => {
+                return Err(ShelvesError::Unfit(format!(
+                    "events {first} to {end} of shard {shard} stand nowhere ({why}): {}; bring \
+                     back the runs from a backup, or set `event_horizon` so that they are not \
+                     needed",
                     with_causes(&error)
                 )));
             }
+            Err(error) => return Err(error.into()),
+        };
+        let unwritten = |source| ShelvesError::Write {
+            shard,
+            first,
+            end,
+            source,
         };
         let mut facts: Vec<EventFact> = Vec::new();
         let mut span = EventSpan { end: first, ..gap };
         for batch in batches {
-            let batch = batch.map_err(|error| lost(with_causes(&error)))?;
+            let batch = batch?;
             if batch.header().first_sequence >= end {
                 break;
             }
@@ -180,19 +207,18 @@ impl<'s> Shelving<'s> {
                 let is_in_gap = |fact: &EventFact| (first..end).contains(&fact.seen.sequence);
                 let take = |fact| facts.extend(Some(fact).filter(is_in_gap));
                 let taken = arbiter.events_of(&batch, take);
-                taken.map_err(|error| lost(with_causes(&error)))?;
+                taken.map_err(|error| ShelvesError::Unfit(with_causes(&error)))?;
             }
             span.end = batch.tail().sequence.min(end);
             if facts.len() >= EVENTS_AT_ONCE {
                 self.write(span, std::mem::take(&mut facts))
-                    .map_err(|error| lost(with_causes(&error)))?;
+                    .map_err(unwritten)?;
                 span.first = span.end;
             }
         }
         span.end = end;
         if span.first < end && !facts.is_empty() {
-            self.write(span, facts)
-                .map_err(|error| lost(with_causes(&error)))?;
+            self.write(span, facts).map_err(unwritten)?;
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use huntcore_event_keys::Asked;
 use huntcore_model::TimeMicros;
 use proptest::prelude::*;
 
-use crate::support::{HORIZON_MS, fact, is_found, open, spans, write};
+use crate::support::{HORIZON_MS, fact, is_found, open, span, spans, write};
 
 #[derive(Clone, Debug)]
 enum Step {
@@ -118,4 +118,21 @@ fn an_id_that_bears_its_time_asks_only_runs_since_then() {
     // It may have been taken as much before its own time as clocks are ahead.
     assert_eq!(pages(15 * minute_ms), (100, 100));
     assert_eq!(pages(15 * minute_ms + 1), (0, 0));
+}
+
+#[test]
+fn runs_are_not_merged_across_one_that_is_missing() {
+    let disk = SimulatedDisk::default();
+    let mut keys = open(&disk);
+    for bucket in [0, 1, 2, 4, 5, 6] {
+        write(&mut keys, bucket * 10, bucket * 10 + 10, bucket);
+    }
+    // The part of the horizon that they are of is over.
+    write(&mut keys, 70, 80, HORIZON_MS / 2);
+    while keys.merge(|| true).expect("the disk works") {}
+    assert_eq!(spans(&keys), [(0, 30), (40, 70), (70, 80)]);
+    assert_eq!(keys.gaps(vec![span(0, 80, 0)]).len(), 1);
+    write(&mut keys, 30, 40, 3);
+    while keys.merge(|| true).expect("the disk works") {}
+    assert_eq!(spans(&keys), [(0, 70), (70, 80)]);
 }
