@@ -1,4 +1,8 @@
 //! Partitions by day: made ahead of the rows, and dropped whole when they are too old.
+//!
+//! Before one is dropped it is marked, and only then detached. So what was detached and not
+//! dropped, because something came between, is told from what an operator has detached to keep:
+//! that is never touched.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -13,6 +17,8 @@ use crate::target::SchemaName;
 /// The tables that are partitioned, and by what.
 const PARTITIONED: [&str; 4] = ["events", "claims", "leaderboard_1s", "board_results"];
 const DAY_MICROS: u64 = 86_400_000_000;
+/// The comment on a partition that is to be dropped.
+const DROPPED: &str = "huntcore: older than the retention, is being dropped";
 /// What could not be dropped is tried again.
 const AGAIN_AFTER: Duration = Duration::from_secs(60);
 
@@ -89,9 +95,9 @@ impl Partitions {
     /// Asks which days have all of theirs.
     pub(crate) async fn load(client: &Client, schema: &SchemaName) -> Result<Self, SinkError> {
         let mut found = [const { BTreeSet::new() }; PARTITIONED.len()];
-        for (table, day, is_attached) in names(client, schema).await? {
-            if is_attached {
-                found[table].insert(day);
+        for found_one in names(client, schema).await? {
+            if found_one.is_attached {
+                found[found_one.table].insert(found_one.day);
             }
         }
         let [first, rest @ ..] = found;
@@ -162,14 +168,14 @@ impl Partitions {
         self.dropped_before = Some(keep_from);
         self.left_at = None;
         let old = names(client, schema).await?;
-        let old = old.into_iter().filter(|(_, day, _)| *day < keep_from);
+        let is_old = |found: &Found| found.day < keep_from && found.may_go();
+        let old = old.into_iter().filter(is_old);
         client
             .batch_execute("SET statement_timeout TO '5s'")
             .await?;
-        for (table, day, is_attached) in old {
-            let parent = PARTITIONED[table];
-            let name = partition(parent, day);
-            match drop_one(client, parent, &name, is_attached).await {
+        for found in old {
+            let name = found.name();
+            match drop_one(client, &found).await {
                 Ok(()) => tracing::info!(%schema, partition = name, "partition dropped"),
                 Err(error) if error.as_db_error().is_some() => {
                     self.left_at = Some(Instant::now());
@@ -178,7 +184,7 @@ impl Partitions {
                 }
                 Err(error) => return Err(error.into()),
             }
-            self.known.remove(&day);
+            self.known.remove(&found.day);
         }
         client
             .batch_execute("SET statement_timeout TO '100s'")
@@ -187,20 +193,41 @@ impl Partitions {
     }
 }
 
-async fn drop_one(
-    client: &Client,
-    table: &str,
-    name: &str,
+/// A partition, or what was one.
+#[derive(Clone, Copy, Debug)]
+struct Found {
+    /// The place of its table in [`PARTITIONED`].
+    table: usize,
+    day: Day,
     is_attached: bool,
-) -> Result<(), tokio_postgres::Error> {
-    if is_attached {
-        let pending =
-            "SELECT inhdetachpending FROM pg_inherits WHERE inhrelid = $1::text::regclass";
-        let pending = client.query_opt(pending, &[&format!("\"{name}\"")]).await?;
-        let how = match pending.is_some_and(|row| row.get(0)) {
+    /// Whether it is being detached, or somebody gave that up half-way.
+    is_pending: bool,
+    is_marked: bool,
+}
+
+impl Found {
+    fn name(&self) -> String {
+        partition(PARTITIONED[self.table], self.day)
+    }
+
+    /// Whether it is the sink's to drop.
+    const fn may_go(&self) -> bool {
+        self.is_marked || (self.is_attached && !self.is_pending)
+    }
+}
+
+async fn drop_one(client: &Client, found: &Found) -> Result<(), tokio_postgres::Error> {
+    let name = found.name();
+    if !found.is_marked {
+        let mark = format!("COMMENT ON TABLE \"{name}\" IS '{DROPPED}'");
+        client.batch_execute(&mark).await?;
+    }
+    if found.is_attached {
+        let how = match found.is_pending {
             true => "FINALIZE",
             false => "CONCURRENTLY",
         };
+        let table = PARTITIONED[found.table];
         let detach = format!("ALTER TABLE {table} DETACH PARTITION \"{name}\" {how}");
         client.batch_execute(&detach).await?;
     }
@@ -209,17 +236,22 @@ async fn drop_one(
         .await
 }
 
-/// The partitions in a schema, detached ones too: the place of their table in [`PARTITIONED`],
-/// their day, and whether they belong to it.
-async fn names(client: &Client, schema: &SchemaName) -> Result<Vec<(usize, Day, bool)>, SinkError> {
-    let tables = "SELECT relname::text, relispartition FROM pg_class \
+/// The tables of a schema that have the name of a partition.
+async fn names(client: &Client, schema: &SchemaName) -> Result<Vec<Found>, SinkError> {
+    let tables = "SELECT relname::text, relispartition, coalesce(inhdetachpending, false), \
+                  coalesce(obj_description(oid, 'pg_class') = $2, false) \
+                  FROM pg_class LEFT JOIN pg_inherits ON inhrelid = oid \
                   WHERE relnamespace = to_regnamespace($1::text) AND relkind = 'r'";
-    let rows = client.query(tables, &[&schema.as_str()]).await?;
+    let rows = client.query(tables, &[&schema.as_str(), &DROPPED]).await?;
     let named = rows.iter().filter_map(|row| {
-        let (name, is_attached): (&str, bool) = (row.get(0), row.get(1));
-        let (table, day) = name.rsplit_once('_')?;
-        let table = PARTITIONED.iter().position(|known| *known == table)?;
-        Some((table, Day::of_name(day)?, is_attached))
+        let (table, day) = row.get::<_, &str>(0).rsplit_once('_')?;
+        Some(Found {
+            table: PARTITIONED.iter().position(|known| *known == table)?,
+            day: Day::of_name(day)?,
+            is_attached: row.get(1),
+            is_pending: row.get(2),
+            is_marked: row.get(3),
+        })
     });
     Ok(named.collect())
 }

@@ -94,3 +94,41 @@ async fn a_reader_who_holds_on_to_an_old_partition_holds_up_nobody() {
             .contains(&"events_20261122".to_owned())
     );
 }
+
+#[tokio::test]
+async fn what_an_operator_detached_is_kept_and_what_the_sink_left_detached_is_dropped() {
+    let url = database(shared());
+    let feed = Feed::created_at(1, day(0));
+    let mut config = config(&url);
+    config.retention = Duration::from_hours(24);
+    let sink = Running::start(config.clone(), &feed);
+    for days in 0..2 {
+        feed.score(0, "ada", 1);
+        feed.claim(0, "ada", u32::try_from(days).expect("few"), 1);
+        feed.commit_all(day(days));
+        sink.caught_up().await;
+    }
+    drop(sink);
+    let client = connect(&url).await;
+    // To be archived; and as after a crash between detaching and dropping.
+    let detach = "ALTER TABLE events DETACH PARTITION events_20261122; \
+                  ALTER TABLE claims DETACH PARTITION claims_20261122; \
+                  COMMENT ON TABLE events_20261122 IS 'for the archive'; \
+                  COMMENT ON TABLE claims_20261122 IS \
+                  'huntcore: older than the retention, is being dropped'";
+    client.batch_execute(detach).await.expect("detached");
+    feed.commit_all(day(9));
+    let sink = Running::start(config, &feed);
+    sink.caught_up().await;
+    // What was dropped is dropped before the next transaction begins.
+    feed.commit_all(day(9));
+    sink.caught_up().await;
+    drop(sink);
+    let left = "SELECT relname FROM pg_class WHERE relkind = 'r' AND \
+                relnamespace = to_regnamespace('huntcore') AND relname ~ '_202611[0-9]{2}$'";
+    assert_eq!(lines(&client, left).await, ["events_20261122"]);
+    assert_eq!(
+        number(&client, "SELECT count(*) FROM events_20261122").await,
+        1
+    );
+}
