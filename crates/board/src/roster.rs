@@ -1,6 +1,6 @@
 //! Who the numbers in all streams stand for, as of one position.
 
-use huntcore_model::{PlayerId, PlayerNumber, Position, ShardId, ShardMap};
+use huntcore_model::{HuntNumber, PlayerId, PlayerNumber, Position, ShardId, ShardMap};
 
 use crate::Boards;
 use crate::numbers::{ERASED, LEFT_OUT, Numbers};
@@ -41,6 +41,14 @@ impl Boards {
                 .collect(),
         }
     }
+
+    /// Who is on none of a hunt's boards, by hunt.
+    pub fn disqualified(&self) -> impl Iterator<Item = (HuntNumber, &PlayerId)> {
+        self.hunts.iter().flat_map(|(number, hunt)| {
+            let aside = hunt.disqualified.iter();
+            aside.map(|player| (*number, self.players.id(*player)))
+        })
+    }
 }
 
 impl Roster {
@@ -75,8 +83,8 @@ impl Roster {
 #[cfg(test)]
 mod tests {
     use huntcore_model::{
-        BatchBuilder, ClaimRecord, Epoch, HuntNumber, Record, RoundNumber, Salt, Sequence, Tail,
-        TileIndex, TimeMicros,
+        BatchBuilder, ClaimRecord, Correction, CorrectionRecord, Epoch, Record, RoundNumber, Salt,
+        Sequence, Tail, TileIndex, TimeMicros,
     };
 
     use super::*;
@@ -123,5 +131,39 @@ mod tests {
         let empty = Roster::empty(shards);
         let nobody = empty.get(shard, PlayerNumber::new(0));
         assert_eq!(nobody, Numbered::Unknown);
+    }
+
+    #[test]
+    fn whoever_is_disqualified_is_told_until_reinstated() {
+        let mut boards = Boards::new(ShardMap::new(1).expect("few"), BoardLimits::default());
+        let mut tail = Tail::default();
+        let mut correct = |boards: &mut Boards, number: u32, what: Correction| {
+            let mut builder = BatchBuilder::new();
+            if what == Correction::Disqualified {
+                let id = format!("player-{number}");
+                builder.push_player(PlayerNumber::new(number), &id, Salt([3; 16]));
+            }
+            builder.push(&Record::Correction(Box::new(CorrectionRecord {
+                hunt: HuntNumber::new(5),
+                player: PlayerNumber::new(number),
+                what,
+                reason: String::new(),
+            })));
+            let time = TimeMicros::from_millis(1);
+            let shard = ShardId::new(0);
+            let batch = builder.finish(shard, Epoch::new(1), &tail, time, Sequence::ZERO);
+            tail = batch.tail();
+            boards.apply(&batch).expect("in order");
+            let told = boards.disqualified();
+            told.map(|(hunt, player)| (hunt.get(), player.to_string()))
+                .collect::<Vec<_>>()
+        };
+        let [first, second] = ["player-0", "player-1"].map(|id| (5, id.to_owned()));
+        let told = correct(&mut boards, 0, Correction::Disqualified);
+        assert_eq!(told, [first.clone()]);
+        let told = correct(&mut boards, 1, Correction::Disqualified);
+        assert_eq!(told, [first, second.clone()]);
+        let told = correct(&mut boards, 0, Correction::Reinstated);
+        assert_eq!(told, [second]);
     }
 }

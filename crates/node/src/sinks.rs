@@ -14,7 +14,7 @@ use huntcore_log::{Log, LogUsage, StreamUsage};
 use huntcore_model::{HuntNumber, PlayerNumber, Sequence, ShardId, TimeMicros};
 use huntcore_projection::{Snapshots, Views};
 use huntcore_sink_postgres::{
-    Known, NumberedPlayers, Sink, SinkConfig, SinkShown, SinkState, SinkStatus, TABLES,
+    Known, KnownHunt, NumberedPlayers, Sink, SinkConfig, SinkShown, SinkState, SinkStatus, TABLES,
 };
 use huntcore_wire::{ComponentStats, ProjectionStats};
 use parking_lot::Mutex;
@@ -265,12 +265,19 @@ struct KnownToBoards {
 }
 
 impl Known for KnownToBoards {
-    fn hunts(&self) -> Vec<(HuntNumber, String)> {
+    fn hunts(&self) -> Vec<KnownHunt> {
         let view = self.views.newest();
-        let hunts = view.catalog.hunts();
-        hunts
-            .map(|hunt| (hunt.number, hunt.id.to_string()))
-            .collect()
+        let boards_next = view.position.next(ShardId::CONTROL);
+        let hunts = view.catalog.hunts().map(|hunt| {
+            let boards = hunt.boards.iter();
+            KnownHunt {
+                number: hunt.number,
+                id: hunt.id.to_string(),
+                boards: boards.map(|board| board.definition.clone()).collect(),
+                boards_next,
+            }
+        });
+        hunts.collect()
     }
 
     fn players(&self, shard: ShardId) -> NumberedPlayers<'_> {
@@ -286,6 +293,18 @@ impl Known for KnownToBoards {
                 Numbered::Unknown => None,
             }
         }))
+    }
+
+    fn disqualified(&self) -> Vec<(HuntNumber, String)> {
+        let snapshot = self.snapshots.ask().and_then(|asked| asked.recv().ok());
+        // As for players.
+        let Some(snapshot) = snapshot else {
+            return Vec::new();
+        };
+        let aside = snapshot.boards().disqualified();
+        aside
+            .map(|(hunt, player)| (hunt, player.to_string()))
+            .collect()
     }
 }
 

@@ -9,6 +9,7 @@
 use bytes::{BufMut as _, Bytes, BytesMut};
 use huntcore_model::TimeMicros;
 
+use crate::names::shown;
 use crate::pg_time::PgTime;
 
 /// Rows are handed on in pieces of about this many bytes.
@@ -64,10 +65,7 @@ impl CopyRows {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        // PostgreSQL's texts have no zero byte; the picture of one stands for it.
-        if text.as_bytes().contains(&0) {
-            return self.text(&text.replace('\0', "\u{2400}"));
-        }
+        let text = shown(text);
         // Ids and payloads have limits far below.
         self.bytes
             .put_i32(i32::try_from(text.len()).expect("a few KiB"));

@@ -42,8 +42,8 @@ mod windows;
 
 pub use backoff::Retry;
 pub use error::SinkError;
-pub use names::{Known, NumberedPlayers};
-pub use notice::{CHANNEL, NOTICE_BYTES_MAX};
+pub use names::{Known, KnownHunt, NumberedPlayers};
+pub use notice::{ALL_BOARDS, CHANNEL, NOTICE_BYTES_MAX};
 pub use sink::{Sink, SinkConfig};
 pub use status::{SinkShown, SinkState, SinkStatus, TABLES};
 pub use target::{SchemaName, SinkName, SinkNameError, Target, TargetError};

@@ -1,10 +1,13 @@
 //! Who the numbers in records stand for.
 
+use std::borrow::Cow;
+
 use hashbrown::{HashMap, HashSet};
-use huntcore_model::{HuntNumber, PlayerNumber, ShardId};
+use huntcore_model::{BoardDefinition, BoardName, HuntNumber, PlayerNumber, Sequence, ShardId};
 use tokio_postgres::Client;
 
 use crate::error::SinkError;
+use crate::stand::{sequence_of, to_bigint};
 use crate::target::SchemaName;
 
 /// Of the players, at least this many and at most twice as many are remembered beyond those of the
@@ -15,11 +18,28 @@ const PLAYERS_REMEMBERED: usize = 1 << 19;
 /// that was trimmed.
 pub trait Known: Send + Sync {
     /// All hunts.
-    fn hunts(&self) -> Vec<(HuntNumber, String)>;
+    fn hunts(&self) -> Vec<KnownHunt>;
 
     /// Each number that a shard's stream has given out, and whose it is; an erased player has no
     /// id.
     fn players(&self, shard: ShardId) -> NumberedPlayers<'_>;
+
+    /// Who is on none of a hunt's boards, at any position that the log still holds or its end:
+    /// what it holds from before that is followed once more and leads to the same.
+    fn disqualified(&self) -> Vec<(HuntNumber, String)>;
+}
+
+/// A hunt that is known.
+#[derive(Clone, Debug)]
+pub struct KnownHunt {
+    /// Its number in records.
+    pub number: HuntNumber,
+    /// Its id.
+    pub id: String,
+    /// Its boards, besides the built-in ones.
+    pub boards: Vec<BoardDefinition>,
+    /// The first entry of the control stream that may have changed them since.
+    pub boards_next: Sequence,
 }
 
 /// Players by their numbers.
@@ -29,9 +49,34 @@ pub type NumberedPlayers<'a> = Box<dyn Iterator<Item = (PlayerNumber, Option<Str
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     schema: String,
-    hunts: HashMap<u32, Box<str>>,
+    hunts: HashMap<u32, Hunt>,
     young: HashMap<u64, Option<Box<str>>>,
     old: HashMap<u64, Option<Box<str>>>,
+}
+
+#[derive(Debug)]
+struct Hunt {
+    id: Box<str>,
+    /// Of tables that were filled before boards were kept in them it is not known.
+    boards: Option<HuntBoards>,
+}
+
+/// The boards that a hunt was given, by the newest entry that any stream has brought.
+///
+/// Streams come to their copies of an entry at places of their own. What a stream still counts
+/// for a board that the newest list lacks is shown to nobody, so one list for all will do.
+#[derive(Debug)]
+pub(crate) struct HuntBoards {
+    pub(crate) defined: Vec<BoardDefinition>,
+    /// The first entry of the control stream that is not in it.
+    pub(crate) next: Sequence,
+}
+
+/// The boards that a hunt had before it was given others.
+#[derive(Debug)]
+pub(crate) enum BoardsBefore {
+    Unknown,
+    Named(Vec<BoardName>),
 }
 
 /// A stream's player.
@@ -39,35 +84,137 @@ pub(crate) const fn key(shard: ShardId, number: PlayerNumber) -> u64 {
     (shard.get() as u64) << 32 | number.get() as u64
 }
 
+/// A text as PostgreSQL can hold it: with the picture of a zero byte instead of one.
+pub(crate) fn shown(text: &str) -> Cow<'_, str> {
+    match text.as_bytes().contains(&0) {
+        true => Cow::Owned(text.replace('\0', "\u{2400}")),
+        false => Cow::Borrowed(text),
+    }
+}
+
 impl Names {
-    /// With all hunts that the tables know.
-    pub(crate) async fn load(client: &Client, schema: &SchemaName) -> Result<Self, SinkError> {
+    /// With all hunts that the tables know. Where they do not know a hunt's boards, who is running
+    /// is asked.
+    pub(crate) async fn load(
+        client: &Client,
+        schema: &SchemaName,
+        known: Option<&dyn Known>,
+    ) -> Result<Self, SinkError> {
         let mut names = Self {
             schema: schema.to_string(),
             ..Self::default()
         };
-        for row in client.query("SELECT number, hunt FROM hunts", &[]).await? {
-            let number: i64 = row.get(0);
-            names.meet_hunt(u32::try_from(number).unwrap_or(u32::MAX), row.get(1));
+        let hunts = "SELECT number, hunt, boards::text, boards_next FROM hunts";
+        for row in client.query(hunts, &[]).await? {
+            let (number, id): (i64, &str) = (row.get(0), row.get(1));
+            let boards: (Option<&str>, Option<i64>) = (row.get(2), row.get(3));
+            let boards = match boards {
+                (Some(boards), Some(next)) => Some(HuntBoards {
+                    defined: serde_json::from_str(boards).map_err(|error| SinkError::Changed {
+                        schema: schema.to_string(),
+                        what: format!("boards of hunt {id} in table hunts: {error}"),
+                    })?,
+                    next: sequence_of(next),
+                }),
+                _ => None,
+            };
+            let id = id.into();
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            names.hunts.insert(number, Hunt { id, boards });
+        }
+        if let Some(known) = known
+            && names.hunts.values().any(|hunt| hunt.boards.is_none())
+        {
+            for hunt in known.hunts() {
+                names.learn_boards(client, hunt).await?;
+            }
         }
         Ok(names)
     }
 
-    pub(crate) fn meet_hunt(&mut self, number: u32, id: &str) {
-        self.hunts.entry(number).or_insert_with(|| id.into());
+    async fn learn_boards(&mut self, client: &Client, known: KnownHunt) -> Result<(), SinkError> {
+        let number = known.number.get();
+        let hunt = self.hunts.get_mut(&number);
+        let Some(hunt) = hunt.filter(|hunt| hunt.boards.is_none()) else {
+            return Ok(());
+        };
+        hunt.boards = Some(HuntBoards {
+            defined: known.boards,
+            next: known.boards_next,
+        });
+        self.keep_boards(client, known.number).await
+    }
+
+    /// Writes down which boards a hunt has.
+    pub(crate) async fn keep_boards(
+        &self,
+        client: &Client,
+        number: HuntNumber,
+    ) -> Result<(), SinkError> {
+        let Some(boards) = self.boards(number) else {
+            return Ok(());
+        };
+        let keep = "UPDATE hunts SET boards = $2::text::json, boards_next = $3 WHERE number = $1";
+        let (number, next) = (i64::from(number.get()), to_bigint(boards.next.get()));
+        let boards = serde_json::to_string(&boards.defined).expect("definitions are plain data");
+        client.execute(keep, &[&number, &boards, &next]).await?;
+        Ok(())
+    }
+
+    /// Takes note of a hunt that an entry of the control stream created.
+    pub(crate) fn meet_hunt(&mut self, number: HuntNumber, id: &str, at: Sequence) {
+        self.hunts.entry(number.get()).or_insert_with(|| Hunt {
+            id: id.into(),
+            boards: Some(HuntBoards {
+                defined: Vec::new(),
+                next: at.advanced(1),
+            }),
+        });
+    }
+
+    /// Takes note of the boards that a hunt has from an entry of the control stream on; says which
+    /// it had before. `None`: that is not new.
+    pub(crate) fn define(
+        &mut self,
+        number: HuntNumber,
+        at: Sequence,
+        boards: Vec<BoardDefinition>,
+    ) -> Option<BoardsBefore> {
+        let hunt = self.hunts.get_mut(&number.get())?;
+        if hunt.boards.as_ref().is_some_and(|boards| at < boards.next) {
+            return None;
+        }
+        let newest = HuntBoards {
+            defined: boards,
+            next: at.advanced(1),
+        };
+        Some(match hunt.boards.replace(newest) {
+            None => BoardsBefore::Unknown,
+            Some(before) => {
+                let names = before.defined.iter().map(|board| board.name);
+                BoardsBefore::Named(names.collect())
+            }
+        })
+    }
+
+    /// A hunt's boards besides the built-in ones; `None`: not known.
+    pub(crate) fn boards(&self, number: HuntNumber) -> Option<&HuntBoards> {
+        self.hunts.get(&number.get())?.boards.as_ref()
     }
 
     /// A hunt's id; every stream names a hunt before anything happens in it.
     pub(crate) fn hunt(&self, number: HuntNumber) -> Result<&str, SinkError> {
-        let id = self.hunts.get(&number.get());
-        id.map(|id| &**id).ok_or_else(|| SinkError::Changed {
-            schema: self.schema.clone(),
-            what: format!("table hunts lacks the row of number {number}"),
-        })
+        let hunt = self.hunts.get(&number.get());
+        hunt.map(|hunt| &*hunt.id)
+            .ok_or_else(|| SinkError::Changed {
+                schema: self.schema.clone(),
+                what: format!("table hunts lacks the row of number {number}"),
+            })
     }
 
     pub(crate) fn meet(&mut self, player: u64, id: Option<&str>) {
-        self.young.insert(player, id.map(Box::from));
+        self.young
+            .insert(player, id.map(|id| Box::from(&*shown(id))));
     }
 
     /// Whether a player is known, who then stays so until [`Self::forget`].

@@ -11,6 +11,8 @@ use crate::sink::SinkConfig;
 pub const CHANNEL: &str = "huntcore_board";
 /// PostgreSQL takes less than 8,000 bytes.
 pub const NOTICE_BYTES_MAX: usize = 7_999;
+/// In the place of boards' names: all that the hunt has or had. No board's name has it.
+pub const ALL_BOARDS: &str = "*";
 /// A position is left out if it takes more.
 const POSITION_BYTES_MAX: usize = 2_000;
 
@@ -44,14 +46,20 @@ pub(crate) fn payload(
     let mut bytes = notice(&hunts, true).len();
     for (hunt, boards) in changed {
         // Ids of hunts and boards need no escapes: quotes, a colon or comma, and brackets.
-        let boards_bytes: usize = boards.iter().map(|board| board.len() + 3).sum();
-        let more = hunt.len() + 6 + boards_bytes;
+        let with = |boards_bytes: usize| hunt.len() + 6 + boards_bytes;
+        let named = with(boards.iter().map(|board| board.len() + 3).sum());
+        let all = with(ALL_BOARDS.len() + 3);
+        let is_known = !boards.contains(ALL_BOARDS);
+        let (more, told) = match is_known && bytes + named <= NOTICE_BYTES_MAX {
+            true => (named, json!(boards)),
+            false => (all, json!([ALL_BOARDS])),
+        };
         if bytes + more > NOTICE_BYTES_MAX {
             truncated = true;
             continue;
         }
         bytes += more;
-        hunts.insert(hunt.clone(), json!(boards));
+        hunts.insert(hunt.clone(), told);
     }
     notice(&hunts, truncated)
 }
@@ -108,11 +116,11 @@ mod tests {
         for shards in [1, 100, 1_024] {
             let notice = payload_of(1_000, shards);
             assert_eq!(notice["truncated"], true);
-            assert!(
-                notice["hunts"]
-                    .as_object()
-                    .is_some_and(|hunts| hunts.len() > 40)
-            );
+            let hunts = notice["hunts"].as_object().expect("an object");
+            assert!(hunts.len() > 40);
+            // The last ones are named where there is no room for the names of their boards.
+            let all = hunts.values().filter(|boards| **boards == json!(["*"]));
+            assert!(all.count() < 3);
             assert_eq!(notice["position"].is_null(), shards > 100);
         }
     }

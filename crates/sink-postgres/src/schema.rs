@@ -10,7 +10,10 @@ use crate::target::SchemaName;
 
 /// Steps from an empty schema to this version's, in order. What was released is never changed:
 /// another step is added.
-const MIGRATIONS: &[(&str, &str)] = &[("tables", include_str!("../migrations/0001_tables.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("tables", include_str!("../migrations/0001_tables.sql")),
+    ("boards", include_str!("../migrations/0002_boards.sql")),
+];
 
 const INT: &str = "integer";
 const BIG: &str = "bigint";
@@ -47,7 +50,15 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
             ("noted_at", TIME),
         ],
     ),
-    ("hunts", &[("number", BIG), ("hunt", TEXT)]),
+    (
+        "hunts",
+        &[
+            ("number", BIG),
+            ("hunt", TEXT),
+            ("boards", "json"),
+            ("boards_next", BIG),
+        ],
+    ),
     (
         "players",
         &[("shard", INT), ("number", BIG), ("player_id", TEXT)],

@@ -156,7 +156,8 @@ impl Sink {
         self.status.stands(&stand);
         let mut incoming = Incoming::after(&stand, self.batches.clone());
         let (config, status) = (&self.config, &*self.status);
-        let writer = Writer::new(config, status, &mut session.client, stand);
+        let client = &mut session.client;
+        let writer = Writer::new(config, status, client, stand, known.as_deref());
         let mut writer = within("setting up", writer).await?;
         if told.take().is_some() {
             let behind = incoming.pending();

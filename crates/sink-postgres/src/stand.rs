@@ -14,7 +14,7 @@ use tokio_postgres::Client;
 use crate::copy::CopyRows;
 use crate::error::SinkError;
 use crate::incoming::whole_second_from;
-use crate::names::Known;
+use crate::names::{Known, shown};
 use crate::pg_time::PgTime;
 use crate::rows::{PLAYERS, player_row};
 
@@ -274,11 +274,21 @@ async fn begin(
             .await?;
     }
     if let Some(known) = known.filter(|_| !gaps.is_empty()) {
-        for (number, hunt) in known.hunts() {
+        for hunt in known.hunts() {
             let add = "INSERT INTO hunts (number, hunt) VALUES ($1, $2)";
-            let number = i64::from(number.get());
-            transaction.execute(add, &[&number, &hunt]).await?;
+            let number = i64::from(hunt.number.get());
+            transaction.execute(add, &[&number, &hunt.id]).await?;
         }
+        // Since when and why is gone with the log.
+        let aside = "INSERT INTO disqualified (hunt, player_id) \
+                     SELECT hunt, player FROM unnest($1::bigint[], $2::text[]) \
+                     AS aside (number, player) JOIN hunts USING (number)";
+        let (hunts, players): (Vec<i64>, Vec<String>) = known
+            .disqualified()
+            .into_iter()
+            .map(|(hunt, player)| (i64::from(hunt.get()), shown(&player).into_owned()))
+            .unzip();
+        transaction.execute(aside, &[&hunts, &players]).await?;
     }
     for (shard, tail) in &gaps {
         let note = "INSERT INTO gaps (shard, from_sequence, until_sequence) VALUES ($1, 0, $2)";

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use hashbrown::HashSet;
+use hashbrown::{HashMap, HashSet};
 use huntcore_model::{
-    Batch, BatchHeader, ClaimRecord, ControlRecord, CorrectionRecord, HuntNumber, PlayerNumber,
-    Record, RecordSink, Sequence, ShardId, TimeMicros,
+    Batch, BatchHeader, BoardDefinition, BoardName, BoardSource, ClaimRecord, ControlRecord,
+    CorrectionRecord, HuntNumber, PlayerNumber, Record, RecordSink, Sequence, ShardId, TimeMicros,
 };
 
 use crate::error::SinkError;
-use crate::names::{Names, key};
+use crate::names::{BoardsBefore, Names, key};
+use crate::notice::{ALL_BOARDS, Changed};
 use crate::partitions::Day;
 
 /// A correction, and where it stands.
@@ -35,18 +36,24 @@ pub(crate) struct Survey {
     pub(crate) unknown: HashSet<u64>,
     /// The days that rows fall on.
     pub(crate) days: BTreeSet<Day>,
-    /// Hunts whose boards changed, and which boards.
-    pub(crate) changed: BTreeSet<(HuntNumber, Board)>,
+    /// Hunts that were created or given other boards.
+    pub(crate) boards_changed: BTreeSet<HuntNumber>,
+    /// What happened to boards, by hunt; events apart.
+    touched: BTreeSet<(HuntNumber, Touched)>,
+    /// The types of a hunt's events.
+    event_types: HashMap<HuntNumber, HashSet<Box<str>>>,
 }
 
-/// A board that changed.
+/// Which of a hunt's boards something concerns.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Board {
-    Best,
-    Total,
-    /// Whichever the hunt has.
+enum Touched {
+    /// Those that count claims.
+    Claims,
+    /// All that it has.
     All,
-    Named(String),
+    /// All that it had, too, and these are not known.
+    Unknown,
+    Named(BoardName),
 }
 
 impl Survey {
@@ -68,6 +75,57 @@ impl Survey {
         }
         Ok(survey)
     }
+
+    /// The boards on which something may be shown otherwise than before, by hunt; `finished` are
+    /// hunts that seconds became final of.
+    pub(crate) fn changed(
+        &self,
+        names: &Names,
+        finished: Vec<String>,
+    ) -> Result<Changed, SinkError> {
+        let mut changed = Changed::new();
+        for (number, touched) in &self.touched {
+            let boards = changed.entry(names.hunt(*number)?.to_owned()).or_default();
+            let mut insert = |board: &str| boards.extend([board.to_owned()]);
+            let configured = names.boards(*number).map(|boards| boards.defined.iter());
+            match (touched, configured) {
+                (Touched::Named(board), _) => insert(board.as_str()),
+                (Touched::Unknown, _) | (_, None) => insert(ALL_BOARDS),
+                (Touched::All, Some(configured)) => {
+                    BoardName::BUILT_IN
+                        .iter()
+                        .for_each(|name| insert(name.as_str()));
+                    configured.for_each(|board| insert(board.name.as_str()));
+                }
+                (Touched::Claims, Some(configured)) => {
+                    insert(BoardName::TOTAL.as_str());
+                    configured
+                        .filter(|board| board.from != BoardSource::Events)
+                        .for_each(|board| insert(board.name.as_str()));
+                }
+            }
+        }
+        for (number, types) in &self.event_types {
+            let boards = changed.entry(names.hunt(*number)?.to_owned()).or_default();
+            let mut insert = |board: &str| boards.extend([board.to_owned()]);
+            let Some(configured) = names.boards(*number) else {
+                insert(ALL_BOARDS);
+                continue;
+            };
+            insert(BoardName::BEST.as_str());
+            let counts = configured.defined.iter().filter(|board| {
+                let wanted = &board.event_types;
+                board.from != BoardSource::Claims
+                    && (wanted.is_empty() || wanted.iter().any(|wanted| types.contains(&**wanted)))
+            });
+            counts.for_each(|board| insert(board.name.as_str()));
+        }
+        for hunt in finished {
+            let boards = changed.entry(hunt).or_default();
+            boards.insert(BoardName::SECOND.as_str().to_owned());
+        }
+        Ok(changed)
+    }
 }
 
 struct Surveyor<'s> {
@@ -86,6 +144,21 @@ impl Surveyor<'_> {
             self.survey.unknown.insert(player);
         }
     }
+
+    fn give_boards(&mut self, hunt: HuntNumber, at: Sequence, boards: Vec<BoardDefinition>) {
+        let Some(before) = self.names.define(hunt, at, boards) else {
+            return;
+        };
+        self.survey.boards_changed.insert(hunt);
+        let touched = &mut self.survey.touched;
+        touched.insert((hunt, Touched::All));
+        match before {
+            BoardsBefore::Unknown => touched.extend([(hunt, Touched::Unknown)]),
+            BoardsBefore::Named(names) => {
+                touched.extend(names.into_iter().map(|name| (hunt, Touched::Named(name))));
+            }
+        }
+    }
 }
 
 impl<'a> RecordSink<'a> for Surveyor<'_> {
@@ -94,7 +167,7 @@ impl<'a> RecordSink<'a> for Surveyor<'_> {
         if self.hunt.replace(claim.hunt) != Some(claim.hunt) {
             self.survey.claims = true;
             self.has_rows = true;
-            self.survey.changed.insert((claim.hunt, Board::Total));
+            self.survey.touched.insert((claim.hunt, Touched::Claims));
         }
     }
 
@@ -110,28 +183,35 @@ impl<'a> RecordSink<'a> for Surveyor<'_> {
                 self.need(event.player);
                 self.has_rows = true;
                 self.survey.events = true;
-                self.survey.changed.insert((event.hunt, Board::Best));
-            }
-            Record::Control { record, .. } => {
-                if let ControlRecord::HuntCreated(created) = *record {
-                    self.names
-                        .meet_hunt(created.hunt.get(), created.id.as_str());
-                    let hunt = (created.hunt, created.id.as_str().to_owned());
-                    self.survey.hunts.push(hunt);
+                let types = self.survey.event_types.entry(event.hunt).or_default();
+                if !types.contains(event.event_type) {
+                    types.insert(event.event_type.into());
                 }
             }
+            Record::Control { at, record } => match *record {
+                ControlRecord::HuntCreated(created) => {
+                    let id = created.id.as_str();
+                    self.names.meet_hunt(created.hunt, id, at);
+                    self.survey.boards_changed.insert(created.hunt);
+                    self.survey.hunts.push((created.hunt, id.to_owned()));
+                }
+                ControlRecord::BoardsChanged { hunt, boards } => {
+                    self.give_boards(hunt, at, boards);
+                }
+                _ => {}
+            },
             Record::BoardClosed(closed) => {
                 for (player, _) in &closed.entries {
                     self.need(*player);
                 }
                 self.has_rows = true;
                 self.survey.results = true;
-                let board = Board::Named(closed.board.as_str().to_owned());
-                self.survey.changed.insert((closed.hunt, board));
+                let board = Touched::Named(closed.board);
+                self.survey.touched.insert((closed.hunt, board));
             }
             Record::Correction(correction) => {
                 self.need(correction.player);
-                self.survey.changed.insert((correction.hunt, Board::All));
+                self.survey.touched.insert((correction.hunt, Touched::All));
                 self.survey.corrections.push(Corrected {
                     at: self.header.time,
                     shard: self.header.shard,

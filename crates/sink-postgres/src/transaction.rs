@@ -9,7 +9,7 @@ use tokio_postgres::{Client, Statement};
 
 use crate::copy::CopyRows;
 use crate::error::SinkError;
-use crate::names::Names;
+use crate::names::{Known, Names, shown};
 use crate::notice::{self, CHANNEL, Changed};
 use crate::partitions::Partitions;
 use crate::pg_time::PgTime;
@@ -17,7 +17,7 @@ use crate::rows::{self, CLAIMS, CopiedTable, EVENTS, MakeRows, PLAYERS, RESULTS,
 use crate::sink::SinkConfig;
 use crate::stand::{Stand, chain_of, sequence_of, shard_of, to_bigint};
 use crate::status::{SinkStatus, TABLES, Table};
-use crate::survey::{Board, Corrected, Survey};
+use crate::survey::{Corrected, Survey};
 use crate::windows;
 
 /// What writes into one session's tables.
@@ -45,6 +45,7 @@ impl<'s> Writer<'s> {
         status: &'s SinkStatus,
         client: &'s mut Client,
         stand: Stand,
+        known: Option<&dyn Known>,
     ) -> Result<Self, SinkError> {
         let lock = "SELECT shard, next_sequence, chain FROM streams ORDER BY shard FOR UPDATE";
         let streams = "UPDATE streams SET next_sequence = gone.next, chain = gone.chain, \
@@ -62,7 +63,7 @@ impl<'s> Writer<'s> {
         Ok(Self {
             config,
             status,
-            names: Names::load(client, &config.schema).await?,
+            names: Names::load(client, &config.schema, known).await?,
             partitions: Partitions::load(client, &config.schema).await?,
             client,
             stand,
@@ -95,6 +96,9 @@ impl<'s> Writer<'s> {
                 .execute(add, &[&i64::from(number.get()), hunt])
                 .await?;
         }
+        for hunt in &survey.boards_changed {
+            self.names.keep_boards(self.client, *hunt).await?;
+        }
         if survey.events {
             counts[Table::Events as usize] = self.copy(EVENTS, batches, rows::events).await?;
         }
@@ -117,7 +121,7 @@ impl<'s> Writer<'s> {
         let (finished, count) = windows::finish(self.client, finish, from, until).await?;
         counts[Table::Leaderboard as usize] = count;
         stand.windows_final_until = until;
-        let changed = self.changed(&survey, finished)?;
+        let changed = survey.changed(&self.names, finished)?;
         self.keep_place(&stand, &changed).await?;
         self.client.batch_execute("COMMIT").await?;
 
@@ -193,8 +197,7 @@ impl<'s> Writer<'s> {
         let player = self.names.player(*shard, record.player);
         let (at, shard) = (PgTime(*at), i32::from(shard.get()));
         let sequence = to_bigint(sequence.get());
-        // PostgreSQL's texts have no zero byte.
-        let reason = record.reason.replace('\0', "\u{2400}");
+        let reason = &*shown(&record.reason);
         let (kind, claim) = match record.what {
             Correction::ClaimVoided {
                 round,
@@ -222,7 +225,9 @@ impl<'s> Writer<'s> {
             Correction::Disqualified => {
                 let out = "INSERT INTO disqualified (hunt, player_id, since, reason) \
                            SELECT $1, $2::text, $3, $4 WHERE $2::text IS NOT NULL \
-                           ON CONFLICT (hunt, player_id) DO NOTHING";
+                           ON CONFLICT (hunt, player_id) DO UPDATE \
+                           SET since = excluded.since, reason = excluded.reason \
+                           WHERE disqualified.since IS NULL";
                 self.client
                     .execute(out, &[&hunt, &player, &at, &reason])
                     .await?;
@@ -291,24 +296,5 @@ impl<'s> Writer<'s> {
             self.client.execute(tell, &[&CHANNEL, &payload]).await?;
         }
         Ok(())
-    }
-
-    fn changed(&self, survey: &Survey, finished: Vec<String>) -> Result<Changed, SinkError> {
-        let mut changed = Changed::new();
-        for (number, board) in &survey.changed {
-            let boards = changed
-                .entry(self.names.hunt(*number)?.to_owned())
-                .or_default();
-            match board {
-                Board::Best => drop(boards.insert("best".to_owned())),
-                Board::Total => drop(boards.insert("total".to_owned())),
-                Board::Named(name) => drop(boards.insert(name.clone())),
-                Board::All => boards.extend(["best", "second", "total"].map(str::to_owned)),
-            }
-        }
-        for hunt in finished {
-            changed.entry(hunt).or_default().insert("second".to_owned());
-        }
-        Ok(changed)
     }
 }

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use huntcore_log::ReadError;
 use huntcore_model::{
-    Batch, BatchBuilder, BoardClosedRecord, BoardName, ClaimRecord, ControlRecord, Correction,
-    CorrectionRecord, Epoch, EventDigest, Hash32, HuntConfig, HuntCreated, HuntId, HuntNumber,
-    PlayerNumber, Record, RoundNumber, Salt, ScoreRecord, Sequence, ShardId, ShardMap, Tail,
-    TileIndex, TimeMicros,
+    Batch, BatchBuilder, BoardClosedRecord, BoardDefinition, BoardName, BoardSource, ClaimRecord,
+    ControlRecord, Correction, CorrectionRecord, Epoch, EventDigest, Hash32, HuntConfig,
+    HuntCreated, HuntId, HuntNumber, PlayerNumber, Record, RoundNumber, Salt, ScoreRecord,
+    Sequence, ShardId, ShardMap, Tail, TileIndex, TimeMicros,
 };
 use huntcore_projection::Batches;
 use parking_lot::Mutex;
@@ -36,6 +36,17 @@ struct Stream {
 
 pub(crate) fn at(millis_after_noon: u64) -> TimeMicros {
     TimeMicros::from_millis(NOON_MS + millis_after_noon)
+}
+
+/// A board that a hunt may be given.
+pub(crate) fn board(name: &str, from: BoardSource, event_types: &[&str]) -> BoardDefinition {
+    let [like, ..] = BoardDefinition::built_in();
+    BoardDefinition {
+        name: name.parse().expect("a name"),
+        from,
+        event_types: event_types.iter().map(ToString::to_string).collect(),
+        ..like
+    }
 }
 
 impl Feed {
@@ -89,6 +100,40 @@ impl Feed {
 
     pub(crate) fn score(&self, shard: u16, player: &str, score: i64) -> Sequence {
         self.event(shard, player, "e", score, r#"{"level":3}"#)
+    }
+
+    /// A score event of a type.
+    pub(crate) fn typed(&self, shard: u16, player: &str, event_type: &str) {
+        let player = self.player(shard, player);
+        let record = Record::Score(ScoreRecord {
+            hunt: HUNT,
+            player,
+            event_id: "e",
+            event_type,
+            score: 1,
+            sent_at: None,
+            payload: "",
+            digest: EventDigest([0; 16]),
+        });
+        self.push(ShardId::new(shard), &record);
+    }
+
+    /// Gives the hunt these boards by an entry of the control stream, in all streams.
+    pub(crate) fn define(&self, boards: &[BoardDefinition], time: TimeMicros) {
+        let changed = ControlRecord::BoardsChanged {
+            hunt: HUNT,
+            boards: boards.to_vec(),
+        };
+        let record = Record::Control {
+            at: self.next(ShardId::CONTROL),
+            record: Box::new(changed),
+        };
+        for shard in self.shards.streams() {
+            self.push(shard, &record);
+        }
+        for shard in self.shards.streams() {
+            self.commit(shard, time);
+        }
     }
 
     pub(crate) fn event(

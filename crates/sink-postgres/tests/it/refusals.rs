@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use huntcore_model::{HuntNumber, PlayerNumber, ShardId};
-use huntcore_sink_postgres::{Known, NumberedPlayers, SinkState};
+use huntcore_sink_postgres::{Known, KnownHunt, NumberedPlayers, SinkState};
 
-use crate::feed::{Feed, HUNT, at};
-use crate::support::{Running, config, connect, database, lines, number, shared};
+use crate::feed::{Feed, at};
+use crate::support::{Running, config, connect, database, lines, number, park, shared};
 
 fn name_of(url: &str) -> &str {
     url.rsplit('/').next().expect("a name")
@@ -210,8 +210,12 @@ async fn tables_of_another_log_are_refused_as_is_a_log_that_lost_its_end() {
 struct Before;
 
 impl Known for Before {
-    fn hunts(&self) -> Vec<(HuntNumber, String)> {
-        vec![(HUNT, "park".to_owned())]
+    fn hunts(&self) -> Vec<KnownHunt> {
+        vec![park(&[])]
+    }
+
+    fn disqualified(&self) -> Vec<(HuntNumber, String)> {
+        Vec::new()
     }
 
     fn players(&self, shard: ShardId) -> NumberedPlayers<'_> {

@@ -5,13 +5,15 @@ use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use huntcore_model::ShardId;
+use huntcore_model::{BoardDefinition, Sequence, ShardId};
 use huntcore_postgres_child::{Options, Server};
-use huntcore_sink_postgres::{Known, Retry, Sink, SinkConfig, SinkShown, SinkState, SinkStatus};
+use huntcore_sink_postgres::{
+    Known, KnownHunt, Retry, Sink, SinkConfig, SinkShown, SinkState, SinkStatus,
+};
 use tokio::sync::watch;
 use tokio_postgres::{Client, NoTls};
 
-use crate::feed::{Feed, at};
+use crate::feed::{Feed, HUNT, at};
 
 /// How long anything that must happen may take before a test gives up.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -73,6 +75,16 @@ pub(crate) fn config(url: &str) -> SinkConfig {
         stopped: Duration::from_millis(100),
     };
     config
+}
+
+/// The hunt `park` as somebody knows it who has followed the log to the end.
+pub(crate) fn park(boards: &[BoardDefinition]) -> KnownHunt {
+    KnownHunt {
+        number: HUNT,
+        id: "park".to_owned(),
+        boards: boards.to_vec(),
+        boards_next: Sequence::new(1_000),
+    }
 }
 
 /// A sink that runs; it ends when dropped.
