@@ -4,12 +4,29 @@
 //! arbiter hashes that into a key, off the arbiter's thread, and looks the key up among the
 //! events that no longer stand in memory.
 
+use std::cmp::Ordering;
+
 use huntcore_model::{EventDigest, HuntNumber, Sequence, TimeMicros};
 
 /// Names a (hunt, player, event id) by the first 16 bytes of its BLAKE3 hash: with 2^40
 /// events the chance of any two sharing a key is below 2^-48.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventKey(pub [u8; 16]);
+
+/// As its bytes are ordered, by one comparison of numbers: buckets are sorted by millions.
+impl Ord for EventKey {
+    #[inline]
+    fn cmp(&self, other: &Self) -> Ordering {
+        u128::from_be_bytes(self.0).cmp(&u128::from_be_bytes(other.0))
+    }
+}
+
+impl PartialOrd for EventKey {
+    #[inline]
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 /// The texts of a key that are hashed from the stack: one block of BLAKE3.
 const SHORT_BYTES_MAX: usize = 64;
@@ -186,6 +203,14 @@ mod tests {
             EventKey::new(hunt, "ab", "c"),
             EventKey::new(HuntNumber::new(1), "ab", "c")
         );
+    }
+
+    #[test]
+    fn keys_are_in_the_order_of_their_bytes() {
+        let key = |number: u32| EventKey::new(HuntNumber::new(number), "p", "e");
+        for (a, b) in (0..100).flat_map(|a| (0..100).map(move |b| (key(a), key(b)))) {
+            assert_eq!(a.cmp(&b), a.0.cmp(&b.0));
+        }
     }
 
     #[test]
