@@ -59,6 +59,8 @@ pub(crate) struct Events {
     coverage: Coverage,
     // Where the next bucket begins.
     sealed_to: Sequence,
+    // What the last bucket came to hold: one like it need not grow.
+    expected: usize,
 }
 
 /// The events of a stretch of time.
@@ -125,6 +127,7 @@ impl Events {
             elsewhere: VecDeque::new(),
             coverage: Coverage::START,
             sealed_to: Sequence::ZERO,
+            expected: 0,
         }
     }
 
@@ -178,11 +181,11 @@ impl Events {
         }) {
             self.seal(before, closed_next);
         }
-        let bucket_ms = self.bucket_ms;
+        let (bucket_ms, expected) = (self.bucket_ms, self.expected);
         let open = self.open.get_or_insert_with(|| {
             // Aligned, so that when an event is forgotten depends on its own time alone.
             let starts_at = TimeMicros::from_millis(now.millis() / bucket_ms * bucket_ms);
-            Bucket::new(starts_at, starts_at.plus_millis(bucket_ms))
+            Bucket::expecting(starts_at, starts_at.plus_millis(bucket_ms), expected)
         });
         open.push(fact);
         self.count += 1;
@@ -210,6 +213,7 @@ impl Events {
             newest: tail.time,
         };
         self.sealed_to = span.end;
+        self.expected = bucket.len();
         self.sealed.push_back(Arc::new(SealedEvents {
             ordinal: *closed_next,
             span,
@@ -245,7 +249,12 @@ impl Events {
     pub(crate) fn drop_sealed(&mut self, last: ClosedOrdinal, covers: Coverage) {
         while let Some(oldest) = self.sealed.pop_front_if(|oldest| oldest.ordinal <= last) {
             self.count -= oldest.len();
-            self.elsewhere.push_back(oldest.span);
+            // In order: later ones stand already where a gap among them is folded anew.
+            let span = oldest.span;
+            let place = self
+                .elsewhere
+                .partition_point(|other| other.first <= span.first);
+            self.elsewhere.insert(place, span);
         }
         self.coverage = self.coverage.max(covers);
     }
@@ -368,11 +377,20 @@ fn stands_in(spans: &[EventSpan], at: Sequence) -> bool {
 
 impl Bucket {
     pub(crate) fn new(starts_at: TimeMicros, ends_at: TimeMicros) -> Self {
+        Self::expecting(starts_at, ends_at, 0)
+    }
+
+    /// One with room for about so many events. A table that grows looks at each of its facts,
+    /// which are scattered.
+    fn expecting(starts_at: TimeMicros, ends_at: TimeMicros, events: usize) -> Self {
+        let each = events / TABLES;
         Self {
             starts_at,
             ends_at,
             facts: Chunks::default(),
-            tables: (0..TABLES).map(|_| HashTable::new()).collect(),
+            tables: (0..TABLES)
+                .map(|_| HashTable::with_capacity(each))
+                .collect(),
         }
     }
 
