@@ -119,6 +119,9 @@ pub struct ScoreRecord<'a> {
     pub digest: EventDigest,
 }
 
+/// What is hashed from the stack: one block of BLAKE3.
+const SHORT_BYTES_MAX: usize = 64;
+
 /// Tells an honest repetition of a score event from a conflicting one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct EventDigest(pub [u8; 16]);
@@ -132,14 +135,32 @@ impl EventDigest {
         sent_at: Option<TimeMicros>,
         payload: &str,
     ) -> Self {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(&score.to_le_bytes());
-        hasher.update(&sent_at.map_or(u64::MAX, TimeMicros::get).to_le_bytes());
-        hasher.update(&(event_type.as_str().len() as u64).to_le_bytes());
-        hasher.update(event_type.as_str().as_bytes());
-        hasher.update(payload.as_bytes());
+        let event_type = event_type.as_str().as_bytes();
+        let mut start = [0; 24];
+        start[..8].copy_from_slice(&score.to_le_bytes());
+        let sent_at = sent_at.map_or(u64::MAX, TimeMicros::get);
+        start[8..16].copy_from_slice(&sent_at.to_le_bytes());
+        start[16..].copy_from_slice(&(event_type.len() as u64).to_le_bytes());
+        let payload = payload.as_bytes();
+        let length = start.len() + event_type.len() + payload.len();
+        let hash = if length <= SHORT_BYTES_MAX {
+            // Without a payload it is that short, and a hasher costs more than the hash.
+            let mut bytes = [0; SHORT_BYTES_MAX];
+            let mut filled = 0;
+            for part in [&start, event_type, payload] {
+                bytes[filled..filled + part.len()].copy_from_slice(part);
+                filled += part.len();
+            }
+            blake3::hash(&bytes[..length])
+        } else {
+            let mut hasher = blake3::Hasher::new();
+            for part in [&start, event_type, payload] {
+                hasher.update(part);
+            }
+            hasher.finalize()
+        };
         let mut digest = [0; 16];
-        digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        digest.copy_from_slice(&hash.as_bytes()[..16]);
         Self(digest)
     }
 }
