@@ -2,6 +2,7 @@
 //! second, and how soon after that a board shows them.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -41,10 +42,10 @@ pub(super) fn batch(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let next = AtomicU64::new(0);
     let started = Instant::now();
     let end = started + run.duration();
-    let (node, next) = (&world.node, &next);
+    let (node, next, events) = (&world.node, &next, &Events::of(hunt));
     let submitters = std::thread::scope(|scope| {
         let submitters: Vec<_> = (0..SUBMITTERS)
-            .map(|_| scope.spawn(move || submit(node, hunt, next, end)))
+            .map(|_| scope.spawn(move || submit(node, events, next, end)))
             .collect();
         let results = submitters.into_iter();
         let results = results.map(|submitter| submitter.join().expect("submitters do not panic"));
@@ -72,7 +73,7 @@ struct Submitted {
 
 fn submit(
     node: &Arc<Node>,
-    hunt: HuntNumber,
+    made: &Events,
     next: &AtomicU64,
     end: Instant,
 ) -> Result<Submitted, BenchError> {
@@ -84,9 +85,9 @@ fn submit(
         loop {
             while unanswered.len() < UNANSWERED_MAX && Instant::now() < end {
                 let first = next.fetch_add(EVENTS_TOGETHER, Ordering::Relaxed);
-                let events = (first..first + EVENTS_TOGETHER).map(|index| event(hunt, index));
+                let events = made.range(first..first + EVENTS_TOGETHER);
                 let sent = Instant::now();
-                let answer = node.record_events(events.collect());
+                let answer = node.record_events(events);
                 unanswered.push(async move { (sent, answer.await) });
             }
             let Some((sent, outcomes)) = unanswered.next().await else {
@@ -125,7 +126,7 @@ pub(super) fn visible(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
 }
 
 fn visible_at(world: &World, per_second: u64, duration: Duration) -> Result<Latency, BenchError> {
-    let hunt = world.places[0].0;
+    let made = Events::of(world.places[0].0);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -140,8 +141,7 @@ fn visible_at(world: &World, per_second: u64, duration: Duration) -> Result<Late
     while sent < total {
         let due = pacer.due(Instant::now()).min(total);
         if due > sent {
-            let events = (sent..due).map(|index| event(hunt, index)).collect();
-            let answer = world.node.record_events(events);
+            let answer = world.node.record_events(made.range(sent..due));
             let acknowledged = acknowledged.clone();
             runtime.spawn(async move {
                 let outcomes = answer.await;
@@ -196,17 +196,40 @@ async fn watch(
     Ok(latency)
 }
 
-/// The event of that index: each has an id of its own.
-fn event(hunt: HuntNumber, index: u64) -> ScoreEvent {
-    let player = index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
-    ScoreEvent {
-        hunt,
-        event_id: EventId::new(&format!("event-{index:014}")).expect("plain ids"),
-        player: PlayerId::new(&format!("player-{:013}", player % PLAYERS)).expect("plain ids"),
-        event_type: EventType::new("score").expect("a plain name"),
-        score: i64::try_from(index % 1_000_003).expect("small"),
-        sent_at: None,
-        payload: String::new(),
+/// Score events as a game server reports them: it knows its players, and each event has an id
+/// of its own.
+struct Events {
+    hunt: HuntNumber,
+    players: Vec<PlayerId>,
+    event_type: EventType,
+}
+
+impl Events {
+    fn of(hunt: HuntNumber) -> Self {
+        let player = |number| PlayerId::new(&format!("player-{number:013}")).expect("plain ids");
+        Self {
+            hunt,
+            players: (0..PLAYERS).map(player).collect(),
+            event_type: EventType::new("score").expect("a plain name"),
+        }
+    }
+
+    fn range(&self, indices: Range<u64>) -> Vec<ScoreEvent> {
+        indices.map(|index| self.event(index)).collect()
+    }
+
+    fn event(&self, index: u64) -> ScoreEvent {
+        let spread = index.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
+        let player = usize::try_from(spread % PLAYERS).expect("few players");
+        ScoreEvent {
+            hunt: self.hunt,
+            event_id: EventId::new(&format!("event-{index:014}")).expect("plain ids"),
+            player: self.players[player].clone(),
+            event_type: self.event_type.clone(),
+            score: i64::try_from(index % 1_000_003).expect("small"),
+            sent_at: None,
+            payload: String::new(),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use huntcore_edge::{Backend, HuntCommand};
 use huntcore_log_file::{FileLog, FileLogOptions};
 use huntcore_map::FairnessKey;
 use huntcore_model::{HuntNumber, RoundNumber, ShardMap};
-use huntcore_node::{CheckpointHome, Node, NodeConfig, SystemClock};
+use huntcore_node::{CheckpointHome, EventKeysHome, Node, NodeConfig, SystemClock};
 use huntcore_wire::HuntRequest;
 use tempfile::TempDir;
 
@@ -65,10 +65,12 @@ impl World {
         Ok(world)
     }
 
-    /// Starts a node on an empty log and opens one hunt.
+    /// Starts a node on an empty log, with checkpoints as a server takes them, and opens one
+    /// hunt.
     pub(crate) fn open_one(shards: u16, request: HuntRequest) -> Result<Self, BenchError> {
         let options = WorldOptions {
             shards,
+            checkpoint_every: Some(Duration::from_mins(1)),
             ..WorldOptions::new(0)
         };
         let mut world = Self::open(options)?;
@@ -145,6 +147,8 @@ pub(crate) fn start(
     let log = log.map_err(BenchError::huntcore)?;
     let mut config = NodeConfig::new(FairnessKey::new([7; 32]));
     config.shards = ShardMap::new(options.shards).map_err(BenchError::huntcore)?;
+    // Events leave memory as they do on a server.
+    config.event_keys = Some(EventKeysHome::beside_log(folder.path()));
     if let Some(every) = options.checkpoint_every {
         config.checkpoints = Some(CheckpointHome::beside_log(folder.path()));
         config.checkpoint_every = every;
