@@ -50,18 +50,9 @@ impl Backend for Node {
     }
 
     fn record_events(&self, events: Vec<ScoreEvent>) -> BoxFuture<'static, Vec<EventOutcome>> {
-        let shards: Vec<ShardId> = events
-            .iter()
-            .map(|event| self.doors.shard_of_event(event))
-            .collect();
         let answers = self.doors.events(events);
-        async move {
-            let answers = answers.await.into_iter().zip(shards);
-            answers
-                .map(|(answer, shard)| event_outcome(answer, shard))
-                .collect()
-        }
-        .boxed()
+        let outcome = |(shard, answer)| event_outcome(answer, shard);
+        async move { answers.await.into_iter().map(outcome).collect() }.boxed()
     }
 
     fn command(&self, command: HuntCommand) -> BoxFuture<'static, Result<Commanded, CommandError>> {

@@ -25,9 +25,17 @@ pub(crate) struct EventsPart {
     /// What they are, and what was found of them, once they have been looked up.
     pub(crate) found: Found,
     /// Dropped unanswered if the decision's fate is unknown.
-    pub(crate) reply: oneshot::Sender<Vec<EventVerdict>>,
+    pub(crate) reply: oneshot::Sender<Answered>,
     #[expect(dead_code, reason = "held until the part is answered")]
     pub(crate) permit: Permit,
+}
+
+/// What came of a part.
+pub(crate) struct Answered {
+    pub(crate) verdicts: Vec<EventVerdict>,
+    /// Given back, so that they are freed where they were made and not by the shard's thread.
+    #[expect(dead_code, reason = "freed with the answer")]
+    pub(crate) items: Vec<ScoreEvent>,
 }
 
 /// Room in a shard's queue; given back when dropped.
@@ -137,17 +145,18 @@ impl Doors {
         (shard, &self.shards[usize::from(shard.get())])
     }
 
-    pub(crate) fn shard_of_event(&self, event: &ScoreEvent) -> ShardId {
+    fn shard_of_event(&self, event: &ScoreEvent) -> ShardId {
         self.map
             .shard_of(Slot::of_player(event.hunt, &event.player))
     }
 
-    /// Sends score events to their shards; the answers come in the order of the events.
+    /// Sends score events to their shards; the answers come in the order of the events, each
+    /// with its shard.
     pub(crate) fn events(
         &self,
         events: Vec<ScoreEvent>,
-    ) -> impl Future<Output = Vec<Result<EventVerdict, NoAnswer>>> + Send + use<> {
-        let count = events.len();
+    ) -> impl Future<Output = Vec<(ShardId, Result<EventVerdict, NoAnswer>)>> + Send + use<> {
+        let mut answers = Vec::with_capacity(events.len());
         let mut by_shard: Vec<(Vec<usize>, Vec<ScoreEvent>)> = self
             .shards
             .iter()
@@ -155,12 +164,12 @@ impl Doors {
             .collect();
         for (index, event) in events.into_iter().enumerate() {
             let shard = self.shard_of_event(&event);
+            answers.push((shard, Err(NoAnswer::Overloaded)));
             let (indices, part) = &mut by_shard[usize::from(shard.get())];
             indices.push(index);
             part.push(event);
         }
         let mut waiting = Vec::new();
-        let mut answers = vec![Err(NoAnswer::Overloaded); count];
         for (door, (indices, mut items)) in self.shards.iter().zip(by_shard) {
             let mut indices = indices.as_slice();
             while !items.is_empty() {
@@ -185,13 +194,13 @@ impl Doors {
             for (indices, answered) in waiting {
                 match answered.await {
                     Ok(part) => {
-                        for (index, answer) in indices.into_iter().zip(part) {
-                            answers[index] = Ok(answer);
+                        for (index, answer) in indices.into_iter().zip(part.verdicts) {
+                            answers[index].1 = Ok(answer);
                         }
                     }
                     Err(_) => {
                         for index in indices {
-                            answers[index] = Err(NoAnswer::Unknown);
+                            answers[index].1 = Err(NoAnswer::Unknown);
                         }
                     }
                 }

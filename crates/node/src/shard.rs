@@ -20,7 +20,7 @@ use tokio::sync::oneshot;
 use crate::checkpointer::ShardSnapshot;
 use crate::clock::Clock;
 use crate::control::{ControlEvent, ShardTimes};
-use crate::door::{EventsPart, ShardDoor};
+use crate::door::{Answered, EventsPart, ShardDoor};
 use crate::failure::Failure;
 use crate::gauge::Gauge;
 use crate::keeper::KeeperDoor;
@@ -489,7 +489,8 @@ impl Running {
                         .count();
                     self.gauge.count_events(accepted as u64);
                     // Whoever asked may have gone; the decision stands.
-                    drop(part.reply.send(verdicts));
+                    let items = part.items;
+                    drop(part.reply.send(Answered { verdicts, items }));
                 }
             }
         }
