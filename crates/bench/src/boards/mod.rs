@@ -1,6 +1,7 @@
 //! `boards`: score events in, ranks and the top 100 out, beside what a team would build of
 //! PostgreSQL or of Redis.
 
+mod dedup;
 mod http;
 mod ingest;
 mod materialized_view;
@@ -29,8 +30,9 @@ pub struct BoardsBench {
     pub peers: Peers,
     /// Players of the case `rank-10m`; others have at most as many.
     pub players: u32,
-    /// Score events kept in the largest run of the case `refresh-cost`.
-    pub events: u64,
+    /// Score events kept in the largest run of the case `refresh-cost`, or among which the case
+    /// `dedup` looks; each has its own number if none is named.
+    pub events: Option<u64>,
     /// The huntcore program, for cases that run a server of their own.
     pub program: PathBuf,
 }
@@ -56,6 +58,7 @@ const CASES: &[Case] = &[
     case("top100-10000", |run, case| http::top(run, case, 10_000)),
     case("visible", ingest::visible),
     case("refresh-cost", refresh::refresh),
+    case("dedup", dedup::dedup),
     case("sink", sink::sink),
 ];
 

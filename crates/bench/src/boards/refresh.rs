@@ -27,7 +27,7 @@ const UNIT: &str = "ms a refresh";
 pub(super) fn refresh(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
     let kept: Vec<u64> = KEPT
         .into_iter()
-        .filter(|&kept| kept <= run.bench.events)
+        .filter(|&kept| run.bench.events.is_none_or(|most| kept <= most))
         .collect();
     let names = kept.iter().map(|kept| format!("{case}-{kept}"));
     let named: Vec<(u64, String)> = kept.iter().copied().zip(names).collect();

@@ -134,3 +134,11 @@ fn a_refresh_is_measured_with_few_and_with_many_events_kept() {
     let cases: Vec<_> = rows.iter().filter_map(|row| row["case"].as_str()).collect();
     assert_eq!(cases, ["refresh-cost-10000", "refresh-cost-100000"]);
 }
+
+#[test]
+fn repetitions_are_told_among_the_events_of_a_horizon() {
+    let rows = boards("dedup");
+    let cases: Vec<_> = rows.iter().filter_map(|row| row["case"].as_str()).collect();
+    let expected = ["absent", "present", "memory", "open"];
+    assert_eq!(cases, expected.map(|what| format!("dedup-{what}")));
+}
