@@ -8,8 +8,9 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::{FutureExt as _, StreamExt as _};
+use futures_util::{FutureExt as _, StreamExt as _, stream};
 use huntcore_audit::Filter;
 use huntcore_edge::{LogBytes, TrailFault, TrailSource};
 use huntcore_log::Log;
@@ -88,16 +89,14 @@ impl Trails {
         self.stop.send_replace(true);
     }
 
-    fn begin(
-        &self,
-        asked: Asked,
-    ) -> Result<(Begun, mpsc::Receiver<io::Result<bytes::Bytes>>), TrailFault> {
+    fn begin(&self, asked: Asked) -> Result<Begun, TrailFault> {
         let place = self.places.clone().try_acquire_owned();
         let place = place.map_err(|_| TrailFault::Busy {
             places_max: READERS_MAX,
         })?;
         let (pieces, sent) = mpsc::channel(PIECES_WAITING);
         let (begun, has_begun) = oneshot::channel();
+        let (ended, has_ended) = oneshot::channel();
         let reader = Reader::new(
             self.sources.clone(),
             asked,
@@ -110,10 +109,14 @@ impl Trails {
         let spawned = thread.spawn(move || {
             let _place = place;
             crate::checkpointer::give_way();
-            reader.run(&runtime, begun);
+            reader.run(&runtime, begun, ended);
         });
         match spawned {
-            Ok(_) => Ok((has_begun, sent)),
+            Ok(_) => Ok(Begun {
+                has_begun,
+                sent,
+                has_ended,
+            }),
             Err(error) => Err(TrailFault::Unavailable {
                 reason: format!("the system gave no thread: {error}"),
             }),
@@ -121,8 +124,14 @@ impl Trails {
     }
 }
 
-/// Resolves when the reader has found its place in the log, or none.
-type Begun = oneshot::Receiver<Result<(), TrailFault>>;
+/// What a reader lets others hear.
+struct Begun {
+    /// Resolves when the reader has found its place in the log, or none.
+    has_begun: oneshot::Receiver<Result<(), TrailFault>>,
+    sent: mpsc::Receiver<Bytes>,
+    /// Whether all was sent that was asked for; a reader that panics says nothing.
+    has_ended: oneshot::Receiver<io::Result<()>>,
+}
 
 impl TrailSource for Trails {
     fn events(
@@ -132,19 +141,33 @@ impl TrailSource for Trails {
     ) -> BoxFuture<'static, Result<LogBytes, TrailFault>> {
         let begun = asked(hunt, query).and_then(|asked| self.begin(asked));
         async move {
-            let (begun, sent) = begun?;
+            let begun = begun?;
             let stopping = |_| TrailFault::Unavailable {
                 reason: "the server is stopping".to_owned(),
             };
-            begun.await.map_err(stopping)??;
-            let pieces = futures_util::stream::unfold(sent, |mut sent| async {
-                let piece = sent.recv().await?;
-                Some((piece, sent))
-            });
-            Ok(pieces.boxed())
+            begun.has_begun.await.map_err(stopping)??;
+            Ok(pieces_to_end(begun.sent, begun.has_ended))
         }
         .boxed()
     }
+}
+
+/// What is sent, and an error after it unless the reader says that this was all.
+fn pieces_to_end(
+    sent: mpsc::Receiver<Bytes>,
+    has_ended: oneshot::Receiver<io::Result<()>>,
+) -> LogBytes {
+    let pieces = stream::unfold(sent, |mut sent| async {
+        let piece = sent.recv().await?;
+        Some((Ok(piece), sent))
+    });
+    let error = stream::once(async {
+        let ending = has_ended.await;
+        let ending = ending.unwrap_or_else(|_| Err(io::Error::other("the reader panicked")));
+        ending.err().map(Err)
+    });
+    let error = error.filter_map(std::future::ready);
+    pieces.chain(error).boxed()
 }
 
 fn asked(hunt: Arc<HuntEntry>, query: EventsQuery) -> Result<Asked, TrailFault> {
@@ -168,4 +191,39 @@ fn asked(hunt: Arc<HuntEntry>, query: EventsQuery) -> Result<Asked, TrailFault> 
         limit: query.limit.unwrap_or(u64::MAX),
         follow: query.follow,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn only_a_reader_that_says_so_has_come_to_the_end() {
+        let endings: [(_, fn() -> Option<io::Result<()>>); 3] = [
+            (None, || Some(Ok(()))),
+            (Some(io::ErrorKind::NotFound), || {
+                Some(Err(io::ErrorKind::NotFound.into()))
+            }),
+            // As when its thread panics.
+            (Some(io::ErrorKind::Other), || None),
+        ];
+        for (expected, ending) in endings {
+            let (pieces, sent) = mpsc::channel(1);
+            let (ended, has_ended) = oneshot::channel();
+            pieces.try_send(Bytes::from_static(b"{}\n")).expect("room");
+            match ending() {
+                Some(ending) => ended.send(ending).expect("heard"),
+                None => drop(ended),
+            }
+            drop(pieces);
+            let told: Vec<_> = pieces_to_end(sent, has_ended).collect().await;
+            let (first, rest) = told.split_first().expect("a piece");
+            assert!(first.is_ok(), "what was sent comes first");
+            let rest: Vec<_> = rest
+                .iter()
+                .map(|end| end.as_ref().unwrap_err().kind())
+                .collect();
+            assert_eq!(rest, Vec::from_iter(expected));
+        }
+    }
 }

@@ -34,7 +34,7 @@ const NAMES_WITHIN: Duration = Duration::from_secs(5);
 pub(super) struct Reader {
     sources: Sources,
     asked: Asked,
-    pieces: mpsc::Sender<io::Result<Bytes>>,
+    pieces: mpsc::Sender<Bytes>,
     stop: watch::Receiver<bool>,
     gauge: Arc<TrailGauge>,
 }
@@ -64,7 +64,7 @@ impl Reader {
     pub(super) fn new(
         sources: Sources,
         asked: Asked,
-        pieces: mpsc::Sender<io::Result<Bytes>>,
+        pieces: mpsc::Sender<Bytes>,
         stop: watch::Receiver<bool>,
         gauge: Arc<TrailGauge>,
     ) -> Self {
@@ -77,8 +77,14 @@ impl Reader {
         }
     }
 
-    /// Says whether there is anything to begin with, and reads to the end of it.
-    pub(super) fn run(self, runtime: &Handle, begun: oneshot::Sender<Result<(), TrailFault>>) {
+    /// Says whether there is anything to begin with, reads to the end of it, and says in
+    /// `ended` whether that was the end: beside the pieces, where there may be no room.
+    pub(super) fn run(
+        self,
+        runtime: &Handle,
+        begun: oneshot::Sender<Result<(), TrailFault>>,
+        ended: oneshot::Sender<io::Result<()>>,
+    ) {
         let (position, ends, names) = match self.begin(runtime) {
             Ok(found) => found,
             // Whoever asked has gone if this reaches nobody.
@@ -102,16 +108,17 @@ impl Reader {
             End::Done => reading.flush().err(),
             end => Some(end),
         };
-        let error = match end {
-            None | Some(End::Done) => return,
+        let ending = match end {
+            None | Some(End::Done) => Ok(()),
             // A stop ends it like a lost connection: whoever reads asks again.
-            Some(End::Stopping) => io::ErrorKind::ConnectionAborted.into(),
+            Some(End::Stopping) => Err(io::ErrorKind::ConnectionAborted.into()),
             Some(End::Failed(error)) => {
                 tracing::warn!("events are read no further: {error}");
-                error
+                Err(error)
             }
         };
-        drop(reading.reader.pieces.try_send(Err(error)));
+        // Whoever asked has gone if this reaches nobody.
+        drop(ended.send(ending));
     }
 
     /// Where to begin, where the log ends, and the names up to there.
@@ -340,7 +347,7 @@ impl Reading {
             tokio::select! {
                 biased;
                 _ = stop.wait_for(|stops| *stops) => Err(End::Stopping),
-                sent = pieces.send(Ok(piece)) => sent.map_err(|_| End::Done),
+                sent = pieces.send(piece) => sent.map_err(|_| End::Done),
             }
         });
         self.told_at = Instant::now();

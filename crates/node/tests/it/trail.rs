@@ -12,7 +12,8 @@ use huntcore_node::Node;
 use huntcore_wire::{CloudEvent, CloudEventType, EventsQuery, PositionText};
 
 use crate::support::{
-    HUNT, PATIENCE, config, create_park, fault_log, metric, open_round, race, start, until_view,
+    HUNT, PATIENCE, config, create_park, fault_log, metric, open_round, race, start, until_more,
+    until_view,
 };
 
 async fn events(node: &Node, query: EventsQuery) -> Result<LogBytes, TrailFault> {
@@ -59,17 +60,20 @@ fn ids(events: &[CloudEvent]) -> Vec<&str> {
     events.iter().map(|event| event.id.as_str()).collect()
 }
 
-async fn score(node: &Node, player: &str, number: u32) {
-    let event = ScoreEvent {
+fn event(player: &str, number: u32, payload: &str) -> ScoreEvent {
+    ScoreEvent {
         hunt: HUNT,
         event_id: EventId::new(&format!("e-{number}")).expect("valid"),
         player: PlayerId::new(player).expect("valid"),
         event_type: EventType::new("boss").expect("valid"),
         score: i64::from(number),
         sent_at: None,
-        payload: String::new(),
-    };
-    node.record_events(vec![event]).await;
+        payload: payload.to_owned(),
+    }
+}
+
+async fn score(node: &Node, player: &str, number: u32) {
+    node.record_events(vec![event(player, number, "")]).await;
 }
 
 /// Plays a round and scores a little; gives how many tiles were won.
@@ -216,16 +220,9 @@ async fn nobody_waits_for_readers_who_do_not_read_and_only_so_many_are_let_in() 
     // More than all that may wait for a reader.
     let payload = format!("{:?}", "x".repeat(4_000));
     for number in 0..200 {
-        let event = ScoreEvent {
-            hunt: HUNT,
-            event_id: EventId::new(&format!("e-{number}")).expect("valid"),
-            player: PlayerId::new("ada").expect("valid"),
-            event_type: EventType::new("boss").expect("valid"),
-            score: number,
-            sent_at: None,
-            payload: payload.clone(),
-        };
-        let outcome = node.record_events(vec![event]).await;
+        let outcome = node
+            .record_events(vec![event("ada", number, &payload)])
+            .await;
         assert!(
             matches!(outcome[..], [EventOutcome::Accepted { .. }]),
             "{outcome:?}"
@@ -244,6 +241,81 @@ async fn nobody_waits_for_readers_who_do_not_read_and_only_so_many_are_let_in() 
     })
     .await;
     assert!(all(&node, of_type("score")).await.len() == 200);
+}
+
+/// A reader that follows and is not read: four pieces wait, and it holds a fifth.
+async fn stuck(node: &Node) -> LogBytes {
+    create_park(node).await;
+    let following = EventsQuery {
+        follow: true,
+        ..of_type("score")
+    };
+    let lines = events(node, following).await.expect("events");
+    for number in 0..5 {
+        let told = until_more(node, "huntcore_trail_bytes_total", 1.0);
+        tokio::join!(told, score(node, "ada", number));
+    }
+    lines
+}
+
+/// Reads to the end: how many events came, and whether it ended with an error.
+async fn to_the_end(lines: LogBytes) -> (usize, bool) {
+    let told: Vec<_> = tokio::time::timeout(PATIENCE, lines.collect())
+        .await
+        .expect("it ends");
+    let count = |piece: &[u8]| piece.iter().filter(|&&byte| byte == b'\n').count();
+    let events = told.iter().flatten().map(|piece| count(piece)).sum();
+    (events, told.last().is_some_and(Result::is_err))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_stuck_when_the_server_stops_learns_that_it_was_not_the_end() {
+    let log = fault_log();
+    let node = start(config(1), &log).expect("starts");
+    let lines = stuck(&node).await;
+    node.stop();
+    assert_eq!(to_the_end(lines).await, (4, true));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_stuck_when_the_log_is_trimmed_or_fails_learns_that_it_was_not_the_end() {
+    /// More than the server keeps in memory of a stream.
+    const BYTES: u32 = 20 << 20;
+    let trim = |log: &FaultLog| {
+        let shard = ShardId::new(0);
+        let end = log.tail(shard).expect("readable").tail.sequence;
+        log.trim(shard, end).expect("trimmed");
+    };
+    let fail = |log: &FaultLog| log.fail_reads(ShardId::new(0), true);
+    let faults: [fn(&FaultLog); 2] = [trim, fail];
+    for fault in faults {
+        let log = fault_log();
+        let node = start(config(1), &log).expect("starts");
+        let mut lines = stuck(&node).await;
+        let payload = format!("{:?}", "x".repeat(4_000));
+        let numbers: Vec<u32> = (5..BYTES / 4_000).collect();
+        for numbers in numbers.chunks(256) {
+            let events = numbers.iter().map(|&number| event("ada", number, &payload));
+            let outcomes = node.record_events(events.collect()).await;
+            let is_in = |outcome: &EventOutcome| matches!(outcome, EventOutcome::Accepted { .. });
+            assert!(outcomes.iter().all(is_in), "{:?}", outcomes.first());
+            // So that it is the reader alone who needs the log.
+            let end = log.tail(ShardId::new(0)).expect("readable").tail.sequence;
+            until_view(&node, "the projections", |view| {
+                (view.boards.position().next(ShardId::new(0)) >= end).then_some(())
+            })
+            .await;
+        }
+        fault(&log);
+        // Room for the piece that it holds, and none for what it says after that.
+        let first = tokio::time::timeout(PATIENCE, lines.next()).await;
+        assert!(matches!(first, Ok(Some(Ok(_)))), "{first:?}");
+        until_view(&node, "the reader's end", |_| {
+            (metric(&node, "huntcore_trail_readers") < 0.5).then_some(())
+        })
+        .await;
+        assert_eq!(to_the_end(lines).await, (4, true));
+    }
 }
 
 fn begins(log: &FaultLog) -> Position {
