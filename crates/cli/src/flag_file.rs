@@ -3,6 +3,10 @@
 //! What the file says is applied when that differs from what it said last, which the log
 //! remembers; so what an operator has set since stays, also across a restart. A file that
 //! cannot be read changes nothing: what it said before goes on, and the fault is told once.
+//!
+//! Nobody says when a file that is written in place is complete. So a text counts once two
+//! looks in a row have found it, and an empty one never. Whoever takes longer than that to
+//! write a file has to write another one and rename it.
 
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
@@ -23,6 +27,8 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 pub(crate) struct FlagFile {
     path: PathBuf,
     text: String,
+    /// Another text, which the last look found for the first time.
+    found: Option<String>,
     lines: Vec<FlagLine>,
     /// Faults of this text that were told.
     told: HashSet<String>,
@@ -34,6 +40,7 @@ impl FlagFile {
         Self {
             path,
             text,
+            found: None,
             lines,
             told: HashSet::new(),
         }
@@ -55,14 +62,22 @@ impl FlagFile {
         }
     }
 
-    /// Reads the file, if it was changed.
+    /// Reads the file, and takes over what it says if it was changed and is complete.
     async fn look(&mut self) {
+        let found_before = self.found.take();
         let text = match tokio::fs::read_to_string(&self.path).await {
             Ok(text) => text,
             // Whoever writes it anew may take it away for a moment.
             Err(error) => return self.warn(&format!("cannot be read: {error}")),
         };
         if text == self.text {
+            return;
+        }
+        if text.trim_ascii().is_empty() {
+            return self.warn("is empty: its flags stay as they were");
+        }
+        if found_before.as_ref() != Some(&text) {
+            self.found = Some(text);
             return;
         }
         self.text.clone_from(&text);
@@ -146,4 +161,42 @@ impl FlagFile {
 fn at(line: Option<usize>) -> String {
     line.map(|line| format!("line {line}: "))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    const TWO: &str = "[flags]\n\"boards.refresh\" = \"frozen\"\n\"boards.shadow\" = true\n";
+
+    fn flag_file(path: PathBuf, text: &str) -> FlagFile {
+        fs::write(&path, text).expect("written");
+        let config = ConfigFile::parse(&path, text.to_owned()).expect("a configuration");
+        config.flag_file().expect("flags")
+    }
+
+    #[tokio::test]
+    async fn a_file_that_is_being_written_unsets_no_flag() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("huntcore.toml");
+        let mut file = flag_file(path.clone(), TWO);
+        assert_eq!(file.lines.len(), 2);
+        let one = &TWO[..TWO.find("\"boards.shadow").expect("there")];
+        // As a writer that is looked at after truncating it, and after each write.
+        for text in ["", "", "[flags]\n", one, "\n \n", one, "", one, TWO, one] {
+            fs::write(&path, text).expect("written");
+            file.look().await;
+            assert_eq!(file.lines.len(), 2, "after {text:?}");
+        }
+        fs::remove_file(&path).expect("removed");
+        file.look().await;
+        assert_eq!(file.lines.len(), 2);
+        fs::write(&path, one).expect("written");
+        file.look().await;
+        assert_eq!(file.lines.len(), 2, "seen once since it was away");
+        file.look().await;
+        assert_eq!(file.lines.len(), 1, "complete");
+    }
 }
