@@ -73,6 +73,8 @@ pub struct EventCounts {
     pub duplicates: u64,
     /// Not taken, by the reason.
     pub refused: std::collections::BTreeMap<String, u64>,
+    /// Of those, the ones whose time the shape sets so far ahead that a server may refuse them.
+    pub refused_by_shape: u64,
     /// Without an answer within the patience.
     pub unanswered: u64,
     /// Requests whose answer was lost, so that they were made again.
@@ -130,6 +132,8 @@ pub(crate) struct Facts<'a> {
     pub(crate) target: &'a ScoresTarget,
     pub(crate) curve: &'a Curve,
     pub(crate) elapsed: Duration,
+    /// Whether all requests of the shape were sent.
+    pub(crate) is_whole: bool,
     /// Whether the board's reader saw all that was acknowledged.
     pub(crate) is_shown: bool,
     /// Events that the server had taken before and after.
@@ -151,6 +155,7 @@ impl ScoresReport {
             answers_lost,
             accepted,
             duplicates,
+            refused_by_shape,
             unanswered,
             ..
         } = tally.counts;
@@ -171,6 +176,7 @@ impl ScoresReport {
                 accepted,
                 duplicates,
                 refused: tally.counts.refused.clone(),
+                refused_by_shape,
                 unanswered,
                 answers_lost,
                 acknowledged_per_s: crate::load::rate(acknowledged, facts.elapsed),
@@ -239,6 +245,11 @@ fn musts(facts: &Facts<'_>, tally: &Tally, boards: &[Watched]) -> Vec<Must> {
     let least = acknowledged.saturating_sub(counts.in_doubt);
     let sent = counts.different + counts.again;
     let told = counts.accepted + counts.duplicates + refused + counts.unanswered;
+    let allowed = counts.refused_by_shape + facts.load.refusals_allowed;
+    let unseen = boards.iter().filter(|board| board.report.pages == 0);
+    let unseen: Vec<String> = unseen
+        .map(|board| format!("nothing of {} ({})", board.board, board.by))
+        .collect();
     let mut musts = vec![
         zero("boards that blinked", blinks),
         zero(
@@ -249,6 +260,32 @@ fn musts(facts: &Facts<'_>, tally: &Tally, boards: &[Watched]) -> Vec<Must> {
             what: "everything acknowledged was seen on the board",
             found: yes_no(facts.is_shown),
             holds: facts.is_shown,
+        },
+        Must {
+            what: "every reader saw its board",
+            found: match unseen.is_empty() {
+                true => yes_no(true),
+                false => unseen.join(", "),
+            },
+            holds: unseen.is_empty(),
+        },
+        Must {
+            what: "the shape was played to its end",
+            found: match facts.is_whole {
+                true => yes_no(true),
+                false => format!("stopped after {:.1} s", facts.elapsed.as_secs_f64()),
+            },
+            holds: facts.is_whole,
+        },
+        Must {
+            what: "events are acknowledged",
+            found: acknowledged.to_string(),
+            holds: acknowledged > 0,
+        },
+        Must {
+            what: "no event is refused but those that may be",
+            found: refusals(counts, allowed),
+            holds: refused <= allowed,
         },
         zero("events without an answer", counts.unanswered),
         Must {
@@ -275,6 +312,19 @@ fn musts(facts: &Facts<'_>, tally: &Tally, boards: &[Watched]) -> Vec<Must> {
         });
     }
     musts
+}
+
+/// How many events were refused of how many that may be, and why.
+fn refusals(counts: &Counts, allowed: u64) -> String {
+    let refused: u64 = counts.refused.values().sum();
+    let reasons = counts.refused.iter();
+    let reasons: Vec<String> = reasons
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    match refused {
+        0 => "0".to_owned(),
+        _ => format!("{} (allowed: {allowed})", reasons.join(", ")),
+    }
 }
 
 fn yes_no(yes: bool) -> String {

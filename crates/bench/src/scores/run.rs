@@ -9,6 +9,7 @@ use huntcore_client::{Client, ClientError};
 use huntcore_model::{BoardName, HuntId, PlayerId};
 use huntcore_wire::{BOARD_PAGE_MAX, BoardQuery, PositionText};
 use tokio::runtime::Runtime;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -28,6 +29,8 @@ const LOOK_EVERY: Duration = Duration::from_millis(5);
 /// Between two looks at windows that change once a second.
 const WINDOWS_EVERY: Duration = Duration::from_millis(50);
 
+type Reader = JoinHandle<Result<Watched, BenchError>>;
+
 /// A load of score events.
 #[derive(Clone, Debug)]
 pub struct ScoresLoad {
@@ -43,6 +46,8 @@ pub struct ScoresLoad {
     pub run: String,
     /// A request without an answer is repeated for so long.
     pub patience: Duration,
+    /// So many events may be refused beyond those that the shape's clocks put too far ahead.
+    pub refusals_allowed: u64,
 }
 
 /// How far a load has got.
@@ -92,7 +97,7 @@ impl ScoresLoad {
             self.shape.players.count,
         )));
         let stop = CancellationToken::new();
-        let readers = self.watch(runtime, target, &tally, &stop);
+        let (readers, first_pages) = self.watch(runtime, target, &tally, &stop);
         let sender = Arc::new(Sender::new(
             target.client.clone(),
             target.hunt.clone(),
@@ -118,7 +123,7 @@ impl ScoresLoad {
         })?;
         let elapsed = start.elapsed();
         let (watched, is_shown, taken) = runtime.block_on(async {
-            let is_shown = until_shown(&tally).await;
+            let is_shown = until_shown(&tally, first_pages).await;
             stop.cancel();
             let mut watched = Vec::new();
             for reader in readers {
@@ -134,6 +139,7 @@ impl ScoresLoad {
             target,
             curve: &curve,
             elapsed,
+            is_whole: !is_ended.load(Ordering::Relaxed),
             is_shown,
             taken_before,
             taken,
@@ -151,15 +157,28 @@ impl ScoresLoad {
         target: &ScoresTarget,
         tally: &Arc<Mutex<Tally>>,
         stop: &CancellationToken,
-    ) -> Vec<JoinHandle<Result<Watched, BenchError>>> {
+    ) -> (Vec<Reader>, Vec<oneshot::Receiver<()>>) {
         let best = WatchedBoard::built_in(target.hunt.clone(), BoardName::BEST);
         let second = WatchedBoard {
             every: WINDOWS_EVERY,
             ..WatchedBoard::built_in(target.hunt.clone(), BoardName::SECOND)
         };
         let client = || target.client.clone();
+        let mut first_pages = Vec::new();
+        let mut first_page = || {
+            let (tell, first) = oneshot::channel();
+            first_pages.push(first);
+            let mut tell = Some(tell);
+            move || {
+                // Nobody may be waiting for it.
+                tell.take().map(|tell| tell.send(()));
+            }
+        };
+        let [mut polled_one, mut polled_second, heard_one] =
+            [first_page(), first_page(), first_page()];
         let counted = Arc::clone(tally);
         let polled = best.clone().poll(client(), stop.clone(), move |seen| {
+            polled_one();
             let mut tally = locked(&counted);
             tally.visible(
                 seen.at,
@@ -169,18 +188,27 @@ impl ScoresLoad {
                 player_name,
             );
         });
-        vec![
+        let second = second.poll(client(), stop.clone(), move |_| polled_second());
+        let heard = best.listen(client(), stop.clone(), heard_one);
+        let readers = vec![
             runtime.spawn(polled),
-            runtime.spawn(second.poll(client(), stop.clone(), |_| {})),
-            runtime.spawn(best.listen(client(), stop.clone())),
-        ]
+            runtime.spawn(second),
+            runtime.spawn(heard),
+        ];
+        (readers, first_pages)
     }
 }
 
 /// Waits until the reader has seen a board that covers everything acknowledged; false if it
-/// does not within the time.
-async fn until_shown(tally: &Mutex<Tally>) -> bool {
+/// does not within the time. Of what was acknowledged a window of a second becomes final soon:
+/// waits, too, for every reader to have seen something.
+async fn until_shown(tally: &Mutex<Tally>, first_pages: Vec<oneshot::Receiver<()>>) -> bool {
     let deadline = Instant::now() + SEEN_WITHIN;
+    if locked(tally).different_acknowledged() > 0 {
+        let all = futures_util::future::join_all(first_pages);
+        // Who has seen nothing by then is told of afterwards.
+        let _: Result<_, _> = tokio::time::timeout_at(deadline.into(), all).await;
+    }
     while !locked(tally).is_all_visible() {
         if Instant::now() > deadline {
             return false;

@@ -134,7 +134,7 @@ impl Sender {
             Err(ClientError::Problem(problem)) => {
                 let may_fare_better = problem.kind().is_some_and(ProblemKind::is_retryable);
                 if is_late || !may_fare_better {
-                    refuse(&mut tally, problem.name(), events.len());
+                    tally.refused(due, problem.name(), &events);
                     return Vec::new();
                 }
                 events
@@ -211,7 +211,7 @@ fn take(
         } else if kind == Some(ProblemKind::OutcomeUnknown) {
             tally.counts.unanswered += 1;
         } else {
-            refuse(tally, &refused.outcome, 1);
+            tally.refused(due, &refused.outcome, &[event]);
         }
     }
     if !acknowledged.is_empty() {
@@ -222,8 +222,4 @@ fn take(
         tally.acknowledged(due, now, position, acknowledged);
     }
     open
-}
-
-fn refuse(tally: &mut Tally, reason: &str, events: usize) {
-    *tally.counts.refused.entry(reason.to_owned()).or_default() += events as u64;
 }

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use huntcore_engine::AHEAD_MS_MAX;
 use huntcore_model::Position;
-use huntcore_wire::BoardEntry;
+use huntcore_wire::{BoardEntry, ProblemKind};
 
 use super::generator::PlannedEvent;
 use crate::load::Latency;
@@ -15,6 +16,8 @@ const PARTS: usize = 120;
 const PART_MIN: Duration = Duration::from_millis(100);
 /// Of what went wrong so many are named; all are counted.
 const NAMED_MAX: usize = 20;
+/// A log's time may be behind that of the senders by so much.
+const LOG_BEHIND_MS_MAX: u64 = 10_000;
 
 /// Everything that is counted while the load runs.
 #[derive(Debug)]
@@ -67,6 +70,8 @@ pub(crate) struct Counts {
     pub(crate) duplicates: u64,
     /// Not taken, by the reason.
     pub(crate) refused: BTreeMap<String, u64>,
+    /// Of those, the ones whose time the shape sets so far ahead that they may be.
+    pub(crate) refused_by_shape: u64,
     /// Nobody told what became of them, within the patience.
     pub(crate) unanswered: u64,
     /// Acknowledged, and not on the board.
@@ -146,6 +151,20 @@ impl Tally {
             since: now,
             events,
         });
+    }
+
+    /// Events of a request that was due at `due` are not taken, for this reason.
+    pub(crate) fn refused(&mut self, due: Instant, reason: &str, events: &[PlannedEvent]) {
+        *self.counts.refused.entry(reason.to_owned()).or_default() += events.len() as u64;
+        if ProblemKind::from_name(reason) != Some(ProblemKind::TooNew) {
+            return;
+        }
+        let due_ms = due.saturating_duration_since(self.start).as_millis();
+        let too_new_ms = due_ms + u128::from(AHEAD_MS_MAX.saturating_sub(LOG_BEHIND_MS_MAX));
+        let may_be = |event: &&PlannedEvent| {
+            u128::try_from(event.sent_at_ms).is_ok_and(|sent_at_ms| sent_at_ms > too_new_ms)
+        };
+        self.counts.refused_by_shape += events.iter().filter(may_be).count() as u64;
     }
 
     /// A reader has the top of the board as of `position`, at `now`: whatever it covers must be
@@ -295,6 +314,30 @@ mod tests {
             tally.acknowledged(start, start, position(5), vec![event(0, 1, 10)]);
             tally.visible(start, &position(5), &entries, shows_all, name);
             assert_eq!(tally.counts.phantoms, phantoms, "{entries:?}");
+        }
+    }
+
+    #[test]
+    fn only_events_from_far_ahead_may_be_refused_and_only_as_too_new() {
+        let hour_ms = 3_600_000;
+        for (reason, sent_at_ms, by_shape) in [
+            ("too-new", hour_ms, 1),
+            ("too-new", 20_000 + 299_000, 1),
+            ("too-new", 200_000, 0),
+            ("too-new", -hour_ms, 0),
+            ("unauthorized", hour_ms, 0),
+        ] {
+            let (mut tally, start) = tally();
+            let event = PlannedEvent {
+                sent_at_ms,
+                ..event(0, 1, 10)
+            };
+            tally.refused(start + Duration::from_secs(20), reason, &[event]);
+            assert_eq!(tally.counts.refused[reason], 1);
+            assert_eq!(
+                tally.counts.refused_by_shape, by_shape,
+                "{sent_at_ms} {reason}"
+            );
         }
     }
 

@@ -2,12 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use huntcore_client::{Client, LiveEvent, RetryPolicy};
+use huntcore_client::{Client, ClientError, LiveEvent, RetryPolicy};
 use huntcore_model::{BoardName, BoardOrder, HuntId, Position};
 use huntcore_verify::{BoardPage, BoardPromise, BoardWatch, PageEntry, PageWindow, WatchReport};
 use huntcore_wire::{
     BoardEntry, BoardMessage, BoardQuery, BoardView, BoardWindow, Interest, PositionText,
-    ServerMessage,
+    ProblemKind, ServerMessage,
 };
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
@@ -68,7 +68,7 @@ pub async fn watch_boards(
     for board in boards {
         let polled = board.clone().poll(client.clone(), stop.clone(), |_| {});
         readers.push(tokio::spawn(polled));
-        let heard = board.clone().listen(client.clone(), stop.clone());
+        let heard = board.clone().listen(client.clone(), stop.clone(), || {});
         readers.push(tokio::spawn(heard));
     }
     let mut watched = Vec::new();
@@ -125,8 +125,17 @@ impl WatchedBoard {
                     watch.see(page);
                     self.every
                 }
-                Err(error) if error.is_retryable() || error.status() == Some(404) => {
-                    losses += u64::from(error.status() != Some(404));
+                Err(error) if error.status() == Some(404) => {
+                    // Before the first page there may be nothing to show.
+                    if watch.report().pages > 0
+                        && let Ok(listed) = self.listed(&client).await
+                    {
+                        watch.see_none(listed);
+                    }
+                    LOOK_AGAIN_AFTER
+                }
+                Err(error) if error.is_retryable() => {
+                    losses += 1;
                     LOOK_AGAIN_AFTER
                 }
                 Err(error) => return Err(BenchError::huntcore(error)),
@@ -139,11 +148,23 @@ impl WatchedBoard {
         Ok(self.watched("http", losses, watch))
     }
 
-    /// Hears of it on a live socket until `stop`.
+    /// Which definition of the board the hunt's list names; `None`: none at all.
+    async fn listed(&self, client: &Client) -> Result<Option<u64>, ClientError> {
+        let list = match client.boards(&self.hunt).await {
+            Err(error) if error.status() == Some(404) => return Ok(None),
+            list => list?,
+        };
+        let mut boards = list.boards.iter();
+        let found = boards.find(|board| board.definition.name == self.board);
+        Ok(found.map(|board| board.generation))
+    }
+
+    /// Hears of it on a live socket until `stop`; `seen` hears that there was a page.
     pub(crate) async fn listen(
         self,
         client: Client,
         stop: CancellationToken,
+        mut seen: impl FnMut() + Send,
     ) -> Result<Watched, BenchError> {
         let mut watch = BoardWatch::new(self.promise);
         let mut losses = 0;
@@ -161,11 +182,17 @@ impl WatchedBoard {
                     if message.board == self.board =>
                 {
                     watch.see(page_of_message(&message, &corrections)?);
+                    seen();
                 }
                 Some(LiveEvent::Message(ServerMessage::Delta(delta))) => {
                     for correction in &delta.corrections {
                         corrections.push(parsed(&correction.position)?);
                     }
+                }
+                Some(LiveEvent::Message(ServerMessage::Error(error)))
+                    if ProblemKind::from_name(&error.code) == Some(ProblemKind::UnknownBoard) =>
+                {
+                    watch.see_none(None);
                 }
                 Some(LiveEvent::Disconnected { .. }) => losses += 1,
                 Some(LiveEvent::Closed { reason, .. }) => {

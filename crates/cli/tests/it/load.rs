@@ -138,6 +138,61 @@ fn a_shape_that_is_none_is_refused_with_its_line() {
     );
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_load_that_is_refused_as_a_whole_fails_and_says_why() {
+    let site = Site::new();
+    shaped(&site);
+    let server = site.start().await;
+    let line = [
+        "load",
+        "scores",
+        "--shape",
+        "shape.toml",
+        "--compress",
+        "7200",
+        "--url",
+        &server.url,
+        "--hunt",
+        "park",
+        "--service-key",
+        "a-key-that-this-server-has-never-heard-of-0123456789",
+        "--json",
+    ];
+    let exit = site.run(&line);
+    assert_eq!(exit.status.code(), Some(1), "{}", exit.stderr);
+    let report = parsed(&exit);
+    assert_eq!(report["ok"], false);
+    let events = &report["events"];
+    assert_eq!(events["acknowledged"], 0, "{events}");
+    assert!(
+        events["refused"]["unauthorized"].as_u64() > Some(0),
+        "{events}"
+    );
+    for why in ["events are acknowledged: 0", "unauthorized (allowed: 0)"] {
+        assert!(exit.stderr.contains(why), "{}", exit.stderr);
+    }
+    // Nobody is in a window of `second`, so that nothing of it can be seen.
+    let watched = site.run(&[
+        "verify",
+        "boards",
+        "--url",
+        &server.url,
+        "--hunt",
+        "park",
+        "--seconds",
+        "1",
+        "--json",
+    ]);
+    assert_eq!(watched.status.code(), Some(1), "{}", watched.stdout);
+    assert_eq!(parsed(&watched)["ok"], false);
+    assert!(
+        watched.stderr.contains("nothing was shown") && watched.stderr.contains("second (http)"),
+        "{}",
+        watched.stderr
+    );
+    assert!(server.stop().await.success());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_board_blinks_through_kills_checkpoints_and_refresh_modes_with_one_shard() {
     never_blinks(1).await;

@@ -9,6 +9,12 @@ use serde::Serialize;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(tag = "blink", rename_all = "kebab-case")]
 pub enum Blink {
+    /// A board that was shown is not there any more.
+    #[error("a board of position {before} was shown, and now there is none")]
+    Gone {
+        /// What had been seen.
+        before: String,
+    },
     /// Less of the log is counted in than before.
     #[error("position went back from {before} to {found}")]
     PositionWentBack {

@@ -54,6 +54,8 @@ pub struct BoardWatch {
     promise: BoardPromise,
     generation: u64,
     position: Position,
+    /// Whether there was no board the last time.
+    is_gone: bool,
     newest: Option<TimeMicros>,
     /// By the window's start; the whole hunt's is before all others.
     last: BTreeMap<Option<TimeMicros>, BoardPage>,
@@ -113,6 +115,7 @@ impl BoardWatch {
             promise,
             generation: 0,
             position: Position::start(),
+            is_gone: false,
             newest: None,
             last: BTreeMap::new(),
             report: WatchReport::default(),
@@ -134,6 +137,7 @@ impl BoardWatch {
     /// Takes the next page; returns how many blinks it shows.
     pub fn see(&mut self, page: BoardPage) -> u64 {
         let before = self.report.blinks_total;
+        self.is_gone = false;
         self.report.pages += 1;
         self.report.versions += u64::from(page.position != self.position);
         if !page.position.covers(&self.position) {
@@ -155,6 +159,21 @@ impl BoardWatch {
             }
         }
         self.report.blinks_total - before
+    }
+
+    /// Takes note that there is no page: no such board, or nobody in any window of it. `listed`
+    /// is the definition that the hunt's list of boards names, if it names the board. Returns how
+    /// many blinks that is: none before the first page, and none of a board defined anew. However
+    /// long it is gone, it is so once.
+    pub fn see_none(&mut self, listed: Option<u64>) -> u64 {
+        let is_another = listed.is_some_and(|listed| listed > self.generation);
+        if self.report.pages == 0 || self.is_gone || is_another {
+            return 0;
+        }
+        self.is_gone = true;
+        let before = self.position.to_string();
+        self.blink(Blink::Gone { before });
+        1
     }
 
     /// Whether the page is of the board as it is now defined.

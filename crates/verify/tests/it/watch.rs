@@ -419,3 +419,22 @@ fn in_ascending_order_the_lowest_score_is_the_best() {
     assert_eq!(watch.see(page(None, 2, &[(2, 20), (1, 30)])), 0);
     assert_eq!(watch.see(page(None, 3, &[(2, 21), (1, 30)])), 1);
 }
+
+#[test]
+fn a_board_that_was_shown_and_is_not_there_has_blinked_once() {
+    let mut watch = BoardWatch::new(PROMISE);
+    assert_eq!(watch.see_none(None), 0, "nothing was shown yet");
+    watch.see(page(None, 1, &[(1, 9)]));
+    assert_eq!(watch.see_none(Some(1)), 0, "it is another board by now");
+    for listed in [None, Some(0)] {
+        assert_eq!(watch.see_none(listed), 1);
+        assert_eq!(watch.see_none(listed), 0, "it is still gone");
+        assert_eq!(watch.see(page(None, 1, &[(1, 9)])), 0, "it is back");
+    }
+    let report = watch.finish();
+    assert_eq!((report.pages, report.blinks_total), (3, 2));
+    assert!(matches!(
+        report.blinks[..],
+        [Blink::Gone { .. }, Blink::Gone { .. }]
+    ));
+}

@@ -51,6 +51,10 @@ pub(crate) struct Scores {
     /// How long a request without an answer is repeated: the server may be restarted meanwhile.
     #[arg(long, value_name = "DURATION", default_value = "30s")]
     patience: DurationText,
+    /// So many events may be refused; beyond that, none may but those that the shape's clocks put
+    /// more than five minutes ahead.
+    #[arg(long, value_name = "EVENTS", default_value_t = 0)]
+    refusals_allowed: u64,
     /// Write a page with plots, which needs no network to be looked at.
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
@@ -122,6 +126,7 @@ impl Scores {
             events_max: self.events_max,
             run: format!("{:016x}", rand::random::<u64>()),
             patience: Duration::from_millis(self.patience.millis()),
+            refusals_allowed: self.refusals_allowed,
         })
     }
 }

@@ -18,9 +18,10 @@ use crate::show;
 /// Between two looks at a board; the socket tells by itself.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// Watch all boards of a hunt on a running server, over HTTP and on the live socket, and fail if one blinks: if
-/// somebody vanishes, a score that can only get better gets worse, or a position goes back.
-/// Restarts of the server are waited for. Boards that the hunt is given meanwhile are not watched.
+/// Watch all boards of a hunt on a running server, over HTTP and on the live socket, and fail if
+/// one blinks: if somebody vanishes or the whole board does, a score that can only get better gets
+/// worse, or a position goes back; or if one is not shown at all, as one with windows before
+/// anybody is in one. Restarts of the server are waited for. Boards that the hunt is given meanwhile are not watched.
 #[derive(Debug, Args)]
 pub(super) struct Boards {
     #[command(flatten)]
@@ -55,9 +56,19 @@ impl Boards {
         })?;
         output.line(|| text(&watched), || object(&watched));
         match watched.iter().map(|board| board.report.blinks_total).sum() {
-            0 => Ok(()),
-            1_u64 => Err(Failed::new("a board blinked")),
-            blinks => Err(Failed::new(format!("boards blinked {blinks} times"))),
+            0 => {}
+            1_u64 => return Err(Failed::new("a board blinked")),
+            blinks => return Err(Failed::new(format!("boards blinked {blinks} times"))),
+        }
+        let unseen: Vec<String> = unseen(&watched)
+            .map(|board| format!("{} ({})", board.board, board.by))
+            .collect();
+        match unseen.is_empty() {
+            true => Ok(()),
+            false => Err(Failed::new(format!(
+                "nothing was shown, so that nothing is known: {}",
+                unseen.join(", ")
+            ))),
         }
     }
 }
@@ -77,6 +88,11 @@ fn watched(hunt: &HuntId, board: &BoardSummary) -> WatchedBoard {
         every: LOOK_EVERY,
         ..WatchedBoard::built_in(hunt.clone(), counts.name)
     }
+}
+
+/// Readers who saw nothing at all.
+fn unseen(watched: &[Watched]) -> impl Iterator<Item = &Watched> {
+    watched.iter().filter(|board| board.report.pages == 0)
 }
 
 fn text(watched: &[Watched]) -> String {
@@ -121,5 +137,6 @@ fn object(watched: &[Watched]) -> Value {
         object
     });
     let ok = watched.iter().all(|board| board.report.blinks_total == 0);
+    let ok = ok && unseen(watched).next().is_none();
     json!({"ok": ok, "boards": boards.collect::<Vec<_>>()})
 }
