@@ -55,7 +55,7 @@ pub struct Ratio {
     pub case: String,
     /// Which peer.
     pub against: &'static str,
-    /// huntcore's value over the peer's.
+    /// huntcore's value over the peer's: of times, the lower the better.
     pub ratio: f64,
 }
 
@@ -104,6 +104,13 @@ impl BenchReport {
         if !self.notes.contains(&note) {
             self.notes.push(note);
         }
+    }
+
+    /// Says it beside ratios of times.
+    pub(crate) fn note_less_is_better(&mut self) {
+        let note = "a figure in ms is the better the lower it is: there a ratio below 1 is in \
+                    huntcore's favour";
+        self.note(note.to_owned());
     }
 
     /// Sets huntcore's row of `case` against a peer's, and adds the peer's row to it.

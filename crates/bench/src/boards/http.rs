@@ -5,11 +5,11 @@ use std::time::{Duration, Instant};
 
 use huntcore_client::Client;
 use huntcore_model::{BoardName, EventId, EventType, HuntId, PlayerId};
-use huntcore_wire::{BoardQuery, EventRequest};
+use huntcore_wire::{BoardQuery, EventRequest, PositionText};
 use tokio::runtime::Runtime;
 
 use super::Run;
-use super::refresh::TOP;
+use super::refresh::{TOP, bounded};
 use super::sorted_set;
 use crate::claims::Peers;
 use crate::load::{Latency, Pacer, Sleeper, rate, watched_hunt};
@@ -63,7 +63,8 @@ pub(super) fn ingest(run: &mut Run<'_>, case: &str) -> Result<(), BenchError> {
 }
 
 /// Reads of the top 100 at a steady pace while events come at theirs; times count from when a
-/// read was due.
+/// read was due. As many are answered as are asked, so that the figure is how long one takes: 99
+/// of 100 no longer.
 pub(super) fn top(run: &mut Run<'_>, case: &str, per_second: u64) -> Result<(), BenchError> {
     let server = Server::start(&run.bench.program, 1, "")?;
     let runtime = runtime()?;
@@ -81,21 +82,79 @@ pub(super) fn top(run: &mut Run<'_>, case: &str, per_second: u64) -> Result<(), 
         latency: Arc::new(Mutex::new(Ok(Latency::new()))),
     };
     let latency = paced(ours, per_second, run.duration())?;
-    let reads = rate(latency.count(), run.duration());
-    let row = latency.fill(Row::new(case, reads, "reads/s"));
-    run.report.rows.push(row.holding(server.resident_bytes()));
+    let row = read_row(case, &latency).holding(server.resident_bytes());
+    run.report.rows.push(row);
     if run.wants(Peers::Redis) {
         match sorted_set::rival(PLAYERS)? {
             Ok(rival) => {
                 let latency = paced(rival, per_second, run.duration())?;
-                let reads = rate(latency.count(), run.duration());
-                let row = latency.fill(Row::new(case, reads, "reads/s"));
-                run.report.compare(case, row.by(sorted_set::REDIS));
+                let row = read_row(case, &latency).by(sorted_set::REDIS);
+                run.report.compare(case, row);
+                run.report.note_less_is_better();
             }
             Err(missing) => run.report.note(missing),
         }
     }
     Ok(())
+}
+
+fn read_row(case: &str, latency: &Latency) -> Row {
+    latency.fill(Row::new(case, latency.quantile_ms(0.99), "ms p99 a read"))
+}
+
+/// What a client of the API waits for, by how many events are kept already: some are sent, are
+/// answered as durable, and then a top 100 is read that covers them.
+pub(super) fn refreshes(
+    run: &Run<'_>,
+    kept: &[u64],
+    events_a_refresh: u64,
+) -> Result<Vec<Latency>, BenchError> {
+    let server = Server::start(&run.bench.program, 1, "")?;
+    let runtime = runtime()?;
+    let hunt = runtime
+        .block_on(server.open_hunt(&watched_hunt("1h", TILES)?))?
+        .hunt;
+    let client = &server.client;
+    let mut fed = 0;
+    let mut found = Vec::new();
+    for &wanted in kept {
+        while fed < wanted {
+            let here = EVENTS_A_REQUEST.min(wanted - fed);
+            runtime.block_on(send(client, &hunt, &events(fed..fed + here)))?;
+            fed += here;
+        }
+        found.push(bounded(run.duration(), || {
+            let request = events(fed..fed + events_a_refresh);
+            fed += events_a_refresh;
+            let started = Instant::now();
+            runtime.block_on(async {
+                let position = send(client, &hunt, &request).await?;
+                read_top(client, &hunt, Some(position)).await
+            })?;
+            Ok(started.elapsed())
+        })?);
+    }
+    Ok(found)
+}
+
+/// The top 100, at least as new as asked.
+async fn read_top(
+    client: &Client,
+    hunt: &HuntId,
+    at_least: Option<PositionText>,
+) -> Result<(), BenchError> {
+    let query = BoardQuery {
+        limit: Some(u32::try_from(TOP).expect("a hundred")),
+        at_least,
+        ..BoardQuery::default()
+    };
+    let page = client.board(hunt, BoardName::BEST, &query).await;
+    match page.map_err(BenchError::huntcore)?.entries.len() {
+        TOP => Ok(()),
+        found => Err(BenchError::Huntcore(format!(
+            "a page of {TOP} has {found} entries"
+        ))),
+    }
 }
 
 /// Whoever takes events and is asked for the top 100.
@@ -168,22 +227,13 @@ impl Asked for Ours<'_> {
         let (client, hunt) = (self.client.clone(), self.hunt.clone());
         let latency = Arc::clone(&self.latency);
         self.runtime.spawn(async move {
-            let query = BoardQuery {
-                limit: Some(u32::try_from(TOP).expect("a hundred")),
-                ..BoardQuery::default()
-            };
-            let read = client.board(&hunt, BoardName::BEST, &query).await;
+            let read = read_top(&client, &hunt, None).await;
             let took = due.elapsed();
             let mut latency = locked(&latency);
             match (read, &mut *latency) {
-                (Ok(page), Ok(latency)) if page.entries.len() == TOP => latency.record(took, 1),
-                (Ok(_), Err(_)) | (Err(_), Err(_)) => {}
-                (Ok(page), _) => {
-                    let found = page.entries.len();
-                    let reason = format!("a page of {TOP} has {found} entries");
-                    *latency = Err(BenchError::Huntcore(reason));
-                }
-                (Err(error), _) => *latency = Err(BenchError::huntcore(error)),
+                (Ok(()), Ok(latency)) => latency.record(took, 1),
+                (Err(error), Ok(_)) => *latency = Err(error),
+                (_, Err(_)) => {}
             }
         });
         Ok(())
@@ -207,11 +257,16 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-async fn send(client: &Client, hunt: &HuntId, events: &[EventRequest]) -> Result<(), BenchError> {
+/// Has all of them taken; the position that covers them.
+async fn send(
+    client: &Client,
+    hunt: &HuntId,
+    events: &[EventRequest],
+) -> Result<PositionText, BenchError> {
     let answer = client.send_events(hunt, events).await;
     let answer = answer.map_err(BenchError::huntcore)?;
     if answer.accepted == events.len() as u64 {
-        return Ok(());
+        return Ok(answer.position);
     }
     Err(BenchError::Huntcore(format!(
         "of {} events {} were taken: {:?}",

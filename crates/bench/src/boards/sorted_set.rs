@@ -42,7 +42,8 @@ pub(super) fn refreshes(
     for &wanted in kept {
         while fed < wanted.min(FILL_MAX) {
             let here = PIPELINE.min(wanted - fed);
-            set.add(here)?;
+            set.draw(here);
+            set.add()?;
             fed += here;
         }
         if fed < wanted {
@@ -51,8 +52,9 @@ pub(super) fn refreshes(
             ));
         }
         found.each.push(bounded(duration, || {
+            set.draw(u64::from(EVENTS_A_SECOND));
             let started = Instant::now();
-            set.add(u64::from(EVENTS_A_SECOND))?;
+            set.add()?;
             set.read_top()?;
             Ok(started.elapsed())
         })?);
@@ -71,16 +73,20 @@ pub(super) fn updates(players: u32, duration: Duration) -> Result<Result<Row, St
     let mut set = SortedSet::new(server.connect()?, players);
     let mut latency = Latency::new();
     for _ in 0..u64::from(players) / PIPELINE {
-        set.add(PIPELINE)?;
+        set.draw(PIPELINE);
+        set.add()?;
     }
-    let started = Instant::now();
-    while started.elapsed() < duration {
+    let mut took = Duration::ZERO;
+    while took < duration {
+        set.draw(PIPELINE);
         let sent = Instant::now();
-        set.add(PIPELINE)?;
-        latency.record(sent.elapsed(), 1);
+        set.add()?;
+        let here = sent.elapsed();
+        latency.record(here, 1);
+        took += here;
     }
     let added = latency.count() * PIPELINE;
-    let row = Row::new("", rate(added, started.elapsed()), "updates/s");
+    let row = Row::new("", rate(added, took), "updates/s");
     Ok(Ok(latency.fill(row.by(REDIS))))
 }
 
@@ -103,7 +109,8 @@ pub(super) fn rival(players: u64) -> Result<Result<Rival, String>, BenchError> {
     let players = u32::try_from(players).unwrap_or(u32::MAX);
     let mut events = SortedSet::new(server.connect()?, players);
     for _ in 0..10 {
-        events.add(u64::from(players))?;
+        events.draw(u64::from(players));
+        events.add()?;
     }
     Ok(Ok(Rival {
         reads: SortedSet::new(server.connect()?, players),
@@ -117,7 +124,8 @@ pub(super) fn rival(players: u64) -> Result<Result<Rival, String>, BenchError> {
 impl Asked for Rival {
     fn events(&mut self, count: u64) -> Result<(), BenchError> {
         self.events.hear_all()?;
-        self.events.send(count)
+        self.events.draw(count);
+        self.events.send()
     }
 
     fn read(&mut self, due: Instant) -> Result<(), BenchError> {
@@ -135,8 +143,11 @@ impl Asked for Rival {
 struct SortedSet {
     stream: BufReader<TcpStream>,
     players: u32,
-    draw: ChaCha8Rng,
-    commands: String,
+    random: ChaCha8Rng,
+    /// Drawn beforehand, so that making them is in no figure.
+    scores: String,
+    scores_drawn: u64,
+    top: String,
     unheard: u64,
 }
 
@@ -145,42 +156,45 @@ impl SortedSet {
         Self {
             stream: BufReader::new(stream),
             players,
-            draw: ChaCha8Rng::seed_from_u64(4),
-            commands: String::new(),
+            random: ChaCha8Rng::seed_from_u64(4),
+            scores: String::new(),
+            scores_drawn: 0,
+            top: format!("ZREVRANGE board 0 {} WITHSCORES\r\n", TOP - 1),
             unheard: 0,
         }
     }
 
-    /// Puts in so many random scores at once.
-    fn add(&mut self, count: u64) -> Result<(), BenchError> {
-        self.send(count)?;
+    /// Draws so many random scores, to be put in.
+    fn draw(&mut self, count: u64) {
+        self.scores.clear();
+        for _ in 0..count {
+            let score = self.random.random_range(0..1_000_000_u32);
+            let player = self.random.random_range(0..self.players);
+            writeln!(self.scores, "ZADD board GT {score} player-{player:013}\r")
+                .expect("a String takes all");
+        }
+        self.scores_drawn = count;
+    }
+
+    /// Puts the scores in that were drawn, all at once.
+    fn add(&mut self) -> Result<(), BenchError> {
+        self.send()?;
         self.hear_all()
     }
 
-    fn send(&mut self, count: u64) -> Result<(), BenchError> {
-        self.commands.clear();
-        for _ in 0..count {
-            let score = self.draw.random_range(0..1_000_000_u32);
-            let player = self.draw.random_range(0..self.players);
-            writeln!(self.commands, "ZADD board GT {score} player-{player:013}\r")
-                .expect("a String takes all");
-        }
-        self.ask(count)
+    /// The same, without hearing what came of it.
+    fn send(&mut self) -> Result<(), BenchError> {
+        let sent = self.stream.get_mut().write_all(self.scores.as_bytes());
+        sent.map_err(BenchError::io("ask redis"))?;
+        self.unheard += self.scores_drawn;
+        Ok(())
     }
 
     fn read_top(&mut self) -> Result<(), BenchError> {
-        self.commands.clear();
-        writeln!(self.commands, "ZREVRANGE board 0 {} WITHSCORES\r", TOP - 1)
-            .expect("a String takes all");
-        self.ask(1)?;
-        self.hear_all()
-    }
-
-    fn ask(&mut self, replies: u64) -> Result<(), BenchError> {
-        let sent = self.stream.get_mut().write_all(self.commands.as_bytes());
+        let sent = self.stream.get_mut().write_all(self.top.as_bytes());
         sent.map_err(BenchError::io("ask redis"))?;
-        self.unheard += replies;
-        Ok(())
+        self.unheard += 1;
+        self.hear_all()
     }
 
     /// Reads all that was asked for.
