@@ -70,10 +70,10 @@ impl Order {
         loop {
             match node {
                 Node::Leaf(entries) => {
-                    return before + entries.partition_point(|entry| entry < probe);
+                    return before + leading(entries, |entry| entry < probe);
                 }
                 Node::Branch(children) => {
-                    let place = children.partition_point(|child| child.bound <= *probe);
+                    let place = leading(children, |child| child.bound <= *probe);
                     let child = &children[place.saturating_sub(1)];
                     before += child.before as usize;
                     node = &child.node;
@@ -92,7 +92,7 @@ impl Order {
             match node {
                 Node::Leaf(entries) => return entries.get(rank..).unwrap_or(&[]),
                 Node::Branch(children) => {
-                    let place = children.partition_point(|child| child.before as usize <= rank);
+                    let place = leading(children, |child| child.before as usize <= rank);
                     let child = &children[place - 1];
                     rank -= child.before as usize;
                     node = &child.node;
@@ -138,6 +138,19 @@ impl Order {
         }
         self.root.as_ref().map_or(0, node_bytes)
     }
+}
+
+/// How many of the first items hold, where those that do come before those that don't.
+///
+/// A node is seldom in the processor's cache. Halving it would fetch one place after the other;
+/// every sixteenth item and then the sixteen between are fetched side by side.
+fn leading<T>(items: &[T], holds: impl Fn(&T) -> bool) -> usize {
+    const STRIDE: usize = 16;
+    let strides = items.iter().step_by(STRIDE).filter(|item| holds(item));
+    let begin = strides.count().saturating_sub(1) * STRIDE;
+    let rest = &items[begin..];
+    let rest = &rest[..rest.len().min(STRIDE)];
+    begin + rest.iter().filter(|item| holds(item)).count()
 }
 
 impl Node {
