@@ -160,7 +160,7 @@ mod tests {
         };
         let [first, second] = ["player-0", "player-1"].map(|id| (5, id.to_owned()));
         let told = correct(&mut boards, 0, Correction::Disqualified);
-        assert_eq!(told, [first.clone()]);
+        assert_eq!(told, std::slice::from_ref(&first));
         let told = correct(&mut boards, 1, Correction::Disqualified);
         assert_eq!(told, [first, second.clone()]);
         let told = correct(&mut boards, 0, Correction::Reinstated);
