@@ -166,14 +166,15 @@ fn at(line: Option<usize>) -> String {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
 
     use super::*;
 
     const TWO: &str = "[flags]\n\"boards.refresh\" = \"frozen\"\n\"boards.shadow\" = true\n";
 
-    fn flag_file(path: PathBuf, text: &str) -> FlagFile {
-        fs::write(&path, text).expect("written");
-        let config = ConfigFile::parse(&path, text.to_owned()).expect("a configuration");
+    fn flag_file(path: &Path, text: &str) -> FlagFile {
+        fs::write(path, text).expect("written");
+        let config = ConfigFile::parse(path, text.to_owned()).expect("a configuration");
         config.flag_file().expect("flags")
     }
 
@@ -181,7 +182,7 @@ mod tests {
     async fn a_file_that_is_being_written_unsets_no_flag() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("huntcore.toml");
-        let mut file = flag_file(path.clone(), TWO);
+        let mut file = flag_file(&path, TWO);
         assert_eq!(file.lines.len(), 2);
         let one = &TWO[..TWO.find("\"boards.shadow").expect("there")];
         // As a writer that is looked at after truncating it, and after each write.

@@ -197,9 +197,12 @@ fn asked(hunt: Arc<HuntEntry>, query: EventsQuery) -> Result<Asked, TrailFault> 
 mod tests {
     use super::*;
 
+    /// What a reader says, if it says anything.
+    type Ending = fn() -> Option<io::Result<()>>;
+
     #[tokio::test]
     async fn only_a_reader_that_says_so_has_come_to_the_end() {
-        let endings: [(_, fn() -> Option<io::Result<()>>); 3] = [
+        let endings: [(_, Ending); 3] = [
             (None, || Some(Ok(()))),
             (Some(io::ErrorKind::NotFound), || {
                 Some(Err(io::ErrorKind::NotFound.into()))
