@@ -162,7 +162,7 @@ fn table(report: &BenchReport) -> String {
         table.add_row([
             row.case.clone(),
             row.system.to_owned(),
-            format!("{:.0}", row.value),
+            value_text(row.value),
             row.unit.to_owned(),
             optional(row.p50_ms),
             optional(row.p99_ms),
@@ -185,4 +185,9 @@ fn table(report: &BenchReport) -> String {
         text += &format!("\n{note}");
     }
     text
+}
+/// Small values keep two digits behind the point: they are milliseconds.
+fn value_text(value: f64) -> String {
+    let digits = if value < 100.0 { 2 } else { 0 };
+    format!("{value:.digits$}")
 }
