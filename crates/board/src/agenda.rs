@@ -58,6 +58,11 @@ impl Agenda {
         }
     }
 
+    /// It is not to be done at that time.
+    pub(crate) fn remove(&mut self, due: &Due) {
+        self.dues.remove(due);
+    }
+
     /// The next thing to do, if it is due by `time`. It is not told again.
     pub(crate) fn take(&mut self, time: TimeMicros) -> Option<Due> {
         let &next = self.dues.first().filter(|due| due.at <= time)?;

@@ -38,6 +38,8 @@ pub(crate) struct Board {
     pub(crate) corrected: Arc<Position>,
     /// Every stream has dropped it; it goes at this time.
     pub(crate) leaves_at: Option<TimeMicros>,
+    /// When its hunt is over; the end of time while some stream goes on.
+    pub(crate) over_at: TimeMicros,
     pub(crate) is_changed: bool,
     cached: Span,
 }
@@ -115,6 +117,7 @@ impl Board {
             late: Arc::default(),
             corrected: Arc::default(),
             leaves_at: None,
+            over_at: TimeMicros::MAX,
             is_changed: false,
             cached: Span::NONE,
         })
@@ -142,9 +145,32 @@ impl Board {
         self.spans[usize::from(shard.get())].contains(&sequence)
     }
 
-    /// When a window becomes final.
+    /// When a window becomes final. One that never ends never is.
     pub(crate) fn final_at(&self, end: TimeMicros) -> TimeMicros {
-        end.plus_millis(self.definition().lateness_ms())
+        if end == TimeMicros::MAX {
+            return end;
+        }
+        let final_at = end.plus_millis(self.definition().lateness_ms());
+        final_at.min(self.over_at)
+    }
+
+    /// The hunt is over then: no window waits any longer.
+    pub(crate) fn end(&mut self, agenda: &mut Agenda, over_at: TimeMicros) {
+        let due = |board: &Self, start, end| Due {
+            at: board.final_at(end),
+            deed: Deed::Finish,
+            board: board.key,
+            start,
+        };
+        let open = self.open.iter();
+        let open: Vec<_> = open.map(|(&start, window)| (start, window.end)).collect();
+        for &(start, end) in &open {
+            agenda.remove(&due(self, start, end));
+        }
+        self.over_at = over_at;
+        for &(start, end) in &open {
+            agenda.add(due(self, start, end));
+        }
     }
 
     /// Takes claims of one batch, each a player, points and place.
@@ -371,13 +397,25 @@ impl Board {
         self.is_changed = true;
     }
 
-    /// Takes a board off that every stream has dropped.
-    pub(crate) fn leave(&mut self, agenda: &mut Agenda) {
-        while self.drop_oldest(agenda).is_some() {}
+    /// Takes a board off that every stream has dropped at this time; tells how many windows
+    /// went whose results were to be written and are not.
+    pub(crate) fn leave(&mut self, agenda: &mut Agenda, now: TimeMicros) -> u64 {
+        let mut lost = 0;
+        while let Some(dropped) = self.drop_oldest(agenda) {
+            lost += u64::from(self.is_lost(&dropped, now));
+        }
         for window in self.open.values() {
             agenda.open_entries -= window.counted;
         }
         self.open.clear();
+        lost
+    }
+
+    /// Whether results of a window that is dropped now were to be written and are not. Told by
+    /// the time, so that it does not depend on which stream came first.
+    pub(crate) fn is_lost(&self, dropped: &FinalWindow, now: TimeMicros) -> bool {
+        let written_at = dropped.recorded_at;
+        self.definition().results > 0 && written_at.is_none_or(|written_at| written_at >= now)
     }
 
     /// Takes note that it was corrected.

@@ -65,6 +65,8 @@ pub(crate) struct Stream {
     pub(crate) given: u32,
     /// Claims that may still be voided, where boards need to know them.
     pub(crate) recent: RecentClaims,
+    /// When hunts that go on here will be over, if ever.
+    pub(crate) endings: BTreeSet<(TimeMicros, HuntNumber)>,
 }
 
 impl Boards {
@@ -131,6 +133,7 @@ impl Boards {
             let given = self.streams[usize::from(shard.get())].given;
             let others = self.unpacked.fill(batch, given)?;
             self.check_ahead(header, &others)?;
+            self.end_hunts(shard, header.time);
             self.fold(header, &others);
             self.streams[usize::from(shard.get())].tail = batch.tail();
             self.settle();
@@ -257,7 +260,10 @@ impl Boards {
                 self.make_room(due);
             }
             Deed::Expire => self.expire(due),
-            Deed::Leave => hunt.leave(&mut self.agenda, &due.board),
+            Deed::Leave => {
+                let lost = hunt.leave(&mut self.agenda, &due.board, due.at);
+                self.counters.results_lost += lost;
+            }
         }
     }
 
@@ -292,12 +298,7 @@ impl Boards {
         let board = hunt.board(key).expect("a board with windows is there");
         let dropped = board.drop_oldest(&mut self.agenda);
         let dropped = dropped.expect("a window that may go is there");
-        // Told by the time, so that it does not depend on which stream came first.
-        let written_at = dropped.recorded_at;
-        let is_lost = written_at.is_none_or(|written_at| written_at >= now);
-        if board.definition().results > 0 && is_lost {
-            self.counters.results_lost += 1;
-        }
+        self.counters.results_lost += u64::from(board.is_lost(&dropped, now));
         self.counters.windows_dropped += 1;
     }
 

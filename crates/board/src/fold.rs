@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use huntcore_model::{
     BatchHeader, ControlRecord, Correction, CorrectionRecord, HuntNumber, PlayerRecord, Record,
-    ScoreRecord, Sequence, ShardId,
+    ScoreRecord, Sequence, ShardId, TimeMicros,
 };
 
 use crate::board::Scored;
 use crate::boards::Boards;
+use crate::ending::Ending;
 use crate::hunt::Hunt;
 use crate::key::Place;
 use crate::numbers::{ERASED, LEFT_OUT};
@@ -87,6 +88,10 @@ impl Boards {
             let hunt = self.hunts.entry(number);
             let hunt = hunt.or_insert_with(|| Hunt::new(number, shards));
             hunt.mark(&mut self.changed);
+            if hunt.is_over_in(shard) {
+                self.counters.records_over += of_hunt.len() as u64;
+                continue;
+            }
             hunt.put_claims(&mut self.agenda, (shard, header.time), &self.unpacked.known);
             self.pending += self.unpacked.known.len();
             if hunt.needs_recall(shard) {
@@ -147,6 +152,10 @@ impl Boards {
         let hunt = self.hunts.entry(event.hunt);
         let hunt = hunt.or_insert_with(|| Hunt::new(event.hunt, shards));
         hunt.mark(&mut self.changed);
+        if hunt.is_over_in(shard) {
+            self.counters.records_over += 1;
+            return;
+        }
         self.pending += hunt.put_event(&mut self.agenda, &mut self.counters, shard, &scored);
     }
 
@@ -156,11 +165,20 @@ impl Boards {
         };
         match &**record {
             ControlRecord::HuntCreated(created) => {
-                self.hunt(created.hunt);
+                self.tell_ending(header.shard, created.hunt, |ending| {
+                    ending.ends_at = created.ends_at;
+                    ending.configure(&created.first_version());
+                });
+            }
+            ControlRecord::HuntChanged { hunt, version } => {
+                self.tell_ending(header.shard, *hunt, |ending| ending.configure(version));
+            }
+            ControlRecord::HuntEndMoved { hunt, ends_at } => {
+                self.tell_ending(header.shard, *hunt, |ending| ending.ends_at = *ends_at);
             }
             ControlRecord::HuntClosed { hunt, .. } => {
-                let hunt = self.hunt(*hunt);
-                hunt.closed_in = hunt.closed_in.saturating_add(1);
+                self.hunt(*hunt);
+                self.end_hunt(header.shard, *hunt, header.time);
             }
             ControlRecord::BoardsChanged { hunt, boards } => {
                 self.hunt(*hunt);
@@ -169,6 +187,45 @@ impl Boards {
                 hunt.redefine(&mut self.agenda, &mut self.counters, *at, boards, place);
             }
             _ => {}
+        }
+    }
+
+    /// A stream tells more of when a hunt will be over in it.
+    fn tell_ending(&mut self, shard: ShardId, number: HuntNumber, tell: impl FnOnce(&mut Ending)) {
+        let stream = usize::from(shard.get());
+        let ending = &mut self.hunt(number).endings[stream];
+        let before = ending.due();
+        tell(ending);
+        let after = ending.due();
+        let endings = &mut self.streams[stream].endings;
+        if let Some(before) = before {
+            endings.remove(&(before, number));
+        }
+        if let Some(after) = after {
+            endings.insert((after, number));
+        }
+    }
+
+    /// A stream has got to `time`: hunts whose end and last claim windows that has passed are
+    /// over in it before the first record of that batch.
+    pub(crate) fn end_hunts(&mut self, shard: ShardId, time: TimeMicros) {
+        let stream = usize::from(shard.get());
+        while let Some(&(at, hunt)) = self.streams[stream].endings.first()
+            && at <= time
+        {
+            self.end_hunt(shard, hunt, at);
+        }
+    }
+
+    fn end_hunt(&mut self, shard: ShardId, number: HuntNumber, over_at: TimeMicros) {
+        let hunt = self.hunts.get_mut(&number).expect("it was heard of");
+        let stream = usize::from(shard.get());
+        if let Some(due) = hunt.endings[stream].due() {
+            self.streams[stream].endings.remove(&(due, number));
+        }
+        if !hunt.is_over_in(shard) {
+            hunt.mark(&mut self.changed);
+            hunt.end_in(&mut self.agenda, shard, over_at);
         }
     }
 
@@ -278,6 +335,8 @@ pub(crate) fn changes_boards(record: &Record<'_>) -> bool {
     matches!(
         **record,
         ControlRecord::HuntCreated(_)
+            | ControlRecord::HuntChanged { .. }
+            | ControlRecord::HuntEndMoved { .. }
             | ControlRecord::HuntClosed { .. }
             | ControlRecord::BoardsChanged { .. }
     )

@@ -17,6 +17,7 @@ use huntcore_model::{
 use crate::agenda::{Agenda, BoardKey, Deed, Due};
 use crate::board::{Board, Scored};
 use crate::closings::Closings;
+use crate::ending::Ending;
 use crate::key::Place;
 use crate::limits::BoardCounters;
 
@@ -35,8 +36,8 @@ pub(crate) struct Hunt {
     /// Just after each stream's last correction of all boards.
     pub(crate) corrected: Arc<Position>,
     pub(crate) closings: BTreeMap<BoardName, Closings>,
-    /// How many streams say that the hunt is closed.
-    pub(crate) closed_in: u16,
+    /// By stream.
+    pub(crate) endings: Vec<Ending>,
     pub(crate) is_changed: bool,
 }
 
@@ -93,7 +94,7 @@ impl Hunt {
             disqualified: BTreeSet::new(),
             corrected: Arc::default(),
             closings: BTreeMap::new(),
-            closed_in: 0,
+            endings: vec![Ending::default(); shards],
             is_changed: false,
         };
         for definition in BoardDefinition::built_in() {
@@ -199,6 +200,7 @@ impl Hunt {
         match Board::new(key, defined, self.adopted.len()) {
             Ok(mut board) => {
                 board.is_changed = true;
+                board.over_at = self.over_at();
                 let place = self.boards.partition_point(|other| other.key < key);
                 self.boards.insert(place, board);
                 true
@@ -340,12 +342,54 @@ impl Hunt {
         }
     }
 
-    /// Takes a board off that every stream has left.
-    pub(crate) fn leave(&mut self, agenda: &mut Agenda, key: &BoardKey) {
-        if let Ok(place) = self.boards.binary_search_by_key(key, |board| board.key) {
-            self.boards[place].leave(agenda);
-            self.boards.remove(place);
-            self.route();
+    /// Takes a board off that every stream has left at this time; tells how many windows went
+    /// whose results were to be written and are not.
+    pub(crate) fn leave(&mut self, agenda: &mut Agenda, key: &BoardKey, now: TimeMicros) -> u64 {
+        let Ok(place) = self.boards.binary_search_by_key(key, |board| board.key) else {
+            return 0;
+        };
+        let lost = self.boards[place].leave(agenda, now);
+        self.boards.remove(place);
+        self.route();
+        lost
+    }
+
+    /// Whether the hunt is over in a stream.
+    #[inline]
+    pub(crate) fn is_over_in(&self, shard: ShardId) -> bool {
+        self.endings[usize::from(shard.get())].over_at.is_some()
+    }
+
+    /// Whether it is over in every stream, so that nothing counts any more.
+    pub(crate) fn is_over(&self) -> bool {
+        self.endings.iter().all(|ending| ending.over_at.is_some())
+    }
+
+    /// When its boards' windows are final at the latest; the end of time while some stream
+    /// goes on. Later than any batch with which a stream was over.
+    fn over_at(&self) -> TimeMicros {
+        let over = self.endings.iter().map(|ending| ending.over_at);
+        let latest = over.collect::<Option<Vec<_>>>();
+        let latest = latest.and_then(|over| over.into_iter().max());
+        latest.map_or(TimeMicros::MAX, |latest| {
+            TimeMicros::new(latest.get().saturating_add(1))
+        })
+    }
+
+    /// Lets boards without windows know when the hunt was over.
+    pub(crate) fn tell_over(&mut self) {
+        let over_at = self.over_at();
+        for board in &mut self.boards {
+            board.over_at = over_at;
+        }
+    }
+
+    /// The hunt is over in a stream since `over_at`.
+    pub(crate) fn end_in(&mut self, agenda: &mut Agenda, shard: ShardId, over_at: TimeMicros) {
+        self.endings[usize::from(shard.get())].over_at = Some(over_at);
+        let over_at = self.over_at();
+        for board in &mut self.boards {
+            board.end(agenda, over_at);
         }
     }
 

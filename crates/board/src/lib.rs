@@ -77,6 +77,7 @@ mod closings;
 mod codec;
 mod contribution;
 mod cursor;
+mod ending;
 mod fold;
 mod hunt;
 mod key;

@@ -67,4 +67,7 @@ pub struct BoardCounters {
     pub corrections_missed: u64,
     /// Definitions that make no board: the log holds what no controller writes.
     pub definitions_refused: u64,
+    /// Claims and score events left out because their hunt was over: the log holds what no
+    /// arbiter takes.
+    pub records_over: u64,
 }

@@ -105,7 +105,6 @@ impl Boards {
         let mut is_new = self.published.is_stale;
         let mut numbers = std::mem::take(&mut self.published.behind);
         numbers.extend(self.changed.drain(..));
-        let shards = self.streams.len();
         let position = Arc::new(self.position());
         for number in numbers {
             let hunt = self.hunts.get_mut(&number).expect("a changed hunt exists");
@@ -127,7 +126,7 @@ impl Boards {
             hunt.is_changed = false;
             let version = HuntVersion {
                 boards,
-                is_closed: usize::from(hunt.closed_in) >= shards,
+                is_over: hunt.is_over(),
             };
             let versions = &mut self.published.versions;
             versions.insert(number.get(), Arc::new(version));

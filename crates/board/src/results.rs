@@ -46,7 +46,7 @@ pub(crate) fn due(version: &BoardsVersion, catalog: &Catalog, count: usize) -> V
             if !board.rule.is_whole() {
                 found.extend(windows(number, board).take(count));
             } else if let Some(entry) = catalog.by_number(number)
-                && let Some(end) = end_of(entry, hunt.is_closed, version.time())
+                && let Some(end) = end_of(entry, hunt.is_over, version.time())
                 && end > board.recorded_until
                 && let Some((_, ranks)) = board.open.first()
                 && ranks.ranks().len() > 0
@@ -81,15 +81,15 @@ fn windows(hunt: HuntNumber, board: &BoardVersion) -> impl Iterator<Item = Found
     })
 }
 
-/// When a hunt was over, if nothing comes any more: its closing is in every stream, or its end
-/// and the last claim window have passed.
-fn end_of(hunt: &HuntEntry, is_closed: bool, time: TimeMicros) -> Option<TimeMicros> {
+/// When a hunt ended, if nothing comes any more: it is over in every stream, or its end and the
+/// longest claim window have passed, as is the case then for a hunt that was not closed.
+fn end_of(hunt: &HuntEntry, is_over: bool, time: TimeMicros) -> Option<TimeMicros> {
     let ended = hunt.ends_at.filter(|ends_at| {
         let windows_ms = hunt.versions.iter();
         let windows_ms = windows_ms.map(|version| version.config.claim_window_ms);
         ends_at.plus_millis(windows_ms.max().unwrap_or(0)) <= time
     });
-    let closed = hunt.closed_at.filter(|_| is_closed);
+    let closed = hunt.closed_at.filter(|_| is_over);
     match (ended, closed) {
         (Some(ended), Some(closed)) => Some(ended.min(closed)),
         (ended, closed) => ended.or(closed),

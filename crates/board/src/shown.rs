@@ -16,8 +16,8 @@ use crate::rule::{Rule, Span};
 #[derive(Debug)]
 pub(crate) struct HuntVersion {
     pub(crate) boards: Vec<ShownBoard>,
-    /// Every stream says that the hunt is closed.
-    pub(crate) is_closed: bool,
+    /// The hunt is over in every stream.
+    pub(crate) is_over: bool,
 }
 
 /// A board as it is shown, and as it is counted.

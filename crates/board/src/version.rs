@@ -216,7 +216,10 @@ impl BoardsVersion {
                 time: self.time,
             });
         }
-        Ok(self.view(hunt, board, span, board.shown.nobody(), false))
+        // Nobody will be in it any more.
+        let version = self.hunts.get(hunt.get());
+        let is_final = board.as_of.is_none() && version.is_some_and(|version| version.is_over);
+        Ok(self.view(hunt, board, span, board.shown.nobody(), is_final))
     }
 
     /// The window of a board that is going on now, empty if nobody is in it yet.
@@ -376,11 +379,11 @@ impl PartialEq for BoardsVersion {
         let facts = |version: &Self| {
             let hunts = version.hunts.iter();
             let boards = hunts.flat_map(|(_, hunt)| {
-                let closed = hunt.is_closed;
+                let is_over = hunt.is_over;
                 hunt.boards.iter().map(move |board| {
                     let board = &board.shown;
                     (
-                        (board.key, closed, board.dropped_before),
+                        (board.key, is_over, board.dropped_before),
                         (board.recorded_until, Arc::clone(&board.corrected)),
                     )
                 })

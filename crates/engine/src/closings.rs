@@ -16,6 +16,7 @@ use crate::arbiter::Arbiter;
 use crate::claims::Known;
 use crate::exchange::Decided;
 use crate::fold::ApplyError;
+use crate::heartbeat::over_at;
 
 /// Boards of one hunt, those that it has no more included, whose last results a shard
 /// remembers. Beyond it those that the hunt has no more are forgotten, oldest results first.
@@ -49,7 +50,7 @@ pub enum CloseVerdict {
     UnknownHunt,
     /// The hunt has no such board, or none that writes results: it was changed.
     UnknownBoard,
-    /// The window's end has not come here.
+    /// The window's end has not come here, and the hunt is not over.
     NotYet,
     /// The batch is full; nothing changed.
     Overloaded,
@@ -106,7 +107,10 @@ impl Arbiter {
         if !writes_results {
             return told_at_once(CloseVerdict::UnknownBoard);
         }
-        if self.now < results.end {
+        // A hunt that is over ends its windows with it: nothing more can come into them.
+        let is_over =
+            hunt.closed_at.is_some() || over_at(hunt).is_some_and(|over_at| over_at <= self.now);
+        if self.now < results.end && !is_over {
             return told_at_once(CloseVerdict::NotYet);
         }
         if self.storage_full {

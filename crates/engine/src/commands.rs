@@ -56,6 +56,12 @@ pub enum CommandError {
         /// The id.
         hunt: HuntId,
     },
+    /// The hunt's end has passed: what its boards came to may be written down already.
+    #[error("hunt {hunt} has ended, and its end cannot be moved any more: create another hunt")]
+    HuntEnded {
+        /// The id.
+        hunt: HuntId,
+    },
     /// A schedule that cannot be, or too much of one.
     #[error("{reason}")]
     Schedule {
@@ -203,11 +209,19 @@ impl Controller {
         ends_at: Option<TimeMicros>,
     ) -> Result<(), CommandError> {
         let entry = self.changeable(hunt)?;
+        if entry.ends_at == ends_at {
+            return Ok(());
+        }
+        if entry.ends_at.is_some_and(|ended_at| ended_at <= self.now) {
+            return Err(CommandError::HuntEnded {
+                hunt: entry.id.clone(),
+            });
+        }
         let announced = entry
             .last_announced()
             .map_or(entry.starts_at, |round| round.opened.schedule.opens_at);
         let too_early = ends_at.is_some_and(|ends_at| ends_at <= announced.max(self.now));
-        if too_early && entry.ends_at != ends_at {
+        if too_early {
             return Err(CommandError::Schedule {
                 reason: "the hunt cannot end before a round that has been announced: close it instead",
             });
@@ -215,7 +229,8 @@ impl Controller {
         Ok(())
     }
 
-    /// Sets, moves or removes a hunt's end. Rounds that have been announced still open.
+    /// Sets, moves or removes a hunt's end. Rounds that have been announced still open. An end
+    /// that has passed stays what it is: boards of the whole hunt come to one result.
     pub fn move_end(
         &mut self,
         hunt: HuntNumber,

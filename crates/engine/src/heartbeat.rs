@@ -9,8 +9,11 @@ use huntcore_model::{HuntEntry, HuntNumber, RoundSchedule, TimeMicros};
 const TIME_RECORD_EVERY_MS: u64 = 100;
 /// A hunt that starts later than this needs no time records yet.
 const TIME_AHEAD_OF_START_MS: u64 = 1_000;
-/// How long after a hunt's last round closed its windows still get time records.
+/// How long after a hunt is over its windows still get time records.
 const TIME_AFTER_END_MS: u64 = 2_000;
+/// The same after it was closed. Shards hear of that one after the other, and boards finish
+/// its windows once each has got past the last one's hearing of it.
+const TIME_AFTER_CLOSING_MS: u64 = 10_000;
 
 /// All times at which something begins or ends, so that asking for the next one costs the
 /// same with one hunt and with a thousand.
@@ -71,11 +74,14 @@ impl Heartbeat {
         }
         let known = self.hunts[index];
         self.unlist(hunt.number, &known);
-        let end = hunt.closed_at.or(hunt.ends_at);
-        let settled = |end: TimeMicros| end.max(known.last_close).plus_millis(TIME_AFTER_END_MS);
+        let (over_at, after_ms) = match hunt.closed_at {
+            Some(closed_at) => (Some(closed_at), TIME_AFTER_CLOSING_MS),
+            None => (over_at(hunt), TIME_AFTER_END_MS),
+        };
+        let settled = |over_at: TimeMicros| over_at.max(known.last_close).plus_millis(after_ms);
         let mut times = HuntTimes {
             wakes_at: hunt.starts_at.minus_millis(TIME_AHEAD_OF_START_MS),
-            sleeps_at: end.map(settled),
+            sleeps_at: over_at.map(settled),
             ..known
         };
         times.phase = times.phase_at(time);
@@ -152,4 +158,13 @@ impl Heartbeat {
         }
         self.hunts[hunt.get() as usize] = times;
     }
+}
+
+/// When a hunt that is not closed is over: no round that opened before its end can be claimed
+/// any more, whether this shard has heard of that round or not.
+pub(crate) fn over_at(hunt: &HuntEntry) -> Option<TimeMicros> {
+    let windows_ms = hunt.versions.iter();
+    let windows_ms = windows_ms.map(|version| version.config.claim_window_ms);
+    let longest_ms = windows_ms.max().unwrap_or(0);
+    hunt.ends_at.map(|ends_at| ends_at.plus_millis(longest_ms))
 }

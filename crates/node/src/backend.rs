@@ -320,6 +320,8 @@ fn refusal(failure: CommandFailure) -> CommandError {
             CommandError::UnknownBoard { reason }
         }
         CommandFailure::Refused(Refused::TooMany { .. }) => CommandError::Overloaded { reason },
-        CommandFailure::Overtaken => CommandError::State { reason },
+        CommandFailure::Refused(Refused::HuntEnded { .. }) | CommandFailure::Overtaken => {
+            CommandError::State { reason }
+        }
     }
 }

@@ -50,7 +50,7 @@ pub enum RestoreError {
 }
 
 /// In the order in which they are written; the first four since version 2.
-fn counters(counters: &mut BoardCounters) -> [&mut u64; 10] {
+fn counters(counters: &mut BoardCounters) -> [&mut u64; 11] {
     [
         &mut counters.windows_dropped,
         &mut counters.players_refused,
@@ -62,6 +62,7 @@ fn counters(counters: &mut BoardCounters) -> [&mut u64; 10] {
         &mut counters.corrections,
         &mut counters.corrections_missed,
         &mut counters.definitions_refused,
+        &mut counters.records_over,
     ]
 }
 

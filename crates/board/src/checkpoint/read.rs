@@ -1,5 +1,6 @@
 //! Reading a checkpoint of boards, and trusting none of it.
 
+use std::collections::BTreeSet;
 use std::io::Read;
 
 use huntcore_model::{
@@ -150,6 +151,7 @@ fn read_stream(
         numbers,
         given,
         recent: RecentClaims::default(),
+        endings: BTreeSet::new(),
     })
 }
 

@@ -6,8 +6,8 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use huntcore_model::{
-    BoardDefinition, BoardName, BoardOrder, DefinedBoard, EventId, HuntNumber, Position, Sequence,
-    SnapshotError, SnapshotReader, TimeMicros,
+    BoardDefinition, BoardName, BoardOrder, DefinedBoard, EventId, HuntNumber, Position,
+    RoundNumber, Sequence, SnapshotError, SnapshotReader, TimeMicros,
 };
 
 use super::DEFINITION_BYTES_MAX;
@@ -17,6 +17,7 @@ use crate::beside::Beside;
 use crate::board::{Board, FinalWindow};
 use crate::boards::Boards;
 use crate::closings::Closings;
+use crate::ending::Ending;
 use crate::hunt::{Hunt, List, ListAt};
 use crate::key::{Key, Place, Ranked, TIME_MAX};
 use crate::late::{LATE_EVENTS_MAX, Late, LateRecord};
@@ -40,8 +41,13 @@ pub(super) fn read_hunt<R: Read>(
     let players = boards.players.len();
     let shards = boards.streams.len();
     let mut hunt = Hunt::new(number, shards);
-    let closed_in = input.number_up_to(u64::from(u16::MAX), "streams with the hunt's closing")?;
-    hunt.closed_in = u16::try_from(closed_in).expect("at most 16 bits");
+    for (ending, stream) in hunt.endings.iter_mut().zip(&mut boards.streams) {
+        *ending = read_ending(input)?;
+        if let Some(due) = ending.due() {
+            stream.endings.insert((due, number));
+        }
+    }
+    hunt.tell_over();
     hunt.disqualified = read_players(input, players)?;
     hunt.corrected = read_corrected(input)?;
     let mut least = None;
@@ -78,6 +84,26 @@ pub(super) fn read_hunt<R: Read>(
     hunt.route();
     boards.hunts.insert(number, hunt);
     Ok(())
+}
+
+fn read_ending<R: Read>(input: Input<'_, R>) -> Result<Ending, SnapshotError> {
+    let mut ending = Ending {
+        ends_at: input.optional("hunt's end")?.map(TimeMicros::new),
+        ..Ending::default()
+    };
+    for _ in 0..input.number("number of claim windows")? {
+        let from_round = RoundNumber::new(input.number("round of a claim window")?);
+        let window_ms = input.number("claim window")?;
+        let last = ending.longest.last();
+        if last.is_some_and(|&(round, known)| round >= from_round || known >= window_ms) {
+            return Err(input.invalid("claim window", "it is out of order"));
+        }
+        ending.longest.push((from_round, window_ms));
+    }
+    ending.over_at = input
+        .optional("time when a hunt was over")?
+        .map(TimeMicros::new);
+    Ok(ending)
 }
 
 /// A hunt as version 2 wrote it: three boards, the last one's windows of one second.

@@ -9,6 +9,7 @@ use super::write::{Places, write_place};
 use crate::beside::Beside;
 use crate::board::Board;
 use crate::closings::Closings;
+use crate::ending::Ending;
 use crate::hunt::{Hunt, List};
 use crate::key::Key;
 use crate::late::Late;
@@ -20,7 +21,9 @@ pub(super) fn write_hunt(
     hunt: &Hunt,
     places: &Places<'_>,
 ) -> io::Result<()> {
-    out.number(u64::from(hunt.closed_in))?;
+    for ending in &hunt.endings {
+        write_ending(out, ending)?;
+    }
     let disqualified = hunt.disqualified.iter().map(|&player| (player, ()));
     write_players(out, places.sorted(disqualified))?;
     out.bytes(&hunt.corrected.to_bytes())?;
@@ -41,6 +44,16 @@ pub(super) fn write_hunt(
         out.number(adopted.0)?;
     }
     Ok(())
+}
+
+fn write_ending(out: &mut SnapshotWriter<impl Write>, ending: &Ending) -> io::Result<()> {
+    out.optional(ending.ends_at.map(TimeMicros::get))?;
+    out.number(ending.longest.len() as u64)?;
+    for (from_round, window_ms) in &ending.longest {
+        out.number(from_round.get())?;
+        out.number(*window_ms)?;
+    }
+    out.optional(ending.over_at.map(TimeMicros::get))
 }
 
 fn write_players(out: &mut SnapshotWriter<impl Write>, players: Vec<(u64, ())>) -> io::Result<()> {

@@ -12,6 +12,7 @@ mod forward;
 mod history;
 mod limits;
 mod naive;
+mod over;
 mod reading;
 mod results;
 mod size;

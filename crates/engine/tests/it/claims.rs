@@ -459,12 +459,11 @@ fn the_log_hears_of_time_every_100_ms_and_when_rounds_open_and_close() {
     }
 }
 
-#[test]
-fn a_hunt_that_is_over_needs_no_time_records() {
+/// How long a shard that hears something at 500 ms goes on to say that time passes.
+fn time_records_after(record: &ControlRecord) -> i64 {
     let mut desk = Desk::new(EngineLimits::default());
     desk.open(-500, 1);
-    let (hunt, closed_at) = (HUNT, at(500));
-    desk.copy(500, &ControlRecord::HuntClosed { hunt, closed_at });
+    desk.copy(500, record);
     let mut now = 500;
     while let Some(due) = desk.arbiter.next_time_record() {
         now += 100;
@@ -472,7 +471,20 @@ fn a_hunt_that_is_over_needs_no_time_records() {
         desk.arbiter.begin(at(now));
         desk.finish().expect("it is due");
     }
-    assert_eq!(now, 5_000, "two seconds after its last round closed");
+    now
+}
+
+#[test]
+fn a_hunt_that_is_over_needs_no_time_records() {
+    let (hunt, closed_at) = (HUNT, at(500));
+    let until = time_records_after(&ControlRecord::HuntClosed { hunt, closed_at });
+    assert_eq!(until, 13_000, "ten seconds after its last round closed");
+    let ends_at = Some(at(600));
+    let until = time_records_after(&ControlRecord::HuntEndMoved { hunt, ends_at });
+    assert_eq!(
+        until, 5_600,
+        "two seconds after a round that opened last of all would have closed"
+    );
 }
 
 #[test]

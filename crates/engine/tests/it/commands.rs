@@ -78,11 +78,32 @@ fn an_end_may_move_but_not_before_what_is_announced() {
     }
     assert_eq!(stream.announce(4_000), [5]);
     assert_eq!(stream.controller.next_announcement(), None);
-    assert_eq!(
-        stream.at(9_000, |controller| controller.move_end(HUNT, None)),
-        Ok(())
-    );
-    assert_eq!(stream.announce(9_000), [8, 9, 10, 11]);
+    let removed = stream.at(4_499, |controller| controller.move_end(HUNT, None));
+    assert_eq!(removed, Ok(()));
+    assert_eq!(stream.announce(4_499), [6]);
+}
+
+#[test]
+fn an_end_that_has_passed_is_not_moved() {
+    let mut stream = Stream::new();
+    let mut move_end = |now_ms, ends_ms: Option<i64>| {
+        let ends_at = ends_ms.map(at);
+        stream.at(now_ms, |controller| {
+            let checked = controller.check_end(HUNT, ends_at);
+            assert_eq!(checked, controller.move_end(HUNT, ends_at));
+            checked
+        })
+    };
+    assert_eq!(move_end(0, Some(4_500)), Ok(()));
+    assert_eq!(move_end(4_499, Some(5_000)), Ok(()));
+    let ended = CommandError::HuntEnded {
+        hunt: HuntId::new("park").expect("a slug"),
+    };
+    for other in [Some(4_999), Some(9_000), None] {
+        assert_eq!(move_end(5_000, other), Err(ended.clone()), "{other:?}");
+    }
+    assert_eq!(move_end(6_000, Some(5_000)), Ok(()), "it is so already");
+    assert_eq!(stream.entries(), 3);
 }
 
 #[test]

@@ -3,8 +3,8 @@
 
 use huntcore_engine::{ApplyError, CloseVerdict, CorrectionVerdict, EngineLimits};
 use huntcore_model::{
-    Batch, BatchBuilder, BoardClosedRecord, BoardName, Correction, Epoch, Outcome, OutcomeKind,
-    PlayerNumber, Record, Sequence, TimeMicros,
+    Batch, BatchBuilder, BoardClosedRecord, BoardName, ControlRecord, Correction, Epoch, Outcome,
+    OutcomeKind, PlayerNumber, Record, Sequence, TimeMicros,
 };
 
 use crate::desk::{Desk, HUNT, at};
@@ -153,6 +153,37 @@ fn corrections_wait_for_space_but_what_is_so_is_told() {
         desk.disqualify(30, "ada"),
         CorrectionVerdict::AlreadySo(_)
     ));
+}
+
+#[test]
+fn a_hunt_that_is_over_writes_the_results_of_a_window_that_goes_on() {
+    let (hunt, ends_at) = (HUNT, Some(at(5_000)));
+    // Of an end that comes the longest claim window has to pass, too.
+    for (record, over_ms) in [
+        (
+            ControlRecord::HuntClosed {
+                hunt,
+                closed_at: at(4_000),
+            },
+            4_000,
+        ),
+        (ControlRecord::HuntEndMoved { hunt, ends_at }, 8_000),
+    ] {
+        let mut desk = Desk::new(EngineLimits::default());
+        desk.give_boards(1_000, &["daily"]);
+        desk.score(1_500, "bo", "1", 5);
+        let day_ms = 86_400_000;
+        let verdict = desk.close_board(3_999, "daily", day_ms, &[("bo", 5)]);
+        assert_eq!(verdict, CloseVerdict::NotYet);
+        desk.copy(4_000, &record);
+        desk.restart();
+        if over_ms > 4_000 {
+            let verdict = desk.close_board(over_ms - 1, "daily", day_ms, &[("bo", 5)]);
+            assert_eq!(verdict, CloseVerdict::NotYet);
+        }
+        let verdict = desk.close_board(over_ms, "daily", day_ms, &[("bo", 5)]);
+        assert!(matches!(verdict, CloseVerdict::Closed(_)), "{verdict:?}");
+    }
 }
 
 #[test]

@@ -143,12 +143,24 @@ impl Hunt {
         opened.last().unwrap_or(0)
     }
 
+    /// When a hunt that ends is over: its end and the longest claim window have passed.
+    pub(crate) fn over(&self) -> Option<Micros> {
+        let mut versions: Vec<&Version> = Vec::new();
+        for version in &self.versions {
+            versions.retain(|known| known.from_round < version.from_round);
+            versions.push(version);
+        }
+        let longest = versions.iter().map(|version| version.window).max();
+        Some(self.ends?.saturating_add(longest.unwrap_or(0)))
+    }
+
     pub(crate) fn next_time_record(&self, time: Micros) -> Option<Micros> {
         let last_close = self.announced.values().map(|&(_, closes)| closes).max();
-        let over = self.closed.or(self.ends).is_some_and(|end| {
-            let end = end.max(last_close.unwrap_or(0));
-            end + 2_000_000 <= time
-        });
+        let (end, after) = match self.closed {
+            Some(closed) => (Some(closed), 10_000_000),
+            None => (self.over(), 2_000_000),
+        };
+        let over = end.is_some_and(|end| end.max(last_close.unwrap_or(0)) + after <= time);
         if over {
             return None;
         }

@@ -100,7 +100,8 @@ impl Naive {
         if !hunt.boards_with_results.contains(&results.board) {
             return at_once(CloseVerdict::UnknownBoard);
         }
-        if self.now < results.end.get() {
+        let is_over = hunt.closed.is_some() || hunt.over().is_some_and(|over| over <= self.now);
+        if self.now < results.end.get() && !is_over {
             return at_once(CloseVerdict::NotYet);
         }
         if self.storage_full {
