@@ -90,7 +90,8 @@ impl OpenWindow {
     /// waiting for slow streams would not make any smaller, counts for nothing.
     pub(crate) fn account(&mut self, agenda: &mut Agenda) {
         if self.end < TimeMicros::MAX {
-            let entries = self.slate.tally.len_max();
+            let tally = &self.slate.tally;
+            let entries = tally.len_max() + tally.beside().aside.len();
             agenda.open_entries = agenda.open_entries + entries - self.counted;
             self.counted = entries;
         }
@@ -177,19 +178,19 @@ impl Board {
     pub(crate) fn put_claims(
         &mut self,
         agenda: &mut Agenda,
-        aside: &BTreeSet<u32>,
+        disqualified: &BTreeSet<u32>,
         time: TimeMicros,
         claims: &[(u32, u32, Place)],
     ) {
         let span = self.span(time);
-        self.window(agenda, aside, span, |slate| slate.put_claims(claims));
+        self.window(agenda, span, |slate| slate.put_claims(disqualified, claims));
     }
 
     /// Takes a score event, if its type counts here.
     pub(crate) fn put_event(
         &mut self,
         agenda: &mut Agenda,
-        aside: &BTreeSet<u32>,
+        disqualified: &BTreeSet<u32>,
         counters: &mut BoardCounters,
         event: &Scored<'_>,
     ) {
@@ -221,8 +222,8 @@ impl Board {
             self.is_changed = true;
             return;
         }
-        self.window(agenda, aside, span, |slate| {
-            slate.put(event.player, event.score, event.place);
+        self.window(agenda, span, |slate| {
+            slate.put(disqualified, (event.player, event.score, event.place));
         });
     }
 
@@ -243,17 +244,11 @@ impl Board {
 
     /// Does something in an open window, which begins if nobody was in it.
     #[inline]
-    fn window(
-        &mut self,
-        agenda: &mut Agenda,
-        aside: &BTreeSet<u32>,
-        span: Span,
-        put: impl FnOnce(&mut Slate),
-    ) {
+    fn window(&mut self, agenda: &mut Agenda, span: Span, put: impl FnOnce(&mut Slate)) {
         self.is_changed = true;
         let counting = self.counting;
         if !self.open.contains_key(&span.start) {
-            let slate = Slate::new(counting, aside);
+            let slate = Slate::new(counting);
             self.begin(agenda, span, slate);
         }
         let window = self.open.get_mut(&span.start).expect("it has begun");
@@ -427,7 +422,7 @@ impl Board {
     /// Sets a player aside, in windows that are kept, too.
     pub(crate) fn set_aside(&mut self, player: u32) {
         for window in self.open.values_mut() {
-            window.slate.tally.set_aside(player);
+            window.slate.set_aside(player);
         }
         self.amend_all(
             |ranking| Ranks::Frozen(ranking).find(player).is_some(),

@@ -84,14 +84,10 @@ impl Counting {
 }
 
 impl Slate {
-    /// Nothing counted; these players are set aside.
-    pub(crate) fn new(rule: Counting, aside: &BTreeSet<u32>) -> Self {
-        let mut tally = Tally::new(rule.operator, rule.order);
-        for &player in aside {
-            tally.set_aside(player);
-        }
+    /// Nothing counted.
+    pub(crate) fn new(rule: Counting) -> Self {
         Self {
-            tally,
+            tally: Tally::new(rule.operator, rule.order),
             undo: Undo::default(),
             rule,
         }
@@ -102,9 +98,31 @@ impl Slate {
         Self { tally, undo, rule }
     }
 
-    /// Takes a score event.
+    /// Sets a player aside who has something here. Whoever has nothing takes nothing: that is
+    /// told when something comes.
+    pub(crate) fn set_aside(&mut self, player: u32) {
+        self.tally.flush();
+        if Ranks::Growing(self.tally.ranking()).find(player).is_some() {
+            self.tally.set_aside(player);
+        }
+    }
+
+    /// Something comes of a player: is it one of those who are set aside?
     #[inline]
-    pub(crate) fn put(&mut self, player: u32, score: i64, place: Place) {
+    fn meet(&mut self, player: u32, disqualified: &BTreeSet<u32>) {
+        if !disqualified.is_empty() && disqualified.contains(&player) {
+            self.tally.set_aside(player);
+        }
+    }
+
+    /// Takes a score event; the disqualified are counted aside.
+    #[inline]
+    pub(crate) fn put(
+        &mut self,
+        disqualified: &BTreeSet<u32>,
+        (player, score, place): (u32, i64, Place),
+    ) {
+        self.meet(player, disqualified);
         self.tally.put(player, score, place);
         if self.rule.keeps_bases {
             if let Some(base) = self.undo.bases.get_mut(&player) {
@@ -115,8 +133,15 @@ impl Slate {
         }
     }
 
-    /// Takes claims, each a player, points and place.
-    pub(crate) fn put_claims(&mut self, claims: &[(u32, u32, Place)]) {
+    /// Takes claims, each a player, points and place; the disqualified are counted aside.
+    pub(crate) fn put_claims(
+        &mut self,
+        disqualified: &BTreeSet<u32>,
+        claims: &[(u32, u32, Place)],
+    ) {
+        for &(player, ..) in claims.iter().filter(|_| !disqualified.is_empty()) {
+            self.meet(player, disqualified);
+        }
         if self.rule.keeps_bases {
             return self.put_recalled(claims);
         }

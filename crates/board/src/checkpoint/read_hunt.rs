@@ -357,15 +357,18 @@ fn read_slate<R: Read>(
     let order = counting.order;
     let ranking = read_ranking(input, players, order, |_, place| place)?;
     let mut beside = Beside::new();
-    let nobody = disqualified.iter().map(|&player| (player, None));
-    beside.aside.extend(nobody);
     for _ in 0..input.number_up_to(players as u64, "number of players set aside")? {
         let player = read_player(input, players)?;
         let key = read_key(input, order)?;
         beside.aside.insert(player, Some(key));
     }
     let is_ranked = |player| Ranks::Growing(&ranking).find(player).is_some();
-    if beside.aside.keys().any(|&player| is_ranked(player)) {
+    if beside
+        .aside
+        .keys()
+        .chain(disqualified)
+        .any(|&player| is_ranked(player))
+    {
         return Err(input.invalid("player set aside", "the player is ranked"));
     }
     for _ in 0..input.number_up_to(players as u64, "number of sums past what is shown")? {

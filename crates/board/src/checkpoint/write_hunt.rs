@@ -169,7 +169,7 @@ fn write_counted(
         out.number(places.of(ranked.player))?;
         before = rising;
     }
-    // Who is set aside without a score is known from the hunt.
+    // Who is set aside without a score has nothing here.
     let aside = beside.aside.iter();
     let aside = aside.filter_map(|(&player, &key)| Some((player, key?)));
     let aside = places.sorted(aside);

@@ -2,8 +2,8 @@
 
 use huntcore_board::{BoardLimits, Boards, BoardsVersion, CursorError, WindowError};
 use huntcore_model::{
-    BoardDefinition, BoardName, BoardOperator, Catalog, ControlRecord, Hash32, HuntConfig,
-    HuntCreated, HuntId, PlayerId, Sequence, ShardMap, TimeMicros, WindowRule,
+    BoardClock, BoardDefinition, BoardName, BoardOperator, Catalog, ControlRecord, Hash32,
+    HuntConfig, HuntCreated, HuntId, PlayerId, Sequence, ShardMap, TimeMicros, WindowRule,
 };
 
 use crate::batches::HUNT;
@@ -210,6 +210,33 @@ fn a_board_that_is_defined_anew_begins_anew_and_refuses_older_cursors() {
         names,
         [BoardName::BEST, BoardName::SECOND, BoardName::TOTAL]
     );
+}
+
+#[test]
+fn a_disqualified_player_takes_nothing_in_windows_without_one_s_scores() {
+    let definition = BoardDefinition {
+        clock: BoardClock::Event {
+            lateness_ms: 600_000,
+        },
+        ..with_results(WindowRule::Tumbling { length_ms: 1_000 })
+    };
+    let bytes = |corrections: &[Act]| {
+        let everybody = (0..200).map(|player| claim(player, 1));
+        let mut steps = vec![
+            step(1_000_000, &[Act::Redefine]),
+            step(1_000_000, &everybody.collect::<Vec<_>>()),
+            step(1_000_000, corrections),
+        ];
+        // Then 500 windows are open with one player in each.
+        steps.extend((0..500).map(|_| step(1_000_000, &[claim(200, 1)])));
+        let (boards, version) = folded(vec![vec![definition.clone()]], &steps);
+        assert_eq!(version.windows(HUNT, definition.name).count(), 501);
+        boards.heap_bytes()
+    };
+    let disqualified: Vec<_> = (0..200).map(|player| Act::Disqualify { player }).collect();
+    // In each window they would take 100,000 places, of 24 bytes or more.
+    let (with, without) = (bytes(&disqualified), bytes(&[]));
+    assert!(with < without + 200_000, "{with} and {without}");
 }
 
 #[test]
