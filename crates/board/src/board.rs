@@ -152,6 +152,10 @@ impl Board {
             return end;
         }
         let final_at = end.plus_millis(self.definition().lateness_ms());
+        // A window of a second ends while shards still tell of time: the clock alone says when.
+        if self.key.name.is_built_in() {
+            return final_at;
+        }
         final_at.min(self.over_at)
     }
 
