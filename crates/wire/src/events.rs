@@ -1,9 +1,12 @@
 //! Score events from game servers.
 
+use std::fmt;
+
 use huntcore_model::{
     EventId, EventType, HuntNumber, PAYLOAD_BYTES_MAX, PlayerId, SCORE_MAGNITUDE_MAX, ScoreEvent,
 };
-use serde::{Deserialize, Serialize};
+use serde::de::{self, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
@@ -28,7 +31,8 @@ pub struct EventRequest {
     /// What kind of thing scored.
     #[schema(value_type = schema::EventType)]
     pub event_type: EventType,
-    /// How much: an integer within ±(2^53-1).
+    /// How much: an integer within ±(2^53-1), which may be written with a fraction of zero.
+    #[serde(deserialize_with = "whole_score")]
     #[schema(value_type = schema::Score)]
     pub score: i64,
     /// The sender's own JSON, at most 4,096 bytes; kept as it is written, and part of what a
@@ -36,10 +40,44 @@ pub struct EventRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::AnyJson>)]
     pub payload: Option<Box<RawValue>>,
-    /// The sender's own time; kept, never decided by.
+    /// The sender's own time, at most five minutes ahead of the server's. Boards by event time go
+    /// by it, others by when the event came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<schema::Timestamp>)]
     pub ts: Option<Timestamp>,
+}
+
+/// Reads an integer; `7.0` is one to JSON, too, and some languages write it so.
+fn whole_score<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i64, D::Error> {
+    struct Whole;
+
+    impl Visitor<'_> for Whole {
+        type Value = i64;
+
+        fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+            write!(formatter, "an integer within ±{SCORE_MAGNITUDE_MAX}")
+        }
+
+        fn visit_i64<E: de::Error>(self, score: i64) -> Result<i64, E> {
+            Ok(score)
+        }
+
+        fn visit_u64<E: de::Error>(self, score: u64) -> Result<i64, E> {
+            // What is too much stays too much.
+            Ok(i64::try_from(score).unwrap_or(i64::MAX))
+        }
+
+        fn visit_f64<E: de::Error>(self, score: f64) -> Result<i64, E> {
+            #[expect(clippy::cast_possible_truncation, reason = "far within 64 bits")]
+            #[expect(clippy::cast_precision_loss, reason = "2^53 - 1 is exact")]
+            match score.fract() == 0.0 && score.abs() <= SCORE_MAGNITUDE_MAX as f64 {
+                true => Ok(score as i64),
+                false => Err(E::invalid_value(Unexpected::Float(score), &self)),
+            }
+        }
+    }
+
+    deserializer.deserialize_i64(Whole)
 }
 
 /// What a score event breaks besides its JSON.
@@ -143,12 +181,20 @@ mod tests {
                 r#"{{"event_id":"e","player":"p","event_type":"t","score":{score}}}"#
             ))
         };
-        for good in ["0", "9007199254740991", "-9007199254740991"] {
-            assert!(event(good).is_ok(), "{good}");
+        for (good, score) in [
+            ("0", 0),
+            ("9007199254740991", SCORE_MAGNITUDE_MAX),
+            ("-9007199254740991", -SCORE_MAGNITUDE_MAX),
+            ("-1.0", -1),
+            ("1e3", 1_000),
+        ] {
+            let found = event(good).expect(good).score;
+            assert_eq!(found, score, "{good}");
         }
         for bad in [
-            "1.0",
-            "1e3",
+            "1.5",
+            "1e-3",
+            "9007199254740992.0",
             "\"1\"",
             "null",
             "true",

@@ -45,7 +45,7 @@ describe.each(FORMS)('in %s', (_, form) => {
       board: 'total', player, score: won.points,
     });
     const seen = await watcher.until((state) => state.rounds.get(info.round)?.claims.get(3));
-    expect(seen).toEqual({ player, points: won.points });
+    expect(seen).toEqual({ player, points: won.points, voided: false });
     const page = await site.client.board('park', 'total', { atLeast: won.position as string });
     expect(page.entries.find((entry) => entry.player === player)?.score).toBe(won.points);
     expect(await site.client.standing('park', 'total', player)).toMatchObject({ player, score: won.points });

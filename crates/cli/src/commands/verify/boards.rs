@@ -36,12 +36,17 @@ pub(super) struct Boards {
 
 impl Boards {
     pub(super) fn run(self, output: Output) -> Result<(), Failed> {
-        let watched = block_on(async {
+        let (watched, empty) = block_on(async {
             let client = self.server.client()?;
             let known = client.boards(&self.hunt).await;
             let known = known.map_err(|error| self.server.explain(error))?;
             let boards = known.boards.iter();
             let boards: Vec<_> = boards.map(|board| watched(&self.hunt, board)).collect();
+            let is_empty = |board: &&BoardSummary| board.players == 0;
+            let empty = known.boards.iter().filter(is_empty);
+            let empty: Vec<_> = empty
+                .map(|board| board.definition.name.to_string())
+                .collect();
             let stop = CancellationToken::new();
             let watching = watch_boards(client.base(), &boards, stop.clone());
             let ending = async {
@@ -52,15 +57,15 @@ impl Boards {
                 stop.cancel();
             };
             let (watched, ()) = tokio::join!(watching, ending);
-            Ok(watched?)
+            Ok((watched?, empty))
         })?;
-        output.line(|| text(&watched), || object(&watched));
+        output.line(|| text(&watched), || object(&watched, &empty));
         match watched.iter().map(|board| board.report.blinks_total).sum() {
             0 => {}
             1_u64 => return Err(Failed::new("a board blinked")),
             blinks => return Err(Failed::new(format!("boards blinked {blinks} times"))),
         }
-        let unseen: Vec<String> = unseen(&watched)
+        let unseen: Vec<String> = unseen(&watched, &empty)
             .map(|board| format!("{} ({})", board.board, board.by))
             .collect();
         match unseen.is_empty() {
@@ -91,8 +96,11 @@ fn watched(hunt: &HuntId, board: &BoardSummary) -> WatchedBoard {
 }
 
 /// Readers who saw nothing at all.
-fn unseen(watched: &[Watched]) -> impl Iterator<Item = &Watched> {
-    watched.iter().filter(|board| board.report.pages == 0)
+/// The readers that were shown nothing. Sockets are not told of a board that nobody is on.
+fn unseen<'a>(watched: &'a [Watched], empty: &[String]) -> impl Iterator<Item = &'a Watched> {
+    let is_told = |board: &Watched| board.by != "live" || !empty.contains(&board.board);
+    let unseen = watched.iter().filter(|board| board.report.pages == 0);
+    unseen.filter(move |board| is_told(board))
 }
 
 fn text(watched: &[Watched]) -> String {
@@ -129,7 +137,7 @@ fn text(watched: &[Watched]) -> String {
     text
 }
 
-fn object(watched: &[Watched]) -> Value {
+fn object(watched: &[Watched], empty: &[String]) -> Value {
     let boards = watched.iter().map(|board| {
         let mut object = json!(board);
         let messages = board.report.blinks.iter().map(ToString::to_string);
@@ -137,6 +145,6 @@ fn object(watched: &[Watched]) -> Value {
         object
     });
     let ok = watched.iter().all(|board| board.report.blinks_total == 0);
-    let ok = ok && unseen(watched).next().is_none();
+    let ok = ok && unseen(watched, empty).next().is_none();
     json!({"ok": ok, "boards": boards.collect::<Vec<_>>()})
 }
